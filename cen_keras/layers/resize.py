@@ -1,0 +1,114 @@
+"""Bilinear resizing, with pixel centres (half_pixel) or pixel corners (align_corners) held in place.
+
+Keras resizes with half-pixel centres only; RefineNet's official decoder aligns corners, and weights trained one way
+do not fit the other.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from cen_keras.errors import InputError
+
+MODES = ("half_pixel", "align_corners")
+
+
+def interpolation_matrix(size_in: int, size_out: int) -> np.ndarray:
+    """Returns the (size_out, size_in) float32 matrix that resizes one axis bilinearly with aligned corners.
+
+    Row i holds the weights of the two input positions next to i * (size_in - 1) / (size_out - 1).
+    """
+    if size_out == 1:
+        position = np.zeros(1)
+    else:
+        position = np.arange(size_out) * ((size_in - 1) / (size_out - 1))
+    low = np.clip(np.floor(position).astype(int), 0, size_in - 1)
+    high = np.minimum(low + 1, size_in - 1)
+    fraction = position - low
+    matrix = np.zeros((size_out, size_in))
+    rows = np.arange(size_out)
+    np.add.at(matrix, (rows, low), 1 - fraction)
+    np.add.at(matrix, (rows, high), fraction)
+    return matrix.astype("float32")
+
+
+def resize_bilinear(images, size, mode="half_pixel"):
+    """Resizes (b, h, w, c) floats to (b, *size, c) bilinearly, without antialiasing.
+
+    Args:
+        images: a float tensor of rank 4.
+        size: (height, width) of the result; tensors are allowed on TensorFlow.
+        mode: "half_pixel" (PyTorch's align_corners=False) or "align_corners".
+
+    Raises:
+        InputError: an unknown mode.
+    """
+    if mode == "half_pixel":
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            dtype = images.dtype
+            return tf.cast(tf.compat.v1.image.resize_bilinear(images, size, half_pixel_centers=True), dtype)
+        return ops.image.resize(
+            images, size, interpolation="bilinear", data_format="channels_last"
+        )
+    if mode != "align_corners":
+        raise InputError(f"resize mode {mode!r} is unknown; choose one of {MODES}.")
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        # One fused kernel, and one operator in the exported file.
+        return tf.cast(tf.compat.v1.image.resize_bilinear(images, size, align_corners=True), images.dtype)
+    rows = ops.cast(interpolation_matrix(int(images.shape[1]), int(size[0])), images.dtype)
+    columns = ops.cast(interpolation_matrix(int(images.shape[2]), int(size[1])), images.dtype)
+    return ops.einsum("bhwc,Hh,Ww->bHWc", images, rows, columns)
+
+
+@keras.saving.register_keras_serializable("cen_keras")
+class BilinearResize(keras.layers.Layer):
+    """Resizes every stream to a fixed size or to the size of other streams.
+
+    Takes a dict modality -> (b, h, w, c) floats and, unless `size` is given, `like`: tensors (b, H, W, ...) whose
+    height and width to take. Gives a dict modality -> (b, H, W, c).
+
+    Args:
+        size: (height, width), or None to take them from `like`.
+        mode: "half_pixel" or "align_corners".
+
+    Raises:
+        InputError: an unknown mode, or neither `size` nor `like`.
+    """
+
+    def __init__(self, size=None, mode="half_pixel", **kwargs):
+        super().__init__(**kwargs)
+        if mode not in MODES:
+            raise InputError(f"resize mode {mode!r} is unknown; choose one of {MODES}.")
+        self.size = None if size is None else tuple(size)
+        self.mode = mode
+
+    def _target(self, like):
+        if self.size is not None:
+            return self.size
+        if like is None:
+            raise InputError(f"{self.name}: give BilinearResize a `size` or call it with `like`.")
+        reference = like[min(like)] if isinstance(like, dict) else like
+        return ops.shape(reference)[1:3]
+
+    def call(self, streams, like=None):
+        """Resizes every stream."""
+        size = self._target(like)
+        return {name: resize_bilinear(stream, size, self.mode) for name, stream in streams.items()}
+
+    def compute_output_spec(self, streams, like=None):
+        """Returns the resized streams' shapes; sizes that are not known yet stay None."""
+        size = self.size
+        if size is None:
+            size = (like[min(like)] if isinstance(like, dict) else like).shape[1:3]
+        return {
+            name: keras.KerasTensor((stream.shape[0], *size, stream.shape[3]), dtype=stream.dtype)
+            for name, stream in streams.items()
+        }
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "size": self.size, "mode": self.mode}

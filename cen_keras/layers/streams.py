@@ -1,0 +1,37 @@
+"""What every layer over streams shares: a dict of tensors keyed by modality.
+
+The order of the modalities is an argument of the layers that need one; it is never read from the dict, which some
+backends hand over sorted by key.
+"""
+
+from collections.abc import Iterable
+
+from cen_keras.errors import InputError
+
+
+def check_modalities(modalities: Iterable[str]) -> tuple[str, ...]:
+    """Returns the modalities as a tuple of distinct names.
+
+    Raises:
+        InputError: no name, a name twice, an empty name, or the reserved name "ensemble".
+    """
+    if isinstance(modalities, str):
+        raise InputError(f'modalities must be a tuple of names such as ("rgb",); found {modalities!r}.')
+    names = tuple(modalities)
+    if not names or len(set(names)) != len(names) or "ensemble" in names or not all(names):
+        raise InputError(
+            f'modalities must be distinct names, none of them "ensemble"; found {names!r}.'
+        )
+    return names
+
+
+def one_shape(shapes: dict[str, tuple]) -> tuple:
+    """Returns the shape that all streams have in common.
+
+    Raises:
+        InputError: the streams differ in shape.
+    """
+    distinct = {tuple(shape) for shape in shapes.values()}
+    if len(distinct) != 1:
+        raise InputError(f"all streams must have one shape; found {shapes}.")
+    return distinct.pop()
