@@ -43,22 +43,19 @@ def resize_bilinear(images, size, mode="half_pixel"):
     Raises:
         InputError: an unknown mode.
     """
-    if mode == "half_pixel":
-        if keras.backend.backend() == "tensorflow":
-            import tensorflow as tf
-
-            dtype = images.dtype
-            return tf.cast(tf.compat.v1.image.resize_bilinear(images, size, half_pixel_centers=True), dtype)
-        return ops.image.resize(
-            images, size, interpolation="bilinear", data_format="channels_last"
-        )
-    if mode != "align_corners":
+    if mode not in MODES:
         raise InputError(f"resize mode {mode!r} is unknown; choose one of {MODES}.")
+    aligned = mode == "align_corners"
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        # One fused kernel, and one operator in the exported file.
-        return tf.cast(tf.compat.v1.image.resize_bilinear(images, size, align_corners=True), images.dtype)
+        # One fused kernel with a fused gradient, and one operator in an exported file.
+        resized = tf.raw_ops.ResizeBilinear(
+            images=images, size=size, align_corners=aligned, half_pixel_centers=not aligned
+        )
+        return tf.cast(resized, images.dtype)
+    if not aligned:
+        return ops.image.resize(images, size, interpolation="bilinear", data_format="channels_last")
     rows = ops.cast(interpolation_matrix(int(images.shape[1]), int(size[0])), images.dtype)
     columns = ops.cast(interpolation_matrix(int(images.shape[2]), int(size[1])), images.dtype)
     return ops.einsum("bhwc,Hh,Ww->bHWc", images, rows, columns)

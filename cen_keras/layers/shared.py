@@ -36,17 +36,19 @@ class _SymmetricPadding:
     """Adds `padding="symmetric"`: (k - 1) / 2 zeros on both sides, as PyTorch pads.
 
     Keras' "same" pads an even input of a strided convolution with (0, 1), which shifts every feature by a pixel
-    against weights that were trained elsewhere.
+    against weights that were trained elsewhere. Without a stride the two agree, and "same" does the work.
     """
 
     def __init__(self, *args, padding="same", **kwargs):
         self.symmetric = padding == "symmetric"
-        super().__init__(*args, padding="valid" if self.symmetric else padding, **kwargs)
+        super().__init__(*args, padding="same" if self.symmetric else padding, **kwargs)
+        if self.margin != (0, 0):
+            self.padding = "valid"
 
     @property
     def margin(self) -> tuple[int, int]:
         """Rows and columns of zeros added on each side before the convolution."""
-        if not self.symmetric:
+        if not self.symmetric or max(self.strides) == 1:
             return (0, 0)
         return tuple(
             (k - 1) // 2 * d for k, d in zip(self.kernel_size, self.dilation_rate, strict=True)

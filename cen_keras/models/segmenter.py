@@ -1,0 +1,183 @@
+"""Segmenter: RGB-D (or any M-modality) semantic segmentation with channel exchange."""
+
+import keras
+
+from cen_keras.backbones import BACKBONES
+from cen_keras.decoders import DECODERS
+from cen_keras.errors import InputError
+from cen_keras.layers import ModalityEnsemble
+from cen_keras.layers.stream_layers import StreamLayers
+from cen_keras.layers.streams import check_modalities
+
+# Modalities with one channel; every other has three unless `input_channels` says otherwise.
+ONE_CHANNEL = ("depth", "depth_euclidean", "edge_texture", "edge_occlusion")
+STEM_CHANNELS = 3
+
+
+def input_channels_of(modality: str, given: dict[str, int] | None = None) -> int:
+    """Returns the number of channels of a modality's images: 1 or 3."""
+    channels = (given or {}).get(modality, 1 if modality in ONE_CHANNEL else STEM_CHANNELS)
+    if channels not in (1, STEM_CHANNELS):
+        raise InputError(f"modality {modality!r} may have 1 or {STEM_CHANNELS} channels; found {channels}.")
+    return channels
+
+
+def look_up(table: dict, name: str, kind: str):
+    """Returns `table[name]`, or raises an InputError that lists what there is."""
+    if name not in table:
+        raise InputError(f"{kind} {name!r} is unknown; choose one of {', '.join(table)}.")
+    return table[name]
+
+
+@keras.saving.register_keras_serializable("cen_keras")
+class Segmenter(keras.Model):
+    """A Channel-Exchanging Network for semantic segmentation (Wang et al., NeurIPS 2020).
+
+    Every modality runs through the same filters with its own BatchNorm; channels whose scale falls below
+    `exchange_threshold` are replaced by the other modalities' (see `cen_keras.layers.exchange`); a softmax-weighted
+    ensemble joins the streams. One modality alone gives the plain network, without exchange or penalty.
+
+    Called on `{"rgb": (b, h, w, 3), "depth": (b, h, w, 1)}` float32 (rgb normalised, depth in metres unless the data
+    set says otherwise) it gives `{"rgb": logits, "depth": logits, "ensemble": logits}`, each (b, h/4, w/4,
+    num_classes).
+
+    `compile` takes one loss for all outputs and `fit` one label tensor (b, h, w) of integers: every stream and the
+    ensemble learn the same labels, as in Eq. 4.
+
+    Args:
+        modalities: names of the inputs. Their order decides which channels belong to whom, and is stored.
+        num_classes: number of classes.
+        backbone: a name in `cen_keras.backbones.BACKBONES`.
+        decoder: a name in `cen_keras.decoders.DECODERS`.
+        exchange_threshold: theta of Eq. 6, or None for no exchange.
+        sparsity: lambda of Eq. 4, counted once per step; 0 for none.
+        exchange_scope: "subpart" (the paper's figure) or "all" (the official code, needed for its checkpoints).
+        sparsity_scope: "subpart" or "all".
+        gamma_initializer: of the exchanging norms' scales: a number or a Keras initializer. Start small (0.3) where
+            no pretrained scales are loaded: a scale at 1 does not reach zero in a short training.
+        gamma_constraint: of the exchanging norms' scales, for instance "non_neg".
+        freeze_statistics: train gamma and beta while the normalisation keeps its moving statistics.
+        decoder_options: keyword arguments of the decoder, for instance {"filters": 64}.
+        input_channels: modality -> 1 or 3, where the name does not tell.
+        image_shape: (height, width), either may be None.
+
+    Raises:
+        InputError: an unknown backbone, decoder, scope or modality name.
+
+    Example:
+        >>> model = Segmenter(("rgb", "depth"), num_classes=13, backbone="resnet18", sparsity=5e-3)
+        >>> model.compile("adam", loss=cen_keras.losses.SegmentationLoss())
+        >>> model.fit(loader, epochs=10)
+    """
+
+    def __init__(
+        self,
+        modalities=("rgb", "depth"),
+        num_classes=13,
+        backbone="resnet18",
+        decoder="light_refinenet",
+        exchange_threshold=2e-2,
+        sparsity=0.0,
+        exchange_scope="subpart",
+        sparsity_scope="subpart",
+        gamma_initializer="ones",
+        gamma_constraint=None,
+        freeze_statistics=False,
+        decoder_options=None,
+        input_channels=None,
+        image_shape=(None, None),
+        **kwargs,
+    ):
+        # === Layers ===
+        modalities = check_modalities(modalities)
+        if isinstance(gamma_initializer, (int, float)):
+            gamma_initializer = keras.initializers.Constant(gamma_initializer)
+        layers = StreamLayers(
+            modalities,
+            exchange_threshold=exchange_threshold,
+            exchange_scope=exchange_scope,
+            sparsity=sparsity,
+            sparsity_scope=sparsity_scope,
+            gamma_initializer=gamma_initializer,
+            gamma_constraint=gamma_constraint,
+            freeze_statistics=freeze_statistics,
+        )
+
+        # === Functional model ===
+        inputs, images = {}, {}
+        for name in modalities:
+            channels = input_channels_of(name, input_channels)
+            inputs[name] = keras.Input((*image_shape, channels), name=name)
+            images[name] = inputs[name]
+            if channels == 1:
+                images[name] = keras.layers.Concatenate(name=f"tile_{name}")([inputs[name]] * STEM_CHANNELS)
+        features = look_up(BACKBONES, backbone, "backbone")(layers, images)
+        logits = look_up(DECODERS, decoder, "decoder")(
+            layers, features, num_classes, **(decoder_options or {})
+        )
+        ensemble = ModalityEnsemble(modalities, name="ensemble")(logits)
+        super().__init__(inputs=inputs, outputs={**logits, "ensemble": ensemble}, **kwargs)
+
+        # === Config ===
+        self.modalities = modalities
+        self.num_classes = num_classes
+        self.backbone = backbone
+        self.decoder = decoder
+        self.exchange_threshold = exchange_threshold
+        self.sparsity = sparsity
+        self.exchange_scope = exchange_scope
+        self.sparsity_scope = sparsity_scope
+        self.gamma_initializer = keras.initializers.get(gamma_initializer)
+        self.gamma_constraint = keras.constraints.get(gamma_constraint)
+        self.freeze_statistics = freeze_statistics
+        self.decoder_options = dict(decoder_options or {})
+        self.input_channels = dict(input_channels or {})
+        self.image_shape = tuple(image_shape)
+
+    def compile(self, optimizer="rmsprop", loss=None, **kwargs):
+        """Like `keras.Model.compile`; one loss is used for every stream and the ensemble."""
+        if loss is not None and not isinstance(loss, (dict, list)):
+            loss = {name: loss for name in (*self.modalities, "ensemble")}
+        super().compile(optimizer=optimizer, loss=loss, **kwargs)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Gives the one label tensor to every output."""
+        if y is not None and not isinstance(y, dict):
+            y = {name: y for name in y_pred}
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Gives the one label tensor to every output's metrics."""
+        if not isinstance(y, dict):
+            y = {name: y for name in y_pred}
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
+            "modalities": self.modalities,
+            "num_classes": self.num_classes,
+            "backbone": self.backbone,
+            "decoder": self.decoder,
+            "exchange_threshold": self.exchange_threshold,
+            "sparsity": self.sparsity,
+            "exchange_scope": self.exchange_scope,
+            "sparsity_scope": self.sparsity_scope,
+            "gamma_initializer": keras.initializers.serialize(self.gamma_initializer),
+            "gamma_constraint": keras.constraints.serialize(self.gamma_constraint),
+            "freeze_statistics": self.freeze_statistics,
+            "decoder_options": self.decoder_options,
+            "input_channels": self.input_channels,
+            "image_shape": self.image_shape,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Builds the model from `get_config`."""
+        config = dict(config)
+        config["gamma_initializer"] = keras.initializers.deserialize(config["gamma_initializer"])
+        config["gamma_constraint"] = keras.constraints.deserialize(config["gamma_constraint"])
+        return cls(**config)
