@@ -1,7 +1,7 @@
-"""Cross-entropy of segmentation: logits are brought to the label's size, ignored pixels do not count.
+"""Cross-entropy of segmentation: logits are brought to the label's size, ignored pixels left out.
 
-As in RefineNet's and CEN's training scripts the logits, not the probabilities, are upsampled (bilinear, half-pixel
-centres), so the network never computes at full resolution.
+As in RefineNet's and CEN's training scripts the logits, not the probabilities, are upsampled
+(bilinear, half-pixel centres), so the network never computes at full resolution.
 """
 
 import keras
@@ -15,21 +15,25 @@ from cen_keras.layers.resize import resize_bilinear
 class SegmentationLoss(keras.losses.Loss):
     """Softmax cross-entropy over the valid pixels of a batch.
 
-    Labels are (b, H, W) integers and logits (b, h, w, n) floats, resized to (H, W) if they differ. The computation
-    is float32 whatever the logits' dtype. Pixels labelled `ignore` count neither above nor below the fraction line:
+    Labels are (b, H, W) integers and logits (b, h, w, n) floats, resized to (H, W) if they differ.
+    The computation is float32 whatever the logits' dtype. Pixels labelled `ignore` count neither
+    above nor below the fraction line:
 
         loss = sum over valid pixels of -log softmax(logits)[label] / number of valid pixels
 
-    and a batch without a valid pixel gives 0. `sample_weight`, shaped (b,), multiplies each image's share.
+    and a batch without a valid pixel gives 0. `sample_weight`, shaped (b,), multiplies each image's
+    share.
 
     Args:
         ignore: the label of pixels that do not count.
-        pixels_per_image: None divides by the batch's valid pixels. A number divides every image's sum by that many
-            pixels instead, so that the loss of a batch is the mean of its parts' losses however the valid pixels are
-            spread: what several replicas need to compute exactly what one would.
+        pixels_per_image: None divides by the batch's valid pixels. A number divides every image's
+            sum by that many pixels instead, so that the loss of a batch is the mean of its parts'
+            losses however the valid pixels are spread: what several replicas need to compute
+            exactly what one would.
 
     Raises:
-        InputError: `pixels_per_image` is not positive, or labels and logits do not have ranks 3 and 4.
+        InputError: `pixels_per_image` is not positive, or labels and logits do not have ranks 3 and
+            4.
     """
 
     def __init__(
@@ -43,7 +47,7 @@ class SegmentationLoss(keras.losses.Loss):
         super().__init__(name=name, reduction=reduction, dtype=dtype or "float32")
         if pixels_per_image is not None and not pixels_per_image > 0:
             raise InputError(
-                f"pixels_per_image is a count of pixels, above 0, or None; found {pixels_per_image}."
+                f"pixels_per_image is a count above 0, or None; found {pixels_per_image}."
             )
         self.ignore = int(ignore)
         self.pixels_per_image = pixels_per_image
@@ -52,7 +56,7 @@ class SegmentationLoss(keras.losses.Loss):
         """Returns (b,) float32 shares of the loss, whose mean is the loss."""
         if len(y_true.shape) != 3 or len(y_pred.shape) != 4:
             raise InputError(
-                "SegmentationLoss wants labels (b, H, W) and logits (b, h, w, classes); found shapes "
+                "SegmentationLoss wants labels (b, H, W) and logits (b, h, w, n); found shapes "
                 f"{tuple(y_true.shape)} and {tuple(y_pred.shape)}."
             )
         logits = ops.cast(y_pred, "float32")

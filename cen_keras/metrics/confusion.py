@@ -1,4 +1,4 @@
-"""Segmentation scores on the host, from one confusion matrix over a whole data set, as CEN's evaluation counts.
+"""Segmentation scores on the host, from one confusion matrix over a whole data set.
 
 The matrix has a row per class of the ground truth and a column per predicted class, in pixels.
 """
@@ -17,8 +17,8 @@ def resize_logits(logits: np.ndarray, size: tuple[int, int], interpolation: str)
     Args:
         logits: (h, w, n) floats.
         size: (H, W) in pixels.
-        interpolation: "bilinear" (half-pixel centres) or "cubic" (OpenCV's kernel, a = -0.75, which the official
-            evaluation uses and which differs from the a = -0.5 of TensorFlow and JAX).
+        interpolation: "bilinear" (half-pixel centres) or "cubic" (OpenCV's kernel, a = -0.75, which
+            the official evaluation uses and which differs from the a = -0.5 of TensorFlow and JAX).
 
     Returns:
         (H, W, n) float32.
@@ -28,7 +28,7 @@ def resize_logits(logits: np.ndarray, size: tuple[int, int], interpolation: str)
     """
     if interpolation not in INTERPOLATIONS:
         raise InputError(
-            f"interpolation {interpolation!r} is unknown; choose one of {tuple(INTERPOLATIONS)}."
+            f"interpolation {interpolation!r} is unknown; take one of {tuple(INTERPOLATIONS)}."
         )
     logits = np.asarray(logits, "float32")
     height, width = size
@@ -45,8 +45,9 @@ def check_label_range(labels: np.ndarray, num_classes: int, ignore: int) -> None
         found = np.unique(labels[wrong])
         shown = ", ".join(str(value) for value in found[:5]) + (", ..." if len(found) > 5 else "")
         raise InputError(
-            f"labels hold {shown} in {int(wrong.sum())} pixels; wanted 0 to {num_classes - 1}, or {ignore} for "
-            "pixels to ignore. Map the data set's classes first, or give the model as many classes."
+            f"labels hold {shown} in {int(wrong.sum())} pixels; wanted 0 to {num_classes - 1}, "
+            f"or {ignore} for pixels to ignore. Map the data set's classes first, or give the model as "
+            "many classes."
         )
 
 
@@ -78,17 +79,18 @@ def confusion_matrix(
     predicted = prediction[valid].astype("int64")
     if predicted.size and (predicted.min() < 0 or predicted.max() >= num_classes):
         raise InputError(
-            f"the prediction holds classes {predicted.min()} to {predicted.max()}; wanted 0 to {num_classes - 1}."
+            f"the prediction holds classes {predicted.min()} to {predicted.max()}; wanted 0 to "
+            f"{num_classes - 1}."
         )
     counts = np.bincount(labels[valid] * num_classes + predicted, minlength=num_classes**2)
     return counts.reshape(num_classes, num_classes)
 
 
 def class_scores(matrix: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns per class `iou`, `accuracy` (both (n,) in 0..1, NaN where undefined) and `pixels` (n,).
+    """Returns per class `iou` and `accuracy`, 0..1 or NaN if undefined, and `pixels`; all (n,).
 
-    IoU is undefined for a class that is neither in the ground truth nor predicted, accuracy (recall) for one that is
-    not in the ground truth.
+    IoU is undefined for a class that is neither in the ground truth nor predicted, accuracy
+    (recall) for one that is not in the ground truth.
     """
     matrix = np.asarray(matrix, "float64")
     hits, truth, predicted = np.diag(matrix), matrix.sum(1), matrix.sum(0)
@@ -103,7 +105,8 @@ def class_scores(matrix: np.ndarray) -> dict[str, np.ndarray]:
 def scores(matrix: np.ndarray) -> dict[str, float]:
     """Returns `miou`, `mean_accuracy` and `pixel_accuracy` in 0..1; NaN where no pixel was counted.
 
-    Means are over the classes for which the term is defined, so a class that is wrongly predicted counts with IoU 0.
+    Means are over the classes for which the term is defined, so a class that is wrongly predicted
+    counts with IoU 0.
     """
     matrix = np.asarray(matrix, "float64")
     if not matrix.sum():
@@ -131,7 +134,7 @@ class ConfusionMatrix:
     def __init__(self, num_classes: int, ignore: int = 255, interpolation: str = "bilinear"):
         if interpolation not in INTERPOLATIONS:
             raise InputError(
-                f"interpolation {interpolation!r} is unknown; choose one of {tuple(INTERPOLATIONS)}."
+                f"interpolation {interpolation!r} is unknown; take one of {tuple(INTERPOLATIONS)}."
             )
         self.num_classes = num_classes
         self.ignore = ignore
@@ -152,7 +155,8 @@ class ConfusionMatrix:
         if outputs.ndim == labels.ndim + 1:
             if outputs.shape[-1] != self.num_classes:
                 raise InputError(
-                    f"logits have {outputs.shape[-1]} channels, the metric {self.num_classes} classes."
+                    f"logits have {outputs.shape[-1]} channels, the metric {self.num_classes} "
+                    "classes."
                 )
             outputs = np.stack(
                 [

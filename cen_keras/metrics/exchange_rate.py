@@ -1,4 +1,4 @@
-"""How many channels a model exchanges: the one number that shows whether channel exchange happens at all."""
+"""How many channels a model exchanges: the number that shows whether it fuses at all."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from cen_keras.layers.modality_norm import ModalityNorm
 
 
 def norm_layers(model: keras.Model) -> Iterator[ModalityNorm]:
-    """Yields the ModalityNorm layers of a model, those of nested models included, in the model's order."""
+    """Yields the ModalityNorm layers of a model and its nested models, in the model's order."""
     for layer in model.layers:
         if isinstance(layer, ModalityNorm):
             yield layer
@@ -20,14 +20,15 @@ def norm_layers(model: keras.Model) -> Iterator[ModalityNorm]:
 def exchange_rate(model: keras.Model) -> dict:
     """Measures which part of the penalised channels is exchanged.
 
-    A modality's *own part* of a layer, [floor(mC/M), floor((m+1)C/M)), is what the penalty acts on; a channel of it is
-    exchanged where |gamma| is below the layer's threshold (Eq. 6).
+    A modality's *own part* of a layer, [floor(mC/M), floor((m+1)C/M)), is what the penalty acts on;
+    a channel of it is exchanged where |gamma| is below the layer's threshold (Eq. 6).
 
     Args:
         model: a built Keras model.
 
     Returns:
-        `share_of_penalised`: exchanged / penalised channels over all layers, in 0..1 (0 without an exchange);
+        `share_of_penalised`: exchanged / penalised channels over all layers, in 0..1 (0 without an
+            exchange);
         `layers_exchanging`: the number of layers in which any such channel is exchanged;
         `layers`: layer name -> {modality: share of its own part that is exchanged}.
     """

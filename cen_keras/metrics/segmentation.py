@@ -1,7 +1,7 @@
 """mIoU, mean and pixel accuracy as a Keras metric, counted in one confusion matrix on the device.
 
-The same numbers as `cen_keras.metrics.confusion` gives on the host, for use in `compile(metrics=...)` or in a custom
-loop on TensorFlow, JAX and torch.
+The same numbers as `cen_keras.metrics.confusion` gives on the host, for use in
+`compile(metrics=...)` or in a custom loop on TensorFlow, JAX and torch.
 """
 
 import keras
@@ -17,7 +17,7 @@ from cen_keras.metrics.confusion import (
 
 
 def _kernel(distance, interpolation):
-    """Returns the weight of a sample at `distance` pixels: a hat, or Keys' cubic with OpenCV's a = -0.75."""
+    """Returns the weight of a sample `distance` pixels away: a hat, or OpenCV's cubic."""
     distance = ops.abs(distance)
     if interpolation == "bilinear":
         return ops.maximum(1.0 - distance, 0.0)
@@ -47,7 +47,7 @@ def interpolation_weights(size_in, size_out, interpolation):
 
 
 def resize_logits(logits, size, interpolation):
-    """Resizes (b, h, w, n) logits to (b, *size, n) float32: "bilinear" or "cubic" as OpenCV does."""
+    """Resizes (b, h, w, n) logits to (b, *size, n) float32 as OpenCV does."""
     logits = ops.cast(logits, "float32")
     rows = interpolation_weights(ops.shape(logits)[1], size[0], interpolation)
     columns = interpolation_weights(ops.shape(logits)[2], size[1], interpolation)
@@ -67,8 +67,9 @@ def _host_value(labels):
 class SegmentationScores(keras.metrics.Metric):
     """Mean IoU, mean accuracy and pixel accuracy over everything seen since the last reset.
 
-    Labels outside the classes are an error where they have values (eagerly); inside a compiled step they cannot raise
-    and are left out, as the official evaluation does. The counts are int32, enough for 2^31 pixels of one kind.
+    Labels outside the classes are an error where they have values (eagerly); inside a compiled step
+    they cannot raise and are left out, as the official evaluation does. The counts are int32,
+    enough for 2^31 pixels of one kind.
 
     Args:
         num_classes: n.
@@ -92,7 +93,7 @@ class SegmentationScores(keras.metrics.Metric):
         super().__init__(name=name, dtype=dtype)
         if interpolation not in INTERPOLATIONS:
             raise InputError(
-                f"interpolation {interpolation!r} is unknown; choose one of {tuple(INTERPOLATIONS)}."
+                f"interpolation {interpolation!r} is unknown; take one of {tuple(INTERPOLATIONS)}."
             )
         self.num_classes = int(num_classes)
         self.ignore = int(ignore)
@@ -123,13 +124,14 @@ class SegmentationScores(keras.metrics.Metric):
         if len(outputs.shape) == len(labels.shape) + 1:
             if outputs.shape[-1] != self.num_classes:
                 raise InputError(
-                    f"logits have {outputs.shape[-1]} channels, the metric {self.num_classes} classes."
+                    f"logits have {outputs.shape[-1]} channels, the metric {self.num_classes} "
+                    "classes."
                 )
             outputs = resize_logits(outputs, ops.shape(labels)[1:3], self.interpolation)
             outputs = ops.argmax(outputs, axis=-1)
         elif len(outputs.shape) != len(labels.shape):
             raise InputError(
-                f"labels of shape {tuple(labels.shape)} do not fit outputs of shape {tuple(outputs.shape)}."
+                f"labels {tuple(labels.shape)} do not fit outputs {tuple(outputs.shape)}."
             )
         n = self.num_classes
         outputs = ops.cast(outputs, "int32")
@@ -140,7 +142,7 @@ class SegmentationScores(keras.metrics.Metric):
         self.matrix.assign(self.matrix + ops.reshape(counts[: n * n], (n, n)))
 
     def result(self):
-        """Returns a dict of scalars in 0..1: `miou`, `mean_accuracy`, `pixel_accuracy`; NaN before any pixel."""
+        """Returns `miou`, `mean_accuracy`, `pixel_accuracy` in 0..1; NaN before any pixel."""
         matrix = ops.cast(self.matrix, "float32")
         hits, truth = ops.diagonal(matrix), ops.sum(matrix, axis=1)
         union = truth + ops.sum(matrix, axis=0) - hits
@@ -156,7 +158,7 @@ class SegmentationScores(keras.metrics.Metric):
         }
 
     def per_class(self) -> dict[str, np.ndarray]:
-        """Returns arrays `iou`, `accuracy`, `pixels` per class: see `cen_keras.metrics.confusion.class_scores`."""
+        """Returns arrays `iou`, `accuracy`, `pixels` per class: see `confusion.class_scores`."""
         return class_scores(ops.convert_to_numpy(self.matrix))
 
     def get_config(self):

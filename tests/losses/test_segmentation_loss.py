@@ -1,0 +1,113 @@
+"""SegmentationLoss against cross-entropy written in NumPy with OpenCV's bilinear resize."""
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+from cen_keras.errors import InputError
+from cen_keras.losses.segmentation import SegmentationLoss
+
+# float32 sums of a few hundred terms of size 1: 1e-5 is about 100 rounding steps.
+TOLERANCE = 1e-5
+
+
+def oracle(labels, logits, ignore=255):
+    """Returns the loss in float64, pixel by pixel as the definition says."""
+    total, count = 0.0, 0
+    for label, logit in zip(labels, logits, strict=True):
+        height, width = label.shape
+        logit = cv2.resize(logit.astype("float64"), (width, height), interpolation=cv2.INTER_LINEAR)
+        logit = logit - logit.max(-1, keepdims=True)
+        log_softmax = logit - np.log(np.exp(logit).sum(-1, keepdims=True))
+        for row, column in zip(*np.nonzero(label != ignore), strict=True):
+            total -= log_softmax[row, column, label[row, column]]
+            count += 1
+    return total / count
+
+
+@pytest.fixture
+def batch():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 5, (2, 12, 16)).astype("int32")
+    labels[rng.random(labels.shape) < 0.3] = 255
+    labels[1, :8] = 255  # the two images count differently many pixels
+    return labels, rng.normal(size=(2, 3, 4, 5)).astype("float32") * 3
+
+
+def test_equals_the_definition(batch):
+    labels, logits = batch
+    assert float(SegmentationLoss()(labels, logits)) == pytest.approx(
+        oracle(labels, logits), rel=TOLERANCE
+    )
+
+
+def test_same_size_is_not_resized(batch):
+    labels, _ = batch
+    logits = np.random.default_rng(1).normal(size=(2, 12, 16, 5)).astype("float32")
+    assert float(SegmentationLoss()(labels, logits)) == pytest.approx(
+        oracle(labels, logits), rel=TOLERANCE
+    )
+
+
+def test_ignored_pixels_have_no_influence(batch):
+    labels, _ = batch
+    logits = np.random.default_rng(2).normal(size=(2, 12, 16, 5)).astype("float32")
+    changed = np.where((labels == 255)[..., None], 1e4, logits).astype("float32")
+    loss = SegmentationLoss()
+    assert float(loss(labels, changed)) == float(loss(labels, logits))
+
+
+def test_all_ignored_is_zero_with_zero_gradient():
+    labels = np.full((2, 8, 8), 255, "int32")
+    logits = keras.Variable(np.ones((2, 2, 2, 3), "float32"))
+    loss = SegmentationLoss()
+    assert float(loss(labels, logits)) == 0.0
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            value = loss(labels, logits.value)
+        assert np.all(tape.gradient(value, logits.value).numpy() == 0.0)
+
+
+def test_half_precision_logits_are_computed_in_float32(batch):
+    labels, logits = batch
+    # float16 holds nothing above 65504: exp(20) would overflow if the softmax ran in it.
+    logits = (logits * 10).astype("float16")
+    value = SegmentationLoss()(labels, keras.ops.convert_to_tensor(logits))
+    assert keras.backend.standardize_dtype(value.dtype) == "float32"
+    assert float(value) == pytest.approx(oracle(labels, logits), rel=TOLERANCE)
+
+
+def test_fixed_normaliser_is_the_mean_of_its_parts(batch):
+    labels, logits = batch
+    loss = SegmentationLoss(pixels_per_image=12 * 16)
+    parts = [float(loss(labels[i : i + 1], logits[i : i + 1])) for i in range(2)]
+    assert float(loss(labels, logits)) == pytest.approx(np.mean(parts), rel=TOLERANCE)
+    by_valid = SegmentationLoss()
+    parts = [float(by_valid(labels[i : i + 1], logits[i : i + 1])) for i in range(2)]
+    assert float(by_valid(labels, logits)) != pytest.approx(np.mean(parts), rel=1e-3)
+
+
+def test_sample_weight_drops_an_image(batch):
+    labels, logits = batch
+    loss = SegmentationLoss(pixels_per_image=1)
+    first = float(loss(labels, logits, sample_weight=np.array([1.0, 0.0])))
+    assert first == pytest.approx(float(loss(labels[:1], logits[:1])) / 2, rel=TOLERANCE)
+
+
+def test_serialises():
+    loss = keras.losses.deserialize(
+        keras.losses.serialize(SegmentationLoss(ignore=7, pixels_per_image=3.0))
+    )
+    assert isinstance(loss, SegmentationLoss)
+    assert (loss.ignore, loss.pixels_per_image) == (7, 3.0)
+    assert keras.losses.serialize(loss)["registered_name"] == "cen_keras>SegmentationLoss"
+
+
+def test_bad_arguments_are_named(batch):
+    with pytest.raises(InputError, match="pixels_per_image"):
+        SegmentationLoss(pixels_per_image=0)
+    with pytest.raises(InputError, match=r"\(2, 12\)"):
+        SegmentationLoss()(batch[0][..., 0], batch[1])
