@@ -1,0 +1,1 @@
+"""Writers: a frozen Keras model into the file format of an engine."""

@@ -1,0 +1,139 @@
+"""Making nodes: folding norms into convolutions and pushing per-channel operations through views."""
+
+import numpy as np
+
+from .ir import Conv, Depthwise, Input, Map, Node, Operation, Sum, View
+
+
+def out_size(size: int, kernel: int, stride: int, padding: str, margin: int, dilation: int) -> int:
+    """Returns the length of a convolved axis."""
+    size += 2 * margin
+    if padding == "valid":
+        size -= (kernel - 1) * dilation
+    return -(-size // stride)
+
+
+class Graph:
+    """All nodes of a network, in topological order."""
+
+    def __init__(self):
+        self.nodes: list[Node] = []
+        self._maps: dict[tuple[int, Operation], Map] = {}
+
+    def add(self, node: Node) -> Node:
+        """Appends a node."""
+        node.index = len(self.nodes)
+        self.nodes.append(node)
+        return node
+
+    def input(self, name: str, stream: int, channels: int, size: tuple[int, int]) -> View:
+        """An image of `channels` channels."""
+        return View.of(self.add(Input(name=name, stream=stream, channels=channels, size=size)))
+
+    def conv(self, view: View, kernel: np.ndarray, bias: np.ndarray, name: str, stream: int, **geometry) -> View:
+        """A convolution of a view.
+
+        Factors move into the kernel; a channel that is read several times (a tiled depth image) is read once, with
+        the sum of its kernel slices.
+        """
+        kernel = kernel.astype(np.float64) * view.factors[:, None]
+        keys = {}
+        for position, key in enumerate(zip(map(id, view.nodes), view.channels, strict=True)):
+            keys.setdefault(key, []).append(position)
+        first = np.array([positions[0] for positions in keys.values()])
+        merged = np.stack([kernel[:, :, positions].sum(axis=2) for positions in keys.values()], axis=2)
+        view = View(view.nodes[first], view.channels[first], np.ones(len(first)))
+        return View.of(
+            self.add(
+                Conv(
+                    name=name,
+                    stream=stream,
+                    channels=kernel.shape[3],
+                    size=self._size(view.size, kernel.shape, geometry),
+                    view=view,
+                    kernel=merged,
+                    bias=bias.astype(np.float64),
+                    **geometry,
+                )
+            )
+        )
+
+    def depthwise(
+        self, view: View, kernel: np.ndarray, bias: np.ndarray, name: str, stream: int, **geometry
+    ) -> View:
+        """A depthwise convolution of a view; `kernel` is (kh, kw, C)."""
+        return View.of(
+            self.add(
+                Depthwise(
+                    name=name,
+                    stream=stream,
+                    channels=len(view),
+                    size=self._size(view.size, kernel.shape, geometry),
+                    view=View(view.nodes, view.channels, np.ones(len(view))),
+                    kernel=kernel.astype(np.float64) * view.factors,
+                    bias=bias.astype(np.float64),
+                    **geometry,
+                )
+            )
+        )
+
+    @staticmethod
+    def _size(size, kernel_shape, geometry):
+        return tuple(
+            out_size(
+                size[axis],
+                kernel_shape[axis],
+                geometry.get("strides", (1, 1))[axis],
+                geometry.get("padding", "same"),
+                geometry.get("margin", (0, 0))[axis],
+                geometry.get("dilation", (1, 1))[axis],
+            )
+            for axis in (0, 1)
+        )
+
+    def affine(self, view: View, scale: np.ndarray, shift: np.ndarray, name: str, stream: int) -> View:
+        """scale * x + shift per channel: folded into the convolution that computes x where there is one.
+
+        The convolution without it stays in the graph; if nobody else reads it, it is dead and never emitted.
+        """
+        node = view.whole_node()
+        if not isinstance(node, (Conv, Depthwise)):
+            return self.depthwise(view, scale[None, None], shift, name, stream)
+        return View.of(
+            self.add(
+                type(node)(
+                    **{
+                        **vars(node),
+                        "kernel": node.kernel * scale,
+                        "bias": node.bias * scale + shift,
+                    }
+                )
+            )
+        )
+
+    def map(self, view: View, operation: Operation, size: tuple[int, int] | None = None) -> View:
+        """Applies a per-channel operation: once to each node, whoever reads it."""
+        if not operation.homogeneous and (view.factors != 1).any():
+            view = View.of(self.sum([view], f"{view.nodes[0].name}_scaled", view.nodes[0].stream))
+        mapped = np.empty(len(view), dtype=object)
+        for node in view.distinct_nodes():
+            key = (node.index, operation)
+            if key not in self._maps:
+                self._maps[key] = self.add(
+                    Map(
+                        name=f"{node.name}_{operation.kind.lower()}",
+                        stream=node.stream,
+                        channels=node.channels,
+                        size=size or node.size,
+                        source=node,
+                        operation=operation,
+                    )
+                )
+            mapped[[n is node for n in view.nodes]] = self._maps[key]
+        return View(mapped, view.channels, view.factors)
+
+    def sum(self, views: list[View], name: str, stream: int) -> Node:
+        """Adds views of one length channel by channel."""
+        return self.add(
+            Sum(name=name, stream=stream, channels=len(views[0]), size=views[0].size, views=views)
+        )

@@ -1,0 +1,158 @@
+"""From the planned channel graph to a plain Keras model: Conv2D, DepthwiseConv2D, ReLU, Add, Concatenate and friends."""
+
+import keras
+import numpy as np
+
+from cen_keras.layers import BilinearResize
+
+from .ir import Conv, Depthwise, Input, Map, Node, Sum, View
+from .plan import Group, Plan
+
+
+class Emitter:
+    """Makes one tensor for each group, each with a layer named after where it comes from.
+
+    Args:
+        plan: which channels are needed, and in which groups.
+        modalities: names of the streams, by index.
+        batch: batch size of the inputs, or None for any.
+    """
+
+    def __init__(self, plan: Plan, modalities: tuple[str, ...], batch: int | None):
+        self.plan = plan
+        self.modalities = modalities
+        self.batch = batch
+        self.tensors: dict[Group, keras.KerasTensor] = {}
+        self.inputs: dict[str, keras.KerasTensor] = {}
+        self._joined: dict[tuple, keras.KerasTensor] = {}
+        self._names: dict[str, int] = {}
+        self._weights: list[tuple[keras.layers.Layer, list[np.ndarray]]] = []
+
+    def run(self, outputs: dict[str, View]) -> keras.Model:
+        """Returns the model with the given outputs."""
+        for node in self.plan.nodes:
+            self._emit(node)
+        tensors = {}
+        for name, view in outputs.items():
+            tensor = self._materialise(view, f"{name}_join")
+            # An output is addressed by the name of its last layer in several export formats.
+            tensors[name] = keras.layers.Identity(name=self._unique(f"output_{name}"))(tensor)
+        model = keras.Model(self.inputs, tensors, name="frozen")
+        for layer, weights in self._weights:
+            layer.set_weights(weights)
+        return model
+
+    def _unique(self, name: str) -> str:
+        count = self._names.get(name, 0)
+        self._names[name] = count + 1
+        return name if count == 0 else f"{name}_{count + 1}"
+
+    def _label(self, group: Group) -> str:
+        whole = len(self.plan.groups[group.node]) == 1
+        role = "" if whole and group.role == "own" else f"_{group.role}"
+        return self._unique(f"{group.node.name}_{self.modalities[group.node.stream]}{role}")
+
+    def _emit(self, node: Node) -> None:
+        if isinstance(node, Input):
+            name = self.modalities[node.stream]
+            tensor = keras.Input((*node.size, node.channels), batch_size=self.batch, name=name)
+            self.inputs[name] = tensor
+            self.tensors[self.plan.groups[node][0]] = tensor
+            return
+        for group in self.plan.groups[node]:
+            if isinstance(node, Conv):
+                tensor = self._conv(node, group)
+            elif isinstance(node, Depthwise):
+                tensor = self._depthwise(node, group)
+            elif isinstance(node, Map):
+                tensor = self._map(node, group)
+            else:
+                tensor = self._sum(node, group)
+            self.tensors[group] = tensor
+
+    def _join(self, groups: list[Group], name: str) -> keras.KerasTensor:
+        """Concatenates groups; the same ones only once."""
+        if len(groups) == 1:
+            return self.tensors[groups[0]]
+        key = tuple(groups)
+        if key not in self._joined:
+            self._joined[key] = keras.layers.Concatenate(name=self._unique(f"{name}_input"))(
+                [self.tensors[group] for group in groups]
+            )
+        return self._joined[key]
+
+    def _pad(self, tensor, margin, name):
+        if margin == (0, 0):
+            return tensor
+        key = (id(tensor), margin)
+        if key not in self._joined:
+            self._joined[key] = keras.layers.ZeroPadding2D(margin, name=self._unique(f"{name}_pad"))(tensor)
+        return self._joined[key]
+
+    def _conv(self, node: Conv, group: Group) -> keras.KerasTensor:
+        name = self._label(group)
+        groups = self.plan.groups_read(node.view)
+        tensor = self._pad(self._join(groups, name), node.margin, name)
+        order = np.argsort(self.plan.positions(node.view, groups))
+        layer = keras.layers.Conv2D(
+            len(group.channels),
+            node.kernel.shape[:2],
+            strides=node.strides,
+            padding=node.padding,
+            dilation_rate=node.dilation,
+            name=name,
+        )
+        channels = list(group.channels)
+        self._weights.append((layer, [node.kernel[:, :, order][..., channels], node.bias[channels]]))
+        return layer(tensor)
+
+    def _depthwise(self, node: Depthwise, group: Group) -> keras.KerasTensor:
+        name = self._label(group)
+        channels = list(group.channels)
+        tensor = self._materialise(node.view.pick(channels), name)
+        layer = keras.layers.DepthwiseConv2D(
+            node.kernel.shape[:2],
+            strides=node.strides,
+            padding=node.padding,
+            dilation_rate=node.dilation,
+            name=name,
+        )
+        self._weights.append((layer, [node.kernel[:, :, channels, None], node.bias[channels]]))
+        return layer(self._pad(tensor, node.margin, name))
+
+    def _map(self, node: Map, group: Group) -> keras.KerasTensor:
+        whole = View.of(node.source).pick(list(group.channels))
+        name = self._label(group)
+        tensor = self._materialise(whole, name)
+        options = dict(node.operation.options)
+        if node.operation.kind == "BilinearResize":
+            return BilinearResize(**options, name=name)({"x": tensor})["x"]
+        return getattr(keras.layers, node.operation.kind)(**options, name=name)(tensor)
+
+    def _sum(self, node: Sum, group: Group) -> keras.KerasTensor:
+        name = self._label(group)
+        channels = list(group.channels)
+        total, *rest = (self._materialise(view.pick(channels), name) for view in node.views)
+        # Two at a time: an int8 converter leaves a sum of three in float.
+        for number, tensor in enumerate(rest):
+            layer_name = name if number == len(rest) - 1 else self._unique(f"{name}_partial")
+            total = keras.layers.Add(name=layer_name)([total, tensor])
+        return total
+
+    def _materialise(self, view: View, name: str) -> keras.KerasTensor:
+        """Returns one tensor with the view's channels in the view's order."""
+        groups = self.plan.groups_read(view)
+        tensor = self._join(groups, name)
+        positions = self.plan.positions(view, groups)
+        total = sum(len(group.channels) for group in groups)
+        if len(view) == total and (positions == np.arange(total)).all():
+            if (view.factors == 1).all():
+                return tensor
+            if (view.factors == view.factors[0]).all():
+                return keras.layers.Rescaling(float(view.factors[0]), name=self._unique(f"{name}_scale"))(tensor)
+        # A 0/1 matrix as a 1x1 convolution: exact, and taken by every engine where a gather is not.
+        kernel = np.zeros((1, 1, total, len(view)))
+        kernel[0, 0, positions, np.arange(len(view))] = view.factors
+        layer = keras.layers.Conv2D(len(view), 1, use_bias=False, name=self._unique(f"{name}_permute"))
+        self._weights.append((layer, [kernel]))
+        return layer(tensor)

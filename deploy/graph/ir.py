@@ -1,0 +1,191 @@
+"""Nodes and views: a network in which every single channel knows where it comes from.
+
+A node computes channels. A view is a list of channels picked from nodes, each with a factor; it is what a layer reads.
+Exchanging, concatenating, tiling and dropping channels only make new views, so they cost nothing.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+
+@dataclasses.dataclass(eq=False)
+class View:
+    """Channels picked from nodes.
+
+    Attributes:
+        nodes: (C,) object array, the node that computes each channel.
+        channels: (C,) ints, the channel of that node.
+        factors: (C,) positive float64, what the channel is multiplied with.
+    """
+
+    nodes: np.ndarray
+    channels: np.ndarray
+    factors: np.ndarray
+
+    @classmethod
+    def of(cls, node: "Node") -> "View":
+        """All channels of one node, in order."""
+        nodes = np.empty(node.channels, dtype=object)
+        nodes[:] = node
+        return cls(nodes, np.arange(node.channels), np.ones(node.channels))
+
+    @classmethod
+    def concat(cls, views: Sequence["View"]) -> "View":
+        """Channels of several views, one after the other."""
+        return cls(*(np.concatenate([getattr(v, f) for v in views]) for f in cls.__annotations__))
+
+    @classmethod
+    def select(cls, keep: np.ndarray, own: "View", other: "View") -> "View":
+        """`own` where `keep` is true, `other` elsewhere; no computation is involved."""
+        fields = (np.where(keep, getattr(own, f), getattr(other, f)) for f in cls.__annotations__)
+        return cls(*fields)
+
+    def pick(self, index: np.ndarray) -> "View":
+        """The channels at `index`."""
+        return View(self.nodes[index], self.channels[index], self.factors[index])
+
+    def scaled(self, factor: float | np.ndarray) -> "View":
+        """The same channels, multiplied by positive factors."""
+        return View(self.nodes, self.channels, self.factors * factor)
+
+    def __len__(self) -> int:
+        return len(self.channels)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.nodes[0].size
+
+    def whole_node(self) -> "Node | None":
+        """The node of which this view is all channels in order with factor 1, or None."""
+        node = self.nodes[0]
+        same = len(self) == node.channels and all(n is node for n in self.nodes)
+        if same and (self.channels == np.arange(len(self))).all() and (self.factors == 1).all():
+            return node
+        return None
+
+    def distinct_nodes(self) -> list["Node"]:
+        """The nodes read, each once, in the order they were made."""
+        return sorted({id(n): n for n in self.nodes}.values(), key=lambda node: node.index)
+
+
+@dataclasses.dataclass(eq=False, kw_only=True)
+class Node:
+    """Something that computes channels at one size.
+
+    Attributes:
+        name: of the layer it comes from, without the modality.
+        stream: index of the modality it works for.
+        channels: how many channels it can compute.
+        size: (height, width).
+        index: position in the order of creation, which is a topological order.
+    """
+
+    name: str
+    stream: int
+    channels: int
+    size: tuple[int, int]
+    index: int = -1
+
+    def reads(self, channel: int) -> list[tuple["Node", int]]:
+        """The (node, channel) pairs that one output channel is computed from."""
+        return []
+
+
+@dataclasses.dataclass(eq=False, kw_only=True)
+class Input(Node):
+    """An image of one modality."""
+
+
+@dataclasses.dataclass(eq=False, kw_only=True)
+class Conv(Node):
+    """A convolution with bias; every output channel reads the whole view.
+
+    Attributes:
+        view: its input.
+        kernel: (kh, kw, C_in, C_out) float64.
+        bias: (C_out,) float64.
+        strides: (rows, columns).
+        padding: "same" or "valid", applied after `margin`.
+        margin: rows and columns of zeros added on each side first.
+        dilation: (rows, columns).
+    """
+
+    view: View
+    kernel: np.ndarray
+    bias: np.ndarray
+    strides: tuple[int, int] = (1, 1)
+    padding: str = "same"
+    margin: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+
+    @property
+    def macs_per_channel(self) -> int:
+        """Multiply-adds of one output channel."""
+        return int(np.prod(self.size)) * int(np.prod(self.kernel.shape[:3]))
+
+
+@dataclasses.dataclass(eq=False, kw_only=True)
+class Depthwise(Node):
+    """A depthwise convolution with bias; channel c reads channel c of its view.
+
+    Attributes:
+        view: its input, C channels.
+        kernel: (kh, kw, C) float64.
+        bias: (C,) float64.
+        strides, padding, margin, dilation: as for Conv.
+    """
+
+    view: View
+    kernel: np.ndarray
+    bias: np.ndarray
+    strides: tuple[int, int] = (1, 1)
+    padding: str = "same"
+    margin: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+
+    def reads(self, channel):
+        return [(self.view.nodes[channel], int(self.view.channels[channel]))]
+
+    @property
+    def macs_per_channel(self) -> int:
+        """Multiply-adds of one output channel."""
+        return int(np.prod(self.size)) * int(np.prod(self.kernel.shape[:2]))
+
+
+@dataclasses.dataclass(frozen=True)
+class Operation:
+    """A per-channel operation without weights: ReLU, pooling, padding, resizing.
+
+    Attributes:
+        kind: name of the Keras layer it becomes.
+        options: that layer's arguments, sorted.
+        homogeneous: whether f(a x) = a f(x) for a > 0, so that factors may pass through.
+    """
+
+    kind: str
+    options: tuple[tuple[str, object], ...] = ()
+    homogeneous: bool = True
+
+
+@dataclasses.dataclass(eq=False, kw_only=True)
+class Map(Node):
+    """An Operation on every channel of one node."""
+
+    source: Node
+    operation: Operation
+
+    def reads(self, channel):
+        return [(self.source, channel)]
+
+
+@dataclasses.dataclass(eq=False, kw_only=True)
+class Sum(Node):
+    """Views added channel by channel."""
+
+    views: list[View]
+
+    def reads(self, channel):
+        return [(v.nodes[channel], int(v.channels[channel])) for v in self.views]

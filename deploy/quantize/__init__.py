@@ -1,0 +1,1 @@
+"""Quantisers: a float artifact into one of integers."""

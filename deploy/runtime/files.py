@@ -1,0 +1,94 @@
+"""Files that are either whole or absent, and their checksums."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Dict, Iterator, Union
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+@contextlib.contextmanager
+def atomic_path(path: PathLike) -> Iterator[Path]:
+    """Yields a temporary path beside `path`; renames it to `path` on success, deletes it on any
+    error.
+
+    Args:
+        path: the file to write; missing parent folders are made. The temporary name keeps its
+            suffix, since some writers choose their format by it.
+
+    Raises:
+        OSError: as the writer or the file system says (full disk, no permission); `path` is then as
+            it was.
+    """
+    path = Path(path)
+    temporary = _temporary_beside(path)
+    try:
+        yield temporary
+        _settle(temporary)
+        os.replace(str(temporary), str(path))
+    finally:
+        _remove(temporary)
+
+
+def write_together(contents: Dict[PathLike, bytes]) -> None:
+    """Writes several files so that an error while writing leaves every one of them as it was.
+
+    An artifact and its manifest are one thing in two files: all bytes are on the disk under
+        temporary names before the
+    first file takes its final one.
+
+    Args:
+        contents: the bytes of each file by path.
+
+    Raises:
+        OSError: as for `atomic_path`.
+    """
+    staged = []
+    try:
+        for path, data in contents.items():
+            temporary = _temporary_beside(Path(path))
+            staged.append((temporary, Path(path)))
+            temporary.write_bytes(data)
+            _settle(temporary)
+        for temporary, path in staged:
+            os.replace(str(temporary), str(path))
+    finally:
+        for temporary, _ in staged:
+            _remove(temporary)
+
+
+def sha256(path: PathLike) -> str:
+    """The SHA-256 of a file's content, 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(str(path), "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _temporary_beside(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".part-", suffix=path.suffix, dir=str(path.parent))
+    os.close(handle)
+    return Path(name)
+
+
+def _settle(temporary: Path) -> None:
+    """Brings the bytes to the disk and gives the file the user's usual permissions (mkstemp makes
+    private ones).
+    """
+    with open(str(temporary), "rb+") as file:
+        os.fsync(file.fileno())
+    umask = os.umask(0)
+    os.umask(umask)
+    temporary.chmod(0o666 & ~umask)
+
+
+def _remove(temporary: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        temporary.unlink()

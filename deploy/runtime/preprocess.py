@@ -1,0 +1,253 @@
+"""From a colour image and a depth image to what the network is fed.
+
+Depth is metres with 0 for missing, whatever unit the file was in. Colour is averaged over areas
+when it shrinks, as the camera would have done; depth takes the nearest pixel, since the mean of a
+table's edge and the wall behind it is a place where nothing is. An integer input's codes of an
+8-bit image are a function of 256 values: one table look-up per channel instead of arithmetic on
+every pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, Tuple
+
+import numpy as np
+from PIL import Image
+
+from .errors import InputError
+from .files import PathLike
+from .manifest import Manifest
+from .tensors import Quantization, TensorSpec
+
+MISSING_COUNTS = (0, 65535)
+# Metres per count of the sensors and data sets in use: millimetres, TUM RGB-D, Taskonomy, 1/256,
+# 0.1 mm, centimetres, metres.
+KNOWN_SCALES = (0.001, 0.0002, 1 / 512, 1 / 256, 0.0001, 0.01, 1.0)
+SMALLEST_SIDE = 8
+_CODE_RANGE = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One view of the camera.
+
+    Attributes:
+        name: for messages and file names.
+        images: by modality; "rgb" uint8 (h, w, 3), "depth" float32 (h, w) in metres, 0 = missing.
+    """
+
+    name: str
+    images: Dict[str, np.ndarray]
+
+
+def read_rgb(path: PathLike) -> np.ndarray:
+    """Reads a colour image.
+
+    Returns:
+        uint8 (h, w, 3).
+
+    Raises:
+        InputError: the file is missing, truncated, no image, or smaller than 8 pixels a side.
+    """
+    image = _open(path)
+    if image.mode not in ("RGB", "RGBA", "L", "P", "CMYK", "YCbCr"):
+        raise InputError(f"{path}: a {image.mode} image; wanted 8-bit colour")
+    return _checked_size(np.array(image.convert("RGB")), path)
+
+
+def read_depth(path: PathLike, metres_per_count: float = 0.001) -> np.ndarray:
+    """Reads a 16-bit depth image.
+
+    Args:
+        path: a single-channel 16-bit PNG or TIFF.
+        metres_per_count: metres of one count of the file.
+
+    Returns:
+        float32 (h, w) in metres; 0 where the file has 0 or 65535.
+
+    Raises:
+        InputError: the file is missing, truncated, no image, or of 8 bits or several channels.
+    """
+    image = _open(path)
+    if not (image.mode == "I" or image.mode.startswith("I;16")):
+        bits = "8-bit" if image.mode in ("L", "P", "RGB", "RGBA", "1") else image.mode
+        raise InputError(
+            f"{path}: a {bits} image ({image.mode}); wanted 16-bit depth in counts of a known "
+            "size. A picture of the depth (colours or greys) has lost the metres: record the "
+            "sensor's 16-bit image"
+        )
+    counts = _checked_size(np.array(image), path).astype(np.int64)
+    missing = np.isin(counts, MISSING_COUNTS)
+    return np.where(missing, 0.0, counts * metres_per_count).astype(np.float32)
+
+
+def read_pair(rgb_path: PathLike, depth_path: PathLike, metres_per_count: float = 0.001) -> Frame:
+    """Reads a colour image and the depth image registered to it.
+
+    Raises:
+        InputError: as for `read_rgb` and `read_depth`, or the two differ in size.
+    """
+    rgb = read_rgb(rgb_path)
+    depth = read_depth(depth_path, metres_per_count)
+    if rgb.shape[:2] != depth.shape:
+        raise InputError(
+            f"{depth_path}: {depth.shape[1]}x{depth.shape[0]} pixels, but {rgb_path} has "
+            f"{rgb.shape[1]}x{rgb.shape[0]}; depth must be registered to the colour image, pixel "
+            "on pixel"
+        )
+    return Frame(str(rgb_path), {"rgb": rgb, "depth": depth})
+
+
+def check_depth_range(
+    depth: np.ndarray, metres_per_count: float, valid_range: Tuple[float, float], source: PathLike
+) -> None:
+    """Refuses depth that is in another unit than was said.
+
+    Args:
+        depth: (h, w) metres, 0 = missing.
+        metres_per_count: what was assumed; the message proposes another.
+        valid_range: metres between which the median of the known depths lies.
+        source: the file's name for the message.
+
+    Raises:
+        InputError: no depth at all, or the median is outside the range.
+    """
+    known = depth[depth > 0]
+    if known.size == 0:
+        raise InputError(f"{source}: every depth is missing (0 or 65535); the sensor saw nothing")
+    median = float(np.median(known))
+    if valid_range[0] <= median <= valid_range[1]:
+        return
+    counts = median / metres_per_count
+    fitting = [s for s in KNOWN_SCALES if valid_range[0] <= counts * s <= valid_range[1]]
+    # A room's median is about 2.5 m; of several scales that fit, the one nearest to it (by ratio)
+    # is the likely one.
+    best = min(fitting, key=lambda s: abs(np.log(counts * s / 2.5))) if fitting else 2.5 / counts
+    raise InputError(
+        f"{source}: the median depth is {median:.3g} m at {metres_per_count:g} m per count, "
+        f"wanted {valid_range[0]:g} to {valid_range[1]:g} m; the unit is probably another: try "
+        f"--depth-scale {best:.6g}, which makes it {counts * best:.3g} m"
+    )
+
+
+def resize_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resizes a uint8 (h, w, 3) image: mean over areas when it shrinks, bilinear otherwise; the
+    whole view is kept.
+    """
+    if image.shape[:2] == (height, width):
+        return image
+    shrinks = image.shape[0] >= height and image.shape[1] >= width
+    method = Image.BOX if shrinks else Image.BILINEAR
+    return np.asarray(Image.fromarray(image).resize((width, height), method))
+
+
+def resize_nearest(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resizes an (h, w, ...) array by taking the pixel whose area holds the centre of the new
+    one.
+    """
+    if image.shape[:2] == (height, width):
+        return image
+    rows = ((2 * np.arange(height) + 1) * image.shape[0]) // (2 * height)
+    columns = ((2 * np.arange(width) + 1) * image.shape[1]) // (2 * width)
+    return image[rows[:, None], columns[None, :]]
+
+
+def quantize(values: np.ndarray, quantization: Quantization, dtype: str) -> np.ndarray:
+    """Codes of real values: round(value / scale) + zero_point, held inside the type's range."""
+    low, high = _CODE_RANGE[dtype]
+    # float32 division, as the engines' own QUANTIZE does it; np.rint rounds ties to even.
+    codes = (
+        np.rint(np.asarray(values, np.float32) / np.float32(quantization.scale))
+        + quantization.zero_point
+    )
+    return np.clip(codes, low, high).astype(dtype)
+
+
+class Preprocessor:
+    """Feeds one artifact: resizes, normalises and, for integer inputs, quantises.
+
+    Args:
+        manifest: of the artifact.
+        as_float: give normalised float32 whatever the inputs' type is (for the float model that
+            `verify` compares with).
+    """
+
+    def __init__(self, manifest: Manifest, as_float: bool = False):
+        self.inputs = manifest.inputs
+        self._as_float = as_float
+        self._tables = {
+            name: self._encode(np.repeat(np.arange(256.0)[:, None], spec.hwc[2], axis=1), spec)
+            for name, spec in manifest.inputs.items()
+            if spec.content == "image"
+        }
+
+    def __call__(self, frame: Frame) -> Dict[str, np.ndarray]:
+        """Prepares one frame.
+
+        Args:
+            frame: at any size; images of a frame share it.
+
+        Returns:
+            By input name, (1, h, w, c) in the input's type (or float32), at the network's size.
+
+        Raises:
+            InputError: an image that an input wants is not in the frame, or has another number of
+                channels.
+        """
+        return {name: self._prepare(frame, spec) for name, spec in self.inputs.items()}
+
+    def _prepare(self, frame: Frame, spec: TensorSpec) -> np.ndarray:
+        if spec.name not in frame.images:
+            raise InputError(
+                f"{frame.name}: no {spec.name!r} image, only {', '.join(sorted(frame.images))}; "
+                "the artifact needs it"
+            )
+        image = frame.images[spec.name]
+        height, width, channels = spec.hwc
+        if spec.content == "depth":
+            return self._encode(resize_nearest(image, height, width)[..., None], spec)[None]
+        if image.ndim != 3 or image.shape[2] != channels or image.dtype != np.uint8:
+            raise InputError(
+                f"{frame.name}: {spec.name!r} is {image.dtype} {image.shape}, wanted uint8 (h, w, "
+                f"{channels})"
+            )
+        small = resize_image(image, height, width)
+        table = self._tables[spec.name]
+        out = np.empty((1, height, width, channels), table.dtype)
+        for channel in range(channels):
+            np.take(table[:, channel], small[..., channel], out=out[0, ..., channel])
+        return out
+
+    def _encode(self, values: np.ndarray, spec: TensorSpec) -> np.ndarray:
+        """Normalises (..., c) values and quantises them if the input is of integers."""
+        normal = spec.normalization
+        # In the type of the values: tables are made in float64, depth stays float32 at every pixel.
+        mean, std = (np.array(column, values.dtype) for column in (normal.mean, normal.std))
+        real = ((values * normal.scale - mean) / std).astype(np.float32)
+        if self._as_float or spec.quantization is None:
+            return real
+        return quantize(real, spec.quantization, spec.dtype)
+
+
+def _open(path: PathLike) -> Image.Image:
+    """Opens and decodes an image; whatever Pillow finds wrong is the user's file."""
+    try:
+        with Image.open(str(path)) as image:
+            image.load()
+            return image.copy()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such image") from None
+    except PermissionError:
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: not a whole image ({error}); copy or record it again") from error
+
+
+def _checked_size(image: np.ndarray, path: PathLike) -> np.ndarray:
+    if min(image.shape[:2]) < SMALLEST_SIDE:
+        raise InputError(
+            f"{path}: {image.shape[1]}x{image.shape[0]} pixels; wanted at least {SMALLEST_SIDE} a "
+            "side"
+        )
+    return image

@@ -1,0 +1,154 @@
+"""One way to run an artifact, whatever its engine.
+
+    runner = open_runner("static_w8a8.tflite", threads=2)
+    logits = runner.run({"rgb": ..., "depth": ...})       # float32 in and out, whatever the
+    artifact holds codes = runner.run_raw({"rgb": ..., "depth": ...})    # the engine's own types in
+    and out
+
+Arrays are (1, h, w, c) on both sides; a runner of a channels-first engine turns them itself.
+"""
+
+from __future__ import annotations
+
+import abc
+import importlib
+from pathlib import Path
+from typing import Dict, Optional
+
+import numpy as np
+
+from .errors import InputError
+from .files import PathLike
+from .manifest import Manifest, load
+from .postprocess import dequantize
+from .preprocess import quantize
+from .tensors import TensorSpec
+
+# Target of the manifest -> module and class; imported when asked for, so that a board needs one
+# engine only.
+RUNNERS = {
+    "tflite": ("litert_runner", "LiteRTRunner"),
+    "onnx": ("ort_runner", "OrtRunner"),
+}
+
+
+class Runner(abc.ABC):
+    """An opened artifact; each engine has a subclass that fills in `_invoke`.
+
+    Attributes:
+        manifest: of the artifact.
+        path: of the artifact.
+        inputs, outputs: tensor specifications by name.
+        engine: name and version of what runs it.
+    """
+
+    engine = ""
+
+    def __init__(self, path: PathLike, manifest: Manifest):
+        self.path = Path(path)
+        self.manifest = manifest
+
+    @property
+    def inputs(self) -> Dict[str, TensorSpec]:
+        """The inputs by name."""
+        return self.manifest.inputs
+
+    @property
+    def outputs(self) -> Dict[str, TensorSpec]:
+        """The outputs by name."""
+        return self.manifest.outputs
+
+    def run(self, arrays: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+        """Runs on real values or on codes.
+
+        Args:
+            arrays: (1, h, w, c) by input name. Float arrays are normalised values and are quantised
+                here where the artifact wants codes; arrays of the input's own type go through as
+                they are.
+
+        Returns:
+            float32 (1, h', w', classes) by output name.
+
+        Raises:
+            InputError: names, shapes or types do not fit the inputs.
+        """
+        coded = {}
+        for name, array in arrays.items():
+            spec = self.inputs.get(name)
+            if spec is not None and spec.quantization is not None and array.dtype.kind == "f":
+                array = quantize(array, spec.quantization, spec.dtype)
+            coded[name] = array
+        return {
+            name: dequantize(codes, self.outputs[name])
+            for name, codes in self.run_raw(coded).items()
+        }
+
+    def run_raw(self, arrays: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+        """Runs on arrays of the inputs' own types.
+
+        Args:
+            arrays: (1, h, w, c) by input name.
+
+        Returns:
+            (1, h', w', classes) by output name, in the outputs' own types.
+
+        Raises:
+            InputError: names, shapes or types do not fit the inputs.
+        """
+        if set(arrays) != set(self.inputs):
+            raise InputError(
+                f"{self.path}: given {', '.join(sorted(arrays))}, wanted "
+                f"{', '.join(sorted(self.inputs))}"
+            )
+        feeds = {name: self._feed(array, self.inputs[name]) for name, array in arrays.items()}
+        return {
+            name: np.transpose(array, (0, 2, 3, 1))
+            if self.outputs[name].layout == "NCHW"
+            else array
+            for name, array in self._invoke(feeds).items()
+        }
+
+    def _feed(self, array: np.ndarray, spec: TensorSpec) -> np.ndarray:
+        wanted = (1,) + spec.hwc
+        if array.shape != wanted or array.dtype != np.dtype(spec.dtype):
+            raise InputError(
+                f"{self.path}: {spec.name!r} is {array.dtype} {array.shape}, wanted {spec.dtype} "
+                f"{wanted}"
+            )
+        if spec.layout == "NCHW":
+            array = np.transpose(array, (0, 3, 1, 2))
+        return np.ascontiguousarray(array)
+
+    @abc.abstractmethod
+    def _invoke(self, feeds: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+        """Runs the engine on its own layouts and types, by name on both sides."""
+
+    def _check_tensor(self, spec: TensorSpec, shape: tuple, dtype: np.dtype) -> None:
+        """Holds what the engine reports of a tensor against the manifest."""
+        if tuple(shape) != spec.shape or np.dtype(dtype) != np.dtype(spec.dtype):
+            raise InputError(
+                f"{self.path}: the engine has {spec.name!r} as {np.dtype(dtype)} {tuple(shape)}, "
+                f"the manifest as {spec.dtype} {spec.shape}; export the artifact again"
+            )
+
+
+def open_runner(artifact: PathLike, threads: Optional[int] = None) -> Runner:
+    """Opens an artifact with the engine that its manifest names.
+
+    Args:
+        artifact: the `.tflite` or `.onnx` file; its manifest lies beside it.
+        threads: of the engine; None = as the engine likes.
+
+    Raises:
+        InputError: artifact or manifest does not hold (see `manifest.load`), the engine is not
+            installed, or this program has no runner for the target.
+    """
+    manifest = load(artifact)
+    if manifest.target not in RUNNERS:
+        raise InputError(
+            f"{artifact}: made for {manifest.target!r}; this program runs "
+            f"{', '.join(sorted(RUNNERS))}"
+        )
+    module, name = RUNNERS[manifest.target]
+    engine = importlib.import_module("." + module, __package__)
+    return getattr(engine, name)(artifact, manifest, threads)

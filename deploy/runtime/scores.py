@@ -1,0 +1,85 @@
+"""Segmentation scores from one confusion matrix, in numpy.
+
+The same definitions as the training metric: intersection over union per class, averaged over the
+classes that occur in
+the labels or the predictions; pixels labelled 255 count nowhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+import numpy as np
+
+IGNORE = 255
+
+
+class Confusion:
+    """Counts of (label, prediction) pairs over any number of images.
+
+    Attributes:
+        counts: int64 (classes, classes); row = label, column = prediction.
+    """
+
+    def __init__(self, num_classes: int):
+        self.counts = np.zeros((num_classes, num_classes), np.int64)
+
+    def add(self, label: np.ndarray, prediction: np.ndarray) -> None:
+        """Counts one image.
+
+        Args:
+            label: integers, any shape; 255 = ignored.
+            prediction: integers of the same shape, each a class.
+
+        Raises:
+            ValueError: the shapes differ, or a label is neither a class nor 255.
+        """
+        if label.shape != prediction.shape:
+            raise ValueError(
+                f"labels {label.shape} and predictions {prediction.shape} differ in shape"
+            )
+        classes = len(self.counts)
+        valid = label != IGNORE
+        true, seen = label[valid].astype(np.int64), prediction[valid].astype(np.int64)
+        if true.size and (true.max() >= classes or true.min() < 0):
+            raise ValueError(f"a label is {true.max()}, but there are {classes} classes")
+        self.counts += np.bincount(true * classes + seen, minlength=classes * classes).reshape(
+            classes, classes
+        )
+
+    def per_class(self) -> np.ndarray:
+        """IoU of every class, float64 (classes,); NaN where a class occurs in neither labels nor
+        predictions.
+        """
+        hits = np.diag(self.counts).astype(np.float64)
+        union = self.counts.sum(0) + self.counts.sum(1) - hits
+        with np.errstate(invalid="ignore"):
+            return hits / union
+
+    def result(self) -> Dict[str, float]:
+        """`miou`, `mean_accuracy` and `pixel_accuracy`, each 0 to 1; NaN when nothing was
+        counted.
+        """
+        hits, true = np.diag(self.counts).astype(np.float64), self.counts.sum(1)
+        with np.errstate(invalid="ignore"):
+            accuracy = hits / true
+            pixel = hits.sum() / np.float64(true.sum())
+        return {
+            "miou": _mean(self.per_class()),
+            "mean_accuracy": _mean(accuracy),
+            "pixel_accuracy": float(pixel),
+        }
+
+    def to_json(self, names: Any) -> Dict[str, Any]:
+        """The result with the IoU of each class by name; null where a class does not occur."""
+        iou = self.per_class()
+        per_class = {
+            name: None if np.isnan(iou[index]) else float(iou[index])
+            for index, name in enumerate(names)
+        }
+        return dict(self.result(), per_class=per_class)
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")

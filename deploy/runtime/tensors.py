@@ -1,0 +1,158 @@
+"""One input or output of an artifact: its name, shape, type, and how numbers of the world become
+numbers of the engine.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Dict, Optional, Tuple, Union
+
+from .errors import InputError
+
+DTYPES = ("float32", "int8", "uint8", "int16")
+LAYOUTS = ("NHWC", "NCHW")
+CONTENTS = ("image", "depth", "logits")
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """Per-tensor affine quantisation: real = scale * (code - zero_point)."""
+
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """What the network is fed: (x * scale - mean) / std, channel by channel.
+
+    x is 0 to 255 for an image and metres for depth.
+    """
+
+    scale: float
+    mean: Tuple[float, ...]
+    std: Tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output.
+
+    Attributes:
+        name: the modality of an input; the stream of an output ("rgb", "depth", "ensemble").
+        shape: static, with the batch first, in `layout`.
+        layout: "NHWC" or "NCHW", as the engine has it; the runners take and give NHWC always.
+        dtype: of the engine's tensor.
+        quantization: for integer tensors; None for float ones.
+        content: "image" (uint8, 0 to 255), "depth" (metres, 0 = missing) or "logits".
+        normalization: of an input; None for an output.
+    """
+
+    name: str
+    shape: Tuple[int, ...]
+    layout: str
+    dtype: str
+    content: str
+    quantization: Optional[Quantization] = None
+    normalization: Optional[Normalization] = None
+
+    @property
+    def hwc(self) -> Tuple[int, int, int]:
+        """Height, width and channels whatever the layout."""
+        if self.layout == "NHWC":
+            return self.shape[1], self.shape[2], self.shape[3]
+        return self.shape[2], self.shape[3], self.shape[1]
+
+    def to_json(self) -> Dict[str, Any]:
+        """The tensor as the manifest writes it (its name is the key there)."""
+        value = {
+            "shape": list(self.shape),
+            "layout": self.layout,
+            "dtype": self.dtype,
+            "content": self.content,
+            "quantization": None,
+        }  # type: Dict[str, Any]
+        if self.quantization is not None:
+            value["quantization"] = {
+                "scale": self.quantization.scale,
+                "zero_point": self.quantization.zero_point,
+            }
+        if self.normalization is not None:
+            value["normalization"] = {
+                "scale": self.normalization.scale,
+                "mean": list(self.normalization.mean),
+                "std": list(self.normalization.std),
+            }
+        return value
+
+
+def field(
+    mapping: Dict[str, Any], key: str, kind: Union[type, Tuple[type, ...]], where: str
+) -> Any:
+    """One required field of a JSON object, of the wanted type.
+
+    Raises:
+        InputError: `mapping` is no object, or the field is missing or of another type; `where`
+            opens the message.
+    """
+    if not isinstance(mapping, dict):
+        raise InputError(f"{where}: found {type(mapping).__name__}, wanted an object with {key!r}")
+    if key not in mapping:
+        raise InputError(f"{where}: the field {key!r} is missing; export the artifact again")
+    value = mapping[key]
+    # JSON's true is an int for Python, and no number of the manifest is meant to be one.
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        wanted = " or ".join(k.__name__ for k in kinds)
+        raise InputError(f"{where}: the field {key!r} is {value!r:.60}, wanted {wanted}")
+    return value
+
+
+def tensor_from_json(name: str, value: Dict[str, Any], where: str, is_input: bool) -> TensorSpec:
+    """Reads and checks one tensor of a manifest.
+
+    Raises:
+        InputError: a field is missing or does not fit the others; `where` opens the message.
+    """
+    where = f"{where}, tensor {name!r}"
+    shape = field(value, "shape", list, where)
+    if len(shape) != 4 or any(type(n) is not int or n < 1 for n in shape):
+        raise InputError(f"{where}: shape is {shape}, wanted four positive whole numbers")
+    layout = _one_of(field(value, "layout", str, where), LAYOUTS, "layout", where)
+    dtype = _one_of(field(value, "dtype", str, where), DTYPES, "dtype", where)
+    content = _one_of(field(value, "content", str, where), CONTENTS, "content", where)
+    quantization = None
+    if dtype != "float32":
+        quantization = _quantization(field(value, "quantization", dict, where), where)
+    spec = TensorSpec(name, tuple(shape), layout, dtype, content, quantization)
+    if not is_input:
+        return spec
+    normalization = _normalization(field(value, "normalization", dict, where), spec.hwc[2], where)
+    return TensorSpec(name, spec.shape, layout, dtype, content, quantization, normalization)
+
+
+def _one_of(value: str, allowed: Tuple[str, ...], key: str, where: str) -> str:
+    if value not in allowed:
+        raise InputError(f"{where}: {key} is {value!r}, wanted one of {', '.join(allowed)}")
+    return value
+
+
+def _quantization(value: Dict[str, Any], where: str) -> Quantization:
+    scale = float(field(value, "scale", (int, float), where))
+    if not (math.isfinite(scale) and scale > 0):
+        raise InputError(f"{where}: the quantisation scale is {scale}, wanted a positive number")
+    return Quantization(scale, field(value, "zero_point", int, where))
+
+
+def _normalization(value: Dict[str, Any], channels: int, where: str) -> Normalization:
+    columns = {}
+    for key in ("mean", "std"):
+        numbers = field(value, key, list, where)
+        if len(numbers) != channels or not all(isinstance(n, (int, float)) for n in numbers):
+            raise InputError(f"{where}: {key} is {numbers}, wanted {channels} numbers")
+        columns[key] = tuple(float(n) for n in numbers)
+    if not all(n > 0 for n in columns["std"]):
+        raise InputError(f"{where}: std is {columns['std']}, wanted positive numbers")
+    scale = float(field(value, "scale", (int, float), where))
+    return Normalization(scale, columns["mean"], columns["std"])
