@@ -1,22 +1,25 @@
 """Freeze: a trained CEN as a plain network in which the exchange costs nothing.
 
-After training the scales are constants, so Eq. 6 is a constant choice of channels. Take the convolution before an
-exchange, its filters shared by two modalities, its norms folded in:
+After training the scales are constants, so Eq. 6 is a constant choice of channels. Take the
+convolution before an exchange, its filters shared by two modalities, its norms folded in:
 
     channel           0    1    2    3    4    5            rgb stream reads     depth stream reads
     rgb computes      K    S1   .    K    S1   .            own K, S1, S2        own K, S1, S2
     depth computes    K    .    S2   K    .    S2
 
-K is kept by both, S1 computed for rgb and used by both, S2 computed for depth and used by both; the dots are channels
-nobody reads, and they are never computed. With all that is penalised exchanged this layer costs two modalities what it
-costs one. The next convolution reads Concat(own K, S1, S2), its kernel permuted once: no gather, no where, no mask.
-Norms, dropout, tiling, unused heads and (where only it is wanted) the ensemble fold away as well. With three
-modalities or more a replaced channel is a mean: one Add per donor, the division folded into the next kernel.
+K is kept by both, S1 computed for rgb and used by both, S2 computed for depth and used by both; the
+dots are channels nobody reads, and they are never computed. With all that is penalised exchanged
+this layer costs two modalities what it costs one. The next convolution reads Concat(own K, S1, S2),
+its kernel permuted once: no gather, no where, no mask. Norms, dropout, tiling, unused heads and
+(where only it is wanted) the ensemble fold away as well. With three
+modalities or more a replaced channel is a mean: one Add per donor, the division folded into the
+next kernel.
 
     plain = freeze(model, outputs="ensemble", image_shape=(480, 640))
 
-The plain model gives the trained model's inference output to 1e-5 relative. `deploy/graph` holds the machinery: ir
-(nodes and views of channels), lower (Keras to nodes), plan (who needs which channel), emit (nodes to Keras).
+The plain model gives the trained model's inference output to 1e-5 relative. `deploy/graph` holds
+the machinery: ir (nodes and views of channels), lower (Keras to nodes), plan (who needs which
+channel), emit (nodes to Keras).
 """
 
 from collections.abc import Sequence
@@ -41,14 +44,16 @@ def freeze(
     """Returns a plain functional model equal to `model` in inference.
 
     Args:
-        model: a trained `Segmenter`, or another functional model over streams with an attribute `modalities`.
+        model: a trained `Segmenter`, or another functional model over streams with an attribute
+            `modalities`.
         outputs: "all", or the name or names to keep: a modality or "ensemble".
         image_shape: (height, width) of the inputs; by default the model's own.
         batch: fixed batch size, or None for any.
 
     Returns:
-        A model from {modality: (batch, height, width, channels) float32} to {output: logits}, made of Conv2D,
-        DepthwiseConv2D, ReLU, Add, Concatenate, pooling, padding and resizing layers only.
+        A model from {modality: (batch, height, width, channels) float32} to {output: logits}, made
+        of Conv2D, DepthwiseConv2D, ReLU, Add, Concatenate, pooling, padding and resizing layers
+        only.
 
     Raises:
         InputError: an unknown output, a size that is not known, or a layer that cannot be frozen.
@@ -65,8 +70,9 @@ def freeze_with_report(
     """Freezes as `freeze` does and tells what was saved.
 
     Returns:
-        The plain model, and a dict with `outputs`, `image_shape`, `macs` and `parameters` (each before and after, per
-        image) and `layers`: for each exchanging norm the channels computed for each modality.
+        The plain model, and a dict with `outputs`, `image_shape`, `macs` and `parameters` (each
+        before and after, per image) and `layers`: for each exchanging norm the channels computed
+        for each modality.
     """
     modalities = tuple(model.modalities)
     image_shape = _image_shape(model, image_shape)
@@ -79,7 +85,9 @@ def freeze_with_report(
     }
     plan = Plan(lowering.graph, needed)
     missing = [
-        name for name in modalities if not any(n.name == name and not n.index < 0 for n in plan.nodes)
+        name
+        for name in modalities
+        if not any(n.name == name and not n.index < 0 for n in plan.nodes)
     ]
     plain = Emitter(plan, modalities, batch).run({name: views[name] for name in wanted})
     report = {
@@ -97,7 +105,8 @@ def _image_shape(model, image_shape):
     shape = tuple(image_shape or getattr(model, "image_shape", (None, None)))
     if len(shape) != 2 or None in shape:
         raise InputError(
-            f"freezing needs a fixed image size; found {shape}. Pass image_shape=(height, width), e.g. (480, 640)."
+            f"freezing needs a fixed image size; found {shape}. Pass image_shape=(height, width), "
+            "e.g. (480, 640)."
         )
     return shape
 

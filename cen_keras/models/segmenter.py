@@ -153,11 +153,10 @@ class Segmenter(keras.Model):
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
     def get_config(self):
-        """Returns the constructor's arguments."""
+        """Returns the constructor's arguments; a loaded model takes the dtype policy in force, not the saved one."""
         return {
             "name": self.name,
             "trainable": self.trainable,
-            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
             "modalities": self.modalities,
             "num_classes": self.num_classes,
             "backbone": self.backbone,

@@ -1,4 +1,6 @@
-"""Making nodes: folding norms into convolutions and pushing per-channel operations through views."""
+"""Making nodes: folding norms into convolutions and pushing per-channel operations through
+views.
+"""
 
 import numpy as np
 
@@ -30,18 +32,22 @@ class Graph:
         """An image of `channels` channels."""
         return View.of(self.add(Input(name=name, stream=stream, channels=channels, size=size)))
 
-    def conv(self, view: View, kernel: np.ndarray, bias: np.ndarray, name: str, stream: int, **geometry) -> View:
+    def conv(
+        self, view: View, kernel: np.ndarray, bias: np.ndarray, name: str, stream: int, **geometry
+    ) -> View:
         """A convolution of a view.
 
-        Factors move into the kernel; a channel that is read several times (a tiled depth image) is read once, with
-        the sum of its kernel slices.
+        Factors move into the kernel; a channel that is read several times (a tiled depth image) is
+        read once, with the sum of its kernel slices.
         """
         kernel = kernel.astype(np.float64) * view.factors[:, None]
         keys = {}
         for position, key in enumerate(zip(map(id, view.nodes), view.channels, strict=True)):
             keys.setdefault(key, []).append(position)
         first = np.array([positions[0] for positions in keys.values()])
-        merged = np.stack([kernel[:, :, positions].sum(axis=2) for positions in keys.values()], axis=2)
+        merged = np.stack(
+            [kernel[:, :, positions].sum(axis=2) for positions in keys.values()], axis=2
+        )
         view = View(view.nodes[first], view.channels[first], np.ones(len(first)))
         return View.of(
             self.add(
@@ -91,10 +97,14 @@ class Graph:
             for axis in (0, 1)
         )
 
-    def affine(self, view: View, scale: np.ndarray, shift: np.ndarray, name: str, stream: int) -> View:
-        """scale * x + shift per channel: folded into the convolution that computes x where there is one.
+    def affine(
+        self, view: View, scale: np.ndarray, shift: np.ndarray, name: str, stream: int
+    ) -> View:
+        """scale * x + shift per channel: folded into the convolution that computes x where there is
+        one.
 
-        The convolution without it stays in the graph; if nobody else reads it, it is dead and never emitted.
+        The convolution without it stays in the graph; if nobody else reads it, it is dead and never
+        emitted.
         """
         node = view.whole_node()
         if not isinstance(node, (Conv, Depthwise)):

@@ -1,4 +1,6 @@
-"""From the planned channel graph to a plain Keras model: Conv2D, DepthwiseConv2D, ReLU, Add, Concatenate and friends."""
+"""From the planned channel graph to a plain Keras model: Conv2D, DepthwiseConv2D, ReLU, Add,
+Concatenate and friends.
+"""
 
 import keras
 import numpy as np
@@ -86,7 +88,9 @@ class Emitter:
             return tensor
         key = (id(tensor), margin)
         if key not in self._joined:
-            self._joined[key] = keras.layers.ZeroPadding2D(margin, name=self._unique(f"{name}_pad"))(tensor)
+            self._joined[key] = keras.layers.ZeroPadding2D(
+                margin, name=self._unique(f"{name}_pad")
+            )(tensor)
         return self._joined[key]
 
     def _conv(self, node: Conv, group: Group) -> keras.KerasTensor:
@@ -103,7 +107,9 @@ class Emitter:
             name=name,
         )
         channels = list(group.channels)
-        self._weights.append((layer, [node.kernel[:, :, order][..., channels], node.bias[channels]]))
+        self._weights.append(
+            (layer, [node.kernel[:, :, order][..., channels], node.bias[channels]])
+        )
         return layer(tensor)
 
     def _depthwise(self, node: Depthwise, group: Group) -> keras.KerasTensor:
@@ -149,10 +155,14 @@ class Emitter:
             if (view.factors == 1).all():
                 return tensor
             if (view.factors == view.factors[0]).all():
-                return keras.layers.Rescaling(float(view.factors[0]), name=self._unique(f"{name}_scale"))(tensor)
+                return keras.layers.Rescaling(
+                    float(view.factors[0]), name=self._unique(f"{name}_scale")
+                )(tensor)
         # A 0/1 matrix as a 1x1 convolution: exact, and taken by every engine where a gather is not.
         kernel = np.zeros((1, 1, total, len(view)))
         kernel[0, 0, positions, np.arange(len(view))] = view.factors
-        layer = keras.layers.Conv2D(len(view), 1, use_bias=False, name=self._unique(f"{name}_permute"))
+        layer = keras.layers.Conv2D(
+            len(view), 1, use_bias=False, name=self._unique(f"{name}_permute")
+        )
         self._weights.append((layer, [kernel]))
         return layer(tensor)

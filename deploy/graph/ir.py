@@ -1,7 +1,8 @@
 """Nodes and views: a network in which every single channel knows where it comes from.
 
-A node computes channels. A view is a list of channels picked from nodes, each with a factor; it is what a layer reads.
-Exchanging, concatenating, tiling and dropping channels only make new views, so they cost nothing.
+A node computes channels. A view is a list of channels picked from nodes, each with a factor; it is
+what a layer reads. Exchanging, concatenating, tiling and dropping channels only make new views, so
+they cost nothing.
 """
 
 import dataclasses

@@ -33,11 +33,16 @@ class Lowering:
         model: a functional Keras model over `modalities`.
         modalities: names of its inputs, in the order of the model.
         image_shape: (height, width) of the inputs.
-        join_ensemble: fold the ensemble into one classifier over all streams; for when no stream is wanted by itself.
+        join_ensemble: fold the ensemble into one classifier over all streams; for when no stream is
+            wanted by itself.
     """
 
     def __init__(
-        self, model: keras.Model, modalities: tuple[str, ...], image_shape: tuple[int, int], join_ensemble: bool
+        self,
+        model: keras.Model,
+        modalities: tuple[str, ...],
+        image_shape: tuple[int, int],
+        join_ensemble: bool,
     ):
         self.graph = Graph()
         self.model = model
@@ -77,8 +82,8 @@ class Lowering:
         name = type(layer).__name__
         if name not in RULES:
             raise InputError(
-                f"freeze does not know layer {layer.name!r} ({name}). It takes {', '.join(sorted(RULES))}; "
-                "add a rule to deploy/graph/lower.py."
+                f"freeze does not know layer {layer.name!r} ({name}). It takes "
+                f"{', '.join(sorted(RULES))}; add a rule to deploy/graph/lower.py."
             )
         return RULES[name]
 
@@ -93,7 +98,9 @@ class Lowering:
         return view.nodes[0].stream
 
     def each(self, streams: dict[str, View], function) -> dict[str, View]:
-        """Applies `function(view, stream index)` to every stream, in the order of the modalities."""
+        """Applies `function(view, stream index)` to every stream, in the order of the
+        modalities.
+        """
         return {
             name: function(streams[name], index)
             for index, name in enumerate(self.modalities)
@@ -102,7 +109,9 @@ class Lowering:
 
 
 def _histories(spec) -> list:
-    """Flattens an `output_layers` entry to [layer, node, tensor] triples in the order of the outputs."""
+    """Flattens an `output_layers` entry to [layer, node, tensor] triples in the order of the
+    outputs.
+    """
     if isinstance(spec, dict):
         return [h for key in sorted(spec) for h in _histories(spec[key])]
     if spec and isinstance(spec[0], str):
@@ -116,7 +125,9 @@ def _output_names(model: keras.Model) -> list[str]:
 
 
 def _replace_tensors(value, views):
-    """Puts views in the place of the serialised tensors; raises KeyError where one is not computed yet."""
+    """Puts views in the place of the serialised tensors; raises KeyError where one is not computed
+    yet.
+    """
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
             return views[tuple(value["config"]["keras_history"])]
@@ -167,7 +178,9 @@ def _conv(low, layer, args, kwargs):
 @rule("SharedDepthwiseConv2D", "DepthwiseConv2D")
 def _depthwise(low, layer, args, kwargs):
     if layer.depth_multiplier != 1:
-        raise InputError(f"freeze takes depth_multiplier 1; {layer.name!r} has {layer.depth_multiplier}.")
+        raise InputError(
+            f"freeze takes depth_multiplier 1; {layer.name!r} has {layer.depth_multiplier}."
+        )
     kernel = np.asarray(layer.kernel)[..., 0]
     bias = np.asarray(layer.bias) if layer.use_bias else np.zeros(kernel.shape[2])
 
@@ -183,7 +196,9 @@ def _inference_affine(norm) -> tuple[np.ndarray, np.ndarray]:
     """Scale and shift of a BatchNorm with its moving statistics, in float64."""
     variance = np.asarray(norm.moving_variance, np.float64)
     scale = np.asarray(norm.gamma, np.float64) / np.sqrt(variance + norm.epsilon)
-    return scale, np.asarray(norm.beta, np.float64) - np.asarray(norm.moving_mean, np.float64) * scale
+    return scale, np.asarray(norm.beta, np.float64) - np.asarray(
+        norm.moving_mean, np.float64
+    ) * scale
 
 
 @rule("BatchNormalization")
@@ -194,7 +209,9 @@ def _batch_norm(low, layer, args, kwargs):
 @rule("ModalityNorm")
 def _modality_norm(low, layer: cen.ModalityNorm, args, kwargs):
     if layer.kind != "batch":
-        raise InputError(f"freeze folds batch norms; {layer.name!r} is a norm of kind {layer.kind!r}.")
+        raise InputError(
+            f"freeze folds batch norms; {layer.name!r} is a norm of kind {layer.kind!r}."
+        )
     views = []
     for stream, name in enumerate(layer.modalities):
         scale, shift = _inference_affine(layer.norm(name))
@@ -232,7 +249,9 @@ def _relu(low, layer, args, kwargs):
         "negative_slope": float(layer.negative_slope),
         "threshold": float(layer.threshold),
     }
-    return low.graph.map(args[0], Operation("ReLU", tuple(sorted(options.items())), homogeneous=False))
+    return low.graph.map(
+        args[0], Operation("ReLU", tuple(sorted(options.items())), homogeneous=False)
+    )
 
 
 @rule("Activation")
@@ -242,7 +261,9 @@ def _activation(low, layer, args, kwargs):
         return args[0]
     if name == "relu":
         return low.graph.map(args[0], Operation("ReLU"))
-    return low.graph.map(args[0], Operation("Activation", (("activation", name),), homogeneous=False))
+    return low.graph.map(
+        args[0], Operation("Activation", (("activation", name),), homogeneous=False)
+    )
 
 
 @rule("MaxPooling2D", "AveragePooling2D")
@@ -280,7 +301,9 @@ def _resize(low, layer, args, kwargs):
         operation = Operation("BilinearResize", (("mode", layer.mode), ("size", tuple(size))))
     return low.each(
         args[0],
-        lambda view, stream: view if view.size == tuple(size) else low.graph.map(view, operation, tuple(size)),
+        lambda view, stream: (
+            view if view.size == tuple(size) else low.graph.map(view, operation, tuple(size))
+        ),
     )
 
 
@@ -306,7 +329,9 @@ def _ensemble(low, layer, args, kwargs):
         # sum_m a_m (W x_m + b) is one convolution of all x_m.
         return low.graph.conv(
             View.concat([head.view for head in heads]),
-            np.concatenate([w * head.kernel for w, head in zip(weights, heads, strict=True)], axis=2),
+            np.concatenate(
+                [w * head.kernel for w, head in zip(weights, heads, strict=True)], axis=2
+            ),
             sum(w * head.bias for w, head in zip(weights, heads, strict=True)),
             layer.name,
             0,

@@ -1,7 +1,9 @@
 """Which channels are needed, and which of them travel together.
 
-Walking back from the outputs marks every channel that somebody reads; the rest is never computed. The channels of a
-node that have the same readers form a group and become one tensor: of a convolution before an exchange these are the
+Walking back from the outputs marks every channel that somebody reads; the rest is never computed.
+The channels of a
+node that have the same readers form a group and become one tensor: of a convolution before an
+exchange these are the
 channels only its own stream reads, and those that both streams read.
 """
 
@@ -29,14 +31,16 @@ class Group:
 
     @property
     def role(self) -> str:
-        """"own": read by its own stream only; "shared": by several; "given": only by others."""
+        """ "own": read by its own stream only; "shared": by several; "given": only by others."""
         if len(self.users) > 1:
             return "shared"
         return "own" if self.users == {self.node.stream} else "given"
 
     @property
     def order(self) -> tuple:
-        """Sorts what a convolution reads alike for every modality: its own channels, then the shared by giver."""
+        """Sorts what a convolution reads alike for every modality: its own channels, then the
+        shared by giver.
+        """
         return (self.node.name, self.role != "own", self.node.stream, self.channels)
 
 
@@ -73,7 +77,8 @@ class Plan:
                     for channel in group.channels:
                         for source, source_channel in node.reads(channel):
                             read(source, source_channel, (node.index, number), group.users)
-        # What a per-channel operation reads may have more readers, so be in more pieces; it then works piece by piece.
+        # What a per-channel operation reads may have more readers, so be in more pieces; it then
+        # works piece by piece.
         for node in graph.nodes:
             if node not in self.groups:
                 continue
@@ -101,7 +106,9 @@ class Plan:
         for group in self.groups[node.source]:
             channels = tuple(c for c in group.channels if c in live)
             if channels:
-                pieces.append(Group(node, channels, frozenset().union(*(users[c] for c in channels))))
+                pieces.append(
+                    Group(node, channels, frozenset().union(*(users[c] for c in channels)))
+                )
         return pieces
 
     def locate(self, node: Node, channel: int) -> tuple[Group, int]:
@@ -115,7 +122,9 @@ class Plan:
 
     def positions(self, view: View, groups: list[Group]) -> np.ndarray:
         """Returns where each channel of `view` lies in the concatenation of `groups`."""
-        starts = dict(zip(groups, np.cumsum([0] + [len(g.channels) for g in groups[:-1]]), strict=True))
+        starts = dict(
+            zip(groups, np.cumsum([0] + [len(g.channels) for g in groups[:-1]]), strict=True)
+        )
         located = (self.locate(n, c) for n, c in zip(view.nodes, view.channels, strict=True))
         return np.array([starts[group] + position for group, position in located])
 

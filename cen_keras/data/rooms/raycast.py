@@ -10,6 +10,8 @@ BOX, CYLINDER, ELLIPSOID = range(3)
 
 _NEAR = np.float32(0.03)
 _FAR = np.float32(1e6)
+_SMALL = 1024
+"""Images of at most so many pixels are cast all solids at once."""
 
 
 def enter_unit_solid(kind: int, origin, direction) -> np.ndarray:
@@ -103,8 +105,11 @@ def cast(solids, camera, direction: np.ndarray, depth: np.ndarray, owner: np.nda
         depth: float32 (h, w), nearest so far; replaced where a solid is nearer.
         owner: int16 (h, w), face or 6 + number of the solid that is nearest.
     """
-    boxes = image_boxes(solids, camera, *depth.shape)
     origin = np.asarray(camera.position, np.float32)
+    if depth.size <= _SMALL:
+        _cast_together(solids, origin, direction, depth, owner)
+        return
+    boxes = image_boxes(solids, camera, *depth.shape)
     for number in np.flatnonzero(boxes[:, 0] < boxes[:, 1]):
         top, bottom, left, right = boxes[number]
         window = np.s_[top:bottom, left:right]
@@ -114,6 +119,22 @@ def cast(solids, camera, direction: np.ndarray, depth: np.ndarray, owner: np.nda
         nearer = found < depth[window]
         np.copyto(depth[window], found, where=nearer)
         np.copyto(owner[window], np.int16(6 + number), where=nearer)
+
+
+def _cast_together(solids, origin, direction, depth, owner):
+    """The same for few rays: all solids of a kind at once, since each NumPy call costs more than its work."""
+    rays = direction.reshape(3, 1, -1)
+    for kind in (BOX, CYLINDER, ELLIPSOID):
+        numbers = np.flatnonzero(solids.kind == kind)
+        if not len(numbers):
+            continue
+        start = into_frame(solids, numbers[:, None], origin[:, None, None], True)
+        found = enter_unit_solid(kind, start, into_frame(solids, numbers[:, None], rays, False))
+        first = found.argmin(axis=0)
+        nearest = found[first, np.arange(found.shape[1])].reshape(depth.shape)
+        nearer = nearest < depth
+        depth[nearer] = nearest[nearer]
+        owner[nearer] = 6 + numbers[first.reshape(depth.shape)[nearer]]
 
 
 def image_boxes(solids, camera, height: int, width: int) -> np.ndarray:
@@ -151,40 +172,42 @@ def image_boxes(solids, camera, height: int, width: int) -> np.ndarray:
     return boxes
 
 
-def blocked(solids, order, bounds, start: np.ndarray, target: np.ndarray) -> np.ndarray:
+def blocked(solids, pieces, bounds, start: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Which points do not see a light.
 
     Args:
         solids: the solids.
-        order: list of arrays: the solids of each piece of furniture.
-        bounds: object with `center`, `half`, `cos`, `sin`: a box around each piece, in the same order.
+        pieces: list of arrays: the numbers of the solids of each piece of furniture.
+        bounds: object with `center`, `half`: a box around each piece, in the same order.
         start: float32 (3, n), points, world.
         target: (3,) the light, world.
 
     Returns:
         bool (n,).
     """
-    direction = np.asarray(target, np.float32)[:, None] - start
+    target = np.asarray(target, np.float32)
+    direction = target[:, None] - start
     # Start a little towards the light, or every surface would shade itself.
     begin = start + direction * np.float32(0.01)
+    length = np.sqrt((direction * direction).sum(0))
+    toward = direction / length
     dark = np.zeros(start.shape[1], bool)
-    for piece, members in enumerate(order):
-        low = into_frame(bounds, piece, begin, True)
-        toward = into_frame(bounds, piece, direction, False)
-        enter, leave = _slab_all(low, toward)
-        at = np.flatnonzero((enter <= leave) & (leave > 0) & (enter < 1) & ~dark)
-        for number in members if len(at) else ():
-            frame_start = into_frame(solids, number, begin[:, at], True)
-            frame_toward = into_frame(solids, number, direction[:, at], False)
-            found = enter_unit_solid(int(solids.kind[number]), frame_start, frame_toward)
-            dark[at[found < 1]] = True
+    for piece, members in enumerate(pieces):
+        # Only points inside the cone from the light around the piece, and behind its near side, can be dark.
+        offset = target - bounds.center[piece]
+        radius = float(np.linalg.norm(bounds.half[piece]))
+        distance = float(np.linalg.norm(offset))
+        widest = np.sqrt(max(0.0, 1 - (radius / distance) ** 2)) if distance > radius else -1.0
+        unit = offset / max(distance, 1e-6)
+        cosine = unit[0] * toward[0] + unit[1] * toward[1] + unit[2] * toward[2]
+        at = np.flatnonzero((cosine > widest) & (length > distance - radius) & ~dark)
+        if not len(at):
+            continue
+        begin_at, direction_at = begin[:, at], direction[:, at]
+        hit = np.zeros(len(at), bool)
+        for number in members:
+            frame_start = into_frame(solids, number, begin_at, True)
+            frame_toward = into_frame(solids, number, direction_at, False)
+            hit |= enter_unit_solid(int(solids.kind[number]), frame_start, frame_toward) < 1
+        dark[at[hit]] = True
     return dark
-
-
-def _slab_all(origin, direction):
-    with np.errstate(divide="ignore", invalid="ignore"):
-        enter, leave = _slab(origin[0], direction[0])
-        for axis in (1, 2):
-            low, high = _slab(origin[axis], direction[axis])
-            enter, leave = np.maximum(enter, low), np.minimum(leave, high)
-    return enter, leave

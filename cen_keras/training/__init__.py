@@ -1,0 +1,1 @@
+"""What a training run needs beside Keras: optimiser, checkpoint, logs."""
