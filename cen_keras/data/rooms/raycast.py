@@ -206,6 +206,9 @@ def blocked(solids, pieces, bounds, start: np.ndarray, target: np.ndarray) -> np
         begin_at, direction_at = begin[:, at], direction[:, at]
         hit = np.zeros(len(at), bool)
         for number in members:
+            # Legs and boards throw shadows too thin to be worth their time.
+            if np.partition(solids.half[number], 1)[1] < 0.05:
+                continue
             frame_start = into_frame(solids, number, begin_at, True)
             frame_toward = into_frame(solids, number, direction_at, False)
             hit |= enter_unit_solid(int(solids.kind[number]), frame_start, frame_toward) < 1

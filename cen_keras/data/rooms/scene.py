@@ -196,6 +196,7 @@ def _free_spot(rng, size, piece):
 def _hang(rng, size, placed) -> list[Decal]:
     """Windows, pictures, screens and a door, side by side on the walls, above what stands there."""
     decals = []
+    tall = [(entry, entry[0].height) for entry in placed]
     names = ["Window", "Picture", "TV", "Picture", "Window", "TV", "Picture", "Door", "Picture"]
     names = names[:3] + [name for name in names[3:] if rng.random() < 0.75]
     spans: list[list] = [[], [], [], []]
@@ -208,7 +209,7 @@ def _hang(rng, size, placed) -> list[Decal]:
                 continue
             left = rng.uniform(0.12, length - width - 0.12)
             span = (left, left + width)
-            hidden = any(_hides(entry, size, face, span, low) for entry in placed)
+            hidden = any(_hides(*entry, size, face, span, low) for entry in tall)
             if not hidden and not any(span[0] < b + 0.08 and a < span[1] + 0.08 for a, b in spans[face]):
                 spans[face].append(span)
                 decals.append(_decal(rng, name, face, span, low, high))
@@ -216,10 +217,10 @@ def _hang(rng, size, placed) -> list[Decal]:
     return decals
 
 
-def _hides(entry, size, face, span, low) -> bool:
+def _hides(entry, height, size, face, span, low) -> bool:
     """Whether a piece stands before a stretch of wall and reaches above `low`."""
     piece, x, y, yaw = entry
-    if piece.height < low + 0.15:
+    if height < low + 0.15:
         return False
     swapped = abs(math.sin(yaw)) > 0.7
     reach_x, reach_y = (piece.depth, piece.width) if swapped else (piece.width, piece.depth)

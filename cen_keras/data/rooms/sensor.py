@@ -35,17 +35,21 @@ def sense_depth(
     coarse = rng.random((max(2, shape[0] // 4), max(2, shape[1] // 4)), dtype=np.float32)
     chance = cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_LINEAR)
     chance = 0.6 * chance + 0.4 * rng.random(shape, dtype=np.float32)
-    lost = 0.02 + 0.75 * (cv2.dilate(jump, np.ones((3, 3), np.uint8)) > 0.08)
+    # The shadow of the projector is a few thousandths of the picture wide; the jump itself marks both its sides.
+    reach = max(1, 2 * (shape[1] // 400) + 1)
+    border = cv2.dilate(jump, np.ones((reach, reach), np.uint8)) if reach > 1 else jump
+    lost = 0.02 + 0.45 * (border > 0.08)
     lost = lost + np.clip((0.22 - facing) / 0.2, 0, 0.9) + np.clip((depth - 4.5) / 4, 0, 0.8)
     return np.where(chance < lost * 0.8 + 0.08, 0, measured).astype(np.float32)
 
 
-def sense_rgb(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def sense_rgb(light: np.ndarray, rng: np.random.Generator, steady: bool = False) -> np.ndarray:
     """Colour picture as a camera takes it.
 
     Args:
         light: float32 (h, w, 3), linear.
         rng: draws exposure, white balance and noise.
+        steady: no dark room and one exposure and white balance for all pictures; noise only.
 
     Returns:
         uint8 (h, w, 3), RGB for display.
@@ -54,6 +58,8 @@ def sense_rgb(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     gain = np.exp(rng.uniform(-3.9, -2.0)) if dark else np.exp(rng.uniform(-0.45, 0.35))
     balance = np.exp(rng.normal(0, 0.07, 3)).astype(np.float32)
     exposed = light * balance * np.float32(gain)
+    if steady:
+        dark, exposed = False, light
     shot = rng.standard_normal(light.shape, dtype=np.float32)
     read = 0.004 if dark else 0.002
     exposed = exposed + shot * (read + 0.03 * np.sqrt(np.maximum(exposed, 0) * 0.1))

@@ -1,0 +1,67 @@
+"""The table of data sets: from a JSON-able spec to views."""
+
+from collections.abc import Callable
+
+from cen_keras.data.views import Views
+from cen_keras.errors import InputError
+
+
+def _rooms(spec: dict, split: str) -> Views:
+    """`{"name": "rooms", "seed": 0, "size": [96, 128], "train": 1200, "val": 200, "cache": "runs/cache"}`."""
+    from cen_keras.data.rooms.views import RoomSpec, RoomViews
+
+    counts = {"train": 1200, "val": 200, "test": 200}
+    options = {"seed", "size", "sensor", "views_per_room", "domains"}
+    _check_keys("rooms", spec, options | set(counts) | {"cache", "workers"})
+    fields = {name: spec[name] for name in options if name in spec}
+    for name in ("size", "domains"):
+        if name in fields:
+            fields[name] = tuple(fields[name])
+    room_spec = RoomSpec(split=split, **fields)
+    count = int(spec.get(split, counts[split]))
+    return RoomViews(room_spec, count, spec.get("cache"), int(spec.get("workers", 2)))
+
+
+def _frames(spec: dict, split: str) -> Views:
+    """`{"name": "frames", "root": "captures", "classes": [...], "depth_scale": 0.001}`; `{split}` in root is replaced."""
+    from cen_keras.data.frames import FrameViews
+
+    options = {"classes", "palette", "depth_scale", "size"}
+    _check_keys("frames", spec, options | {"root"})
+    if "root" not in spec:
+        raise InputError('frames: the spec has no "root"; give the folder that holds the pairs.')
+    fields = {name: spec[name] for name in options if name in spec}
+    return FrameViews(str(spec["root"]).replace("{split}", split), **fields)
+
+
+DATASETS: dict[str, Callable[[dict, str], Views]] = {"rooms": _rooms, "frames": _frames}
+"""Name of a data set and the function that opens it from (spec, split)."""
+
+
+def open_dataset(spec: dict, split: str) -> Views:
+    """Opens a data set.
+
+    Args:
+        spec: JSON-able; `name` is a key of `DATASETS`, the rest depends on it.
+        split: "train", "val" or "test".
+
+    Returns:
+        the views.
+
+    Raises:
+        InputError: the name, the split or an option is unknown, or the data do not fit.
+    """
+    if not isinstance(spec, dict) or spec.get("name") not in DATASETS:
+        found = spec.get("name") if isinstance(spec, dict) else spec
+        raise InputError(f"data set {found!r} is unknown; choose from {', '.join(sorted(DATASETS))}.")
+    if split not in ("train", "val", "test"):
+        raise InputError(f"split {split!r} is unknown; choose train, val or test.")
+    return DATASETS[spec["name"]](spec, split)
+
+
+def _check_keys(name: str, spec: dict, known: set[str]) -> None:
+    unknown = sorted(set(spec) - known - {"name"})
+    if unknown:
+        raise InputError(
+            f"{name}: the spec has an unknown option {unknown[0]!r}; known are {', '.join(sorted(known))}."
+        )
