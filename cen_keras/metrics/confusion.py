@@ -46,8 +46,8 @@ def check_label_range(labels: np.ndarray, num_classes: int, ignore: int) -> None
         shown = ", ".join(str(value) for value in found[:5]) + (", ..." if len(found) > 5 else "")
         raise InputError(
             f"labels hold {shown} in {int(wrong.sum())} pixels; wanted 0 to {num_classes - 1}, "
-            f"or {ignore} for pixels to ignore. Map the data set's classes first, or give the model as "
-            "many classes."
+            f"or {ignore} for pixels to ignore. Map the data set's classes first, or give the "
+            "model as many classes."
         )
 
 

@@ -90,13 +90,13 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dic
         raise
     except (zipfile.BadZipFile, ValueError, KeyError, EOFError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path} is not a whole checkpoint ({error}). Delete it to start the run again, or put "
-            "back a copy."
+            f"{path} is not a whole checkpoint ({error}). Delete it to start the run again, or "
+            "put back a copy."
         ) from error
     if number != FORMAT:
         raise InputError(
-            f"{path} has checkpoint format {number}, this version reads {FORMAT}. Use the version of "
-            "cen_keras that wrote it, or delete it to start again."
+            f"{path} has checkpoint format {number}, this version reads {FORMAT}. Use the version "
+            "of cen_keras that wrote it, or delete it to start again."
         )
     return arrays, note
 

@@ -1,0 +1,56 @@
+"""Scores of every stream of a model over a data set, one confusion matrix each."""
+
+import keras
+import numpy as np
+
+from cen_keras.metrics.confusion import ConfusionMatrix
+
+
+def _predict(model, inputs, batch_size):
+    """Returns the model's outputs for a batch that may be smaller than `batch_size`."""
+    images = len(next(iter(inputs.values())))
+    if images < batch_size:
+        # A batch of another size would be compiled anew, which takes longer than the images that
+        # are added here.
+        fill = [(0, batch_size - images)]
+        inputs = {
+            name: np.pad(array, fill + [(0, 0)] * (array.ndim - 1))
+            for name, array in inputs.items()
+        }
+    outputs = model.predict_on_batch(inputs)
+    return {name: np.asarray(output)[:images] for name, output in outputs.items()}
+
+
+def evaluate_streams(
+    model: keras.Model,
+    loader: keras.utils.PyDataset,
+    num_classes: int,
+    *,
+    ignore: int = 255,
+    interpolation: str = "bilinear",
+) -> dict[str, ConfusionMatrix]:
+    """Runs a model over a data set once.
+
+    Args:
+        model: gives a dict stream -> (b, h, w, n) logits, as `Segmenter` does.
+        loader: gives `(inputs by modality, (b, H, W) integer labels)`; the first batch is the
+            largest.
+        num_classes: n.
+        ignore: the label of pixels that do not count.
+        interpolation: how logits are brought to the label's size: "bilinear" or "cubic".
+
+    Returns:
+        Stream name ("ensemble" among them) -> its confusion matrix.
+
+    Raises:
+        InputError: labels outside the classes.
+    """
+    matrices, batch_size = {}, 0
+    for index in range(len(loader)):
+        inputs, labels = loader[index]
+        batch_size = max(batch_size, len(labels))
+        for name, logits in _predict(model, inputs, batch_size).items():
+            if name not in matrices:
+                matrices[name] = ConfusionMatrix(num_classes, ignore, interpolation)
+            matrices[name].update(labels, logits)
+    return matrices

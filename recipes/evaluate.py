@@ -1,0 +1,154 @@
+"""Scores a trained run: `python -m recipes.evaluate RUN [--split val] [--json FILE]`.
+
+Prints mIoU, mean and pixel accuracy of every stream and the ensemble, IoU per class, and how much
+each layer exchanges.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from cen_keras.errors import InputError
+from recipes import console as consoles
+from recipes.recipe import Recipe
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON file of a run folder.
+
+    Raises:
+        InputError: it is missing or no JSON.
+    """
+    if not path.is_file():
+        raise InputError(
+            f"{path} is missing, so {path.parent} is no run folder; give the folder that "
+            "`python -m recipes.train` wrote."
+        )
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is no JSON ({error}); train again.") from error
+
+
+def load_best(run: Path):
+    """Loads a run's `best.keras`.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    import zipfile
+
+    import keras
+
+    import cen_keras.models  # noqa: F401  registers the classes that the file names
+
+    path = run / "best.keras"
+    if not path.is_file():
+        raise InputError(f"{path} is missing: no epoch was finished; go on with the training.")
+    try:
+        return keras.models.load_model(path, compile=False)
+    except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise InputError(f"{path} is not a whole Keras model ({reason}); train again.") from error
+
+
+def evaluate(model, recipe: Recipe, loader, split: str) -> dict[str, Any]:
+    """Scores a model over a loader's views.
+
+    Args:
+        model: a Segmenter.
+        recipe: its recipe.
+        loader: of `recipes.building.open_loader`.
+        split: named in the result.
+
+    Returns:
+        `recipe`, `split`, `images`, `classes`; `streams`: stream -> `miou`, `mean_accuracy`,
+        `pixel_accuracy` in 0..1 and `per_class`: class -> `iou`, `accuracy` (null where undefined),
+        `pixels`; `exchange`: see `exchange_rate`.
+    """
+    import math
+
+    from cen_keras.metrics.evaluation import evaluate_streams
+    from cen_keras.metrics.exchange_rate import exchange_rate
+
+    def or_null(value):
+        return None if math.isnan(value) else float(value)
+
+    classes = list(loader.views.classes)
+    matrices = evaluate_streams(
+        model,
+        loader,
+        len(classes),
+        ignore=recipe.ignore,
+        interpolation=recipe.evaluation.interpolation,
+    )
+    streams = {}
+    for stream, matrix in matrices.items():
+        table = matrix.per_class()
+        streams[stream] = {name: or_null(value) for name, value in matrix.result().items()}
+        streams[stream]["per_class"] = {
+            name: {
+                "iou": or_null(table["iou"][i]),
+                "accuracy": or_null(table["accuracy"][i]),
+                "pixels": int(table["pixels"][i]),
+            }
+            for i, name in enumerate(classes)
+        }
+    return {
+        "recipe": recipe.name,
+        "split": split,
+        "images": len(loader.views),
+        "classes": classes,
+        "streams": streams,
+        "exchange": exchange_rate(model),
+    }
+
+
+def evaluate_run(run: Path, split: str | None = None) -> dict[str, Any]:
+    """Scores the best model of a run folder; see `evaluate`.
+
+    Raises:
+        InputError: the folder or the data are not what they should be.
+    """
+    from recipes.building import open_loader
+
+    recipe = Recipe.from_json(read_json(run / "recipe.json"), str(run / "recipe.json"))
+    split = split or recipe.evaluation.split
+    model = load_best(run)
+    loader = open_loader(recipe, split, training=False)
+    try:
+        return {"run": str(run), **evaluate(model, recipe, loader, split)}
+    finally:
+        loader.close()
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m recipes.evaluate", description="Score the best model of a run."
+    )
+    parser.add_argument("run", type=Path, help="run folder that recipes.train wrote")
+    parser.add_argument("--split", help="of the data set; default: the recipe's")
+    parser.add_argument("--json", metavar="FILE", help="write the result here too; - for stdout")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    options = make_parser().parse_args(arguments)
+
+    def command():
+        result = evaluate_run(options.run, options.split)
+        console = consoles.console_for(options.json)
+        consoles.print_scores(console, result, classes=True)
+        consoles.print_exchange(console, result["exchange"])
+        consoles.write_result(result, options.json)
+        return 0
+
+    return consoles.run_command(command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,204 @@
+"""Recipe: one frozen dataclass with all that decides how a training ends.
+
+Two runs of equal recipes on one machine end with equal weights, so a run folder keeps its recipe
+and is only ever continued with the same one.
+"""
+
+import dataclasses
+import importlib
+import json
+import pkgutil
+from pathlib import Path
+from typing import Any
+
+from cen_keras.errors import InputError
+
+TOOLS = ("building", "console", "evaluate", "progress", "recipe", "settings", "train")
+"""Modules of this package that are no recipes."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimizer:
+    """How weights are updated.
+
+    Attributes:
+        name: "adam", or "sgd" as PyTorch does it (see `cen_keras.training.optimizers`).
+        learning_rate: of all variables, or of all but the encoder's; one number, or for the
+            schedule "stages" one per stage.
+        encoder_learning_rate: of the backbone's variables, as `learning_rate`; sgd only. None: no
+            difference.
+        schedule: "cosine" (to zero at the last step), "constant" or "stages".
+        warmup_steps: steps of a linear rise from zero, before a cosine.
+        stage_epochs: lengths of the stages; their sum is the recipe's `epochs`. Momentum starts
+            anew with each.
+        momentum: sgd only.
+        nesterov: sgd only.
+        weight_decay: added to the gradient with sgd (coupled), decoupled with adam (AdamW).
+        global_clipnorm: the gradient's largest norm, or None.
+        accumulate: batches whose gradients are averaged for one update.
+    """
+
+    name: str = "adam"
+    learning_rate: float | tuple[float, ...] = 2e-3
+    encoder_learning_rate: float | tuple[float, ...] | None = None
+    schedule: str = "cosine"
+    warmup_steps: int = 0
+    stage_epochs: tuple[int, ...] = ()
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    global_clipnorm: float | None = None
+    accumulate: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """How a model is scored while it trains and after.
+
+    Attributes:
+        split: of the data set.
+        batch: images per batch.
+        every: epochs between two evaluations; the last epoch is always evaluated.
+        interpolation: of the logits to the label's size: "bilinear", or "cubic" as the official
+            evaluation.
+    """
+
+    split: str = "val"
+    batch: int = 16
+    every: int = 1
+    interpolation: str = "bilinear"
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """A training, from data to scores.
+
+    Attributes:
+        name: of the recipe, and by default of the run folder.
+        data: a spec of `cen_keras.data.datasets.open_dataset`.
+        model: arguments of `cen_keras.models.Segmenter`; `num_classes` comes from the data.
+        optimizer: see `Optimizer`.
+        epochs: in all.
+        epoch_steps: batches per epoch; None is once through the data. Evaluation, logs and
+            checkpoint come at the end of an epoch, so long passes over the data are cut into
+            shorter epochs.
+        batch: images per batch.
+        seed: of the initial weights, dropout, order and augmentation.
+        augmentation: arguments of `cen_keras.data.transforms.Augmentation`; None for no
+            augmentation.
+        normalization: modality -> scale, mean, std (see `cen_keras.data.transforms.Normalization`);
+            modalities left out keep their default.
+        ignore: the label of pixels that do not count.
+        evaluation: see `Evaluation`.
+        policy: Keras' dtype policy: "float32", "mixed_float16" or "mixed_bfloat16".
+        jit: compiles with XLA.
+        deterministic: forbids TensorFlow operators that may differ from run to run; slower on a
+            GPU.
+        workers: threads that read data; has no influence on the result.
+        bad_frames: what a frame that cannot be read does: "raise" an error, or "skip".
+    """
+
+    name: str
+    data: dict[str, Any]
+    model: dict[str, Any]
+    optimizer: Optimizer = Optimizer()
+    epochs: int = 1
+    epoch_steps: int | None = None
+    batch: int = 16
+    seed: int = 0
+    augmentation: dict[str, Any] | None = None
+    normalization: dict[str, Any] = dataclasses.field(default_factory=dict)
+    ignore: int = 255
+    evaluation: Evaluation = Evaluation()
+    policy: str = "float32"
+    jit: bool = False
+    deterministic: bool = True
+    workers: int = 2
+    bad_frames: str = "raise"
+
+    def derive(self, name: str, **changes: Any) -> "Recipe":
+        """Returns a copy under another name; dicts among the changes are merged into its own."""
+        for key, value in changes.items():
+            if isinstance(value, dict) and isinstance(getattr(self, key), dict):
+                changes[key] = {**getattr(self, key), **value}
+        return dataclasses.replace(self, name=name, **changes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the recipe as JSON gives it back: lists instead of tuples."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any], source: str = "recipe") -> "Recipe":
+        """Makes a recipe from `to_json`.
+
+        Raises:
+            InputError: a key that no recipe has, or a missing one; `source` is named.
+        """
+        try:
+            value = dict(value)
+            value["optimizer"] = Optimizer(**_tuples(value["optimizer"]))
+            value["evaluation"] = Evaluation(**value["evaluation"])
+            return cls(**value)
+        except (TypeError, KeyError, ValueError) as error:
+            raise InputError(
+                f"{source} is not a recipe of this version ({error}). Use the version that wrote "
+                "it, or another run folder."
+            ) from error
+
+
+def _tuples(value):
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in value.items()}
+
+
+def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Returns dotted key -> leaf of nested dicts."""
+    if not isinstance(value, dict) or not value:
+        return {prefix: value}
+    flat = {}
+    for key, inner in value.items():
+        flat.update(flatten(inner, f"{prefix}.{key}" if prefix else key))
+    return flat
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Returns "key: old value, now new value" for the leaves in which two recipes' JSON differ.
+
+    `workers` is left out: it does not change the result.
+    """
+    old, new = flatten(old), flatten(new)
+    absent = "nothing"
+    return [
+        f"{key}: {old.get(key, absent)!r}, now {new.get(key, absent)!r}"
+        for key in sorted(old.keys() | new.keys())
+        if key not in ("workers", "data.workers", "data.cache")
+        and old.get(key, absent) != new.get(key, absent)
+    ]
+
+
+def all_recipes() -> dict[str, tuple[Recipe, str]]:
+    """Returns name -> (recipe, first line of its docstring) of every recipe in this package."""
+    found = {}
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        if module.ispkg or module.name in TOOLS:
+            continue
+        loaded = importlib.import_module(f"recipes.{module.name}")
+        if hasattr(loaded, "RECIPE"):
+            found[module.name] = (loaded.RECIPE, (loaded.__doc__ or "").strip().split("\n")[0])
+    return found
+
+
+def recipe_of(name: str) -> Recipe:
+    """Returns a recipe by name.
+
+    Raises:
+        InputError: there is none of that name; close ones are proposed.
+    """
+    from recipes.settings import close_to
+
+    recipes = all_recipes()
+    if name not in recipes:
+        raise InputError(
+            f"recipe {name!r} is unknown{close_to(name, recipes)}; `python -m recipes.train "
+            "--list` shows all."
+        )
+    return recipes[name][0]

@@ -1,0 +1,215 @@
+"""Trains a recipe: `python -m recipes.train NAME [--run FOLDER] [--set key=value ...]`.
+
+The backend is chosen by KERAS_BACKEND. A run that was stopped, by Ctrl-C or by anything else, goes
+on from its last finished epoch when the same command is given again, and ends with the weights it
+would have had without the stop.
+
+    FOLDER/recipe.json   the recipe with its settings       FOLDER/log.csv       a row per epoch
+    FOLDER/data.json     data set, classes, normalisation   FOLDER/exchange.csv  a row per epoch,
+    layer, modality FOLDER/best.keras    the model of the best epoch        FOLDER/tensorboard/  the
+    same as events FOLDER/last.npz      from which the run goes on         FOLDER/scores.json   of
+    best.keras, when finished
+"""
+
+import argparse
+import contextlib
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from cen_keras.errors import InputError
+from cen_keras.files import write_json
+from recipes import console as consoles
+from recipes.building import (
+    build_model,
+    build_optimizer,
+    data_json,
+    default_run,
+    open_loader,
+    prepare_backend,
+)
+from recipes.evaluate import evaluate_run, read_json
+from recipes.recipe import Recipe, all_recipes, differences, recipe_of
+from recipes.settings import apply_settings
+
+
+def check_run_folder(run: Path, recipe: Recipe) -> None:
+    """Checks that a folder, if it holds a run, holds one of this very recipe.
+
+    Raises:
+        InputError: it was started with another recipe; the differing keys are named.
+    """
+    if not (run / "recipe.json").exists():
+        if (run / "last.npz").exists():
+            raise InputError(
+                f"{run} holds a last.npz but no recipe.json; name another folder with --run."
+            )
+        return
+    found = differences(read_json(run / "recipe.json"), recipe.to_json())
+    if found:
+        raise InputError(
+            f"{run} was started with another recipe ({'; '.join(found)}). Give the same "
+            "settings to go on, or another folder with --run."
+        )
+
+
+def columns_of(streams: list[str]) -> list[str]:
+    """Returns the columns of log.csv after the epoch."""
+    scores = [
+        f"{stream}_{name}"
+        for stream in streams
+        for name in ("miou", "mean_accuracy", "pixel_accuracy")
+    ]
+    return ["loss", "learning_rate", *scores, "exchanged", "layers_exchanging", "seconds"]
+
+
+def train(recipe: Recipe, run: Path, console: Any, scope: Any = None) -> dict[str, Any]:
+    """Trains a recipe in a run folder, from its beginning or from where it stands.
+
+    Args:
+        recipe: what to train.
+        run: the folder; it is made.
+        console: a rich console for the progress.
+        scope: a context manager under which the model is built and compiled, for instance the scope
+            of a distribution strategy; None for one device.
+
+    Returns:
+        The scores of `recipes.evaluate.evaluate_run`, with `seconds` of this call's training.
+
+    Raises:
+        InputError: the recipe, the data or the folder do not fit.
+        NonFiniteError: the loss or a weight became NaN or infinite.
+    """
+    check_run_folder(run, recipe)
+    prepare_backend(recipe)
+    import keras
+
+    from cen_keras.data.loader import EpochCallback
+    from cen_keras.losses.segmentation import SegmentationLoss
+    from cen_keras.training import callbacks as running
+
+    loader = open_loader(recipe, "train", training=True)
+    validation = open_loader(recipe, recipe.evaluation.split, training=False)
+    steps = len(loader)
+    with scope or contextlib.nullcontext():
+        model = build_model(recipe, len(loader.views.classes))
+        model.compile(
+            build_optimizer(recipe, steps),
+            loss=SegmentationLoss(ignore=recipe.ignore),
+            jit_compile=recipe.jit,
+        )
+    checkpoint = running.RunCheckpoint(run)
+    done = checkpoint.resume(model)
+    write_json(run / "recipe.json", recipe.to_json())
+    write_json(run / "data.json", data_json(recipe, validation))
+    streams = [*model.modalities, "ensemble"]
+    console.print(
+        f"{recipe.name} on {keras.backend.backend()}: {model.count_params():,} parameters, "
+        f"{len(loader.views)} views, {recipe.epochs} epochs of {steps} steps, in {run}"
+        + (f"; going on after epoch {done}" if done else "")
+    )
+    logs = running.RunLogs(run, columns_of(streams))
+    logs.initial_epoch = done
+    progress = _progress(console, streams, recipe.epochs, steps)
+    started = time.perf_counter()
+    try:
+        if done < recipe.epochs:
+            loader.set_epoch(done)
+            model.fit(
+                loader,
+                shuffle=False,
+                epochs=recipe.epochs,
+                initial_epoch=done,
+                verbose=0,
+                callbacks=[
+                    EpochCallback(loader),
+                    running.StopOnNonFinite(run, steps),
+                    running.EvaluateStreams(
+                        validation,
+                        len(loader.views.classes),
+                        recipe.evaluation.every,
+                        recipe.evaluation.interpolation,
+                        recipe.ignore,
+                    ),
+                    logs,
+                    checkpoint,
+                    progress,
+                ],
+            )
+    except Exception as error:
+        if loader.error is not None:
+            raise loader.error from error
+        raise
+    finally:
+        progress.close()
+        loader.close()
+        validation.close()
+    seconds = time.perf_counter() - started
+    result = {**evaluate_run(run), "best_epoch": checkpoint.best["epoch"], "seconds": seconds}
+    write_json(run / "scores.json", result)
+    return result
+
+
+def _progress(console, streams, epochs, steps):
+    # Kept apart since it imports Keras.
+    from recipes.progress import TrainingProgress
+
+    return TrainingProgress(console, streams, epochs, steps)
+
+
+def print_recipes(console: Any) -> dict[str, str]:
+    """Prints and returns name -> what it is, of all recipes."""
+    from rich.table import Table
+
+    table = Table("recipe", "what it is")
+    told = {name: first for name, (_, first) in all_recipes().items()}
+    for name, first in told.items():
+        table.add_row(name, first)
+    console.print(table)
+    return told
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m recipes.train",
+        description="Train a recipe, or go on with a run that was stopped.",
+    )
+    parser.add_argument("recipe", nargs="?", help="name of a recipe; see --list")
+    parser.add_argument("--run", type=Path, help="run folder; default: runs/NAME")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change the recipe, for instance optimizer.learning_rate=1e-3; may be repeated",
+    )
+    parser.add_argument("--list", action="store_true", help="list the recipes")
+    parser.add_argument("--json", metavar="FILE", help="write the result here too; - for stdout")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    options = make_parser().parse_args(arguments)
+
+    def command():
+        console = consoles.console_for(options.json)
+        if options.list:
+            consoles.write_result(print_recipes(console), options.json)
+            return 0
+        if options.recipe is None:
+            raise InputError("no recipe given; `python -m recipes.train --list` shows all.")
+        recipe = apply_settings(recipe_of(options.recipe), options.set)
+        run = options.run or default_run(recipe.name)
+        result = train(recipe, run, console)
+        consoles.print_scores(console, result)
+        consoles.write_result(result, options.json)
+        return 0
+
+    return consoles.run_command(command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
