@@ -70,7 +70,7 @@ def freeze_with_report(
     """Freezes as `freeze` does and tells what was saved.
 
     Returns:
-        The plain model, and a dict with `outputs`, `image_shape`, `macs` and `parameters` (each
+        The plain model, and a dict with `outputs`, `inputs`, `image_shape`, `macs` and `parameters` (each
         before and after, per image) and `layers`: for each exchanging norm the channels computed
         for each modality.
     """
@@ -81,7 +81,8 @@ def freeze_with_report(
     lowering = Lowering(model, modalities, image_shape, join_ensemble=not streams_wanted)
     views = lowering.run()
     needed = {
-        name: (views[name], modalities.index(name) if name in modalities else 0) for name in wanted
+        name: (views[name], modalities.index(name) if name in modalities else None)
+        for name in wanted
     }
     plan = Plan(lowering.graph, needed)
     missing = [
@@ -93,10 +94,10 @@ def freeze_with_report(
     report = {
         "outputs": list(wanted),
         "image_shape": list(image_shape),
-        "unused_inputs": missing,
+        "inputs": [name for name in modalities if name in plain.input],
         "macs": {"before": _macs(model, modalities, image_shape), "after": _macs_of(plan)},
         "parameters": {"before": model.count_params(), "after": plain.count_params()},
-        "layers": _computed_channels(model, plan),
+        "layers": _replaced_channels(model),
     }
     return plain, report
 
@@ -134,7 +135,7 @@ def _macs(model, modalities, image_shape) -> int:
     """Multiply-adds of the model as trained: every stream computes every channel of every layer."""
     lowering = Lowering(model, modalities, image_shape, join_ensemble=False)
     views = lowering.run()
-    plan = Plan(lowering.graph, {name: (view, 0) for name, view in views.items()})
+    plan = Plan(lowering.graph, {name: (view, None) for name, view in views.items()})
     return sum(
         node.macs_per_channel * node.channels
         for node in plan.nodes
@@ -142,20 +143,20 @@ def _macs(model, modalities, image_shape) -> int:
     )
 
 
-def _computed_channels(model, plan: Plan) -> dict[str, dict[str, int]]:
+def _replaced_channels(model) -> dict[str, dict[str, int]]:
     exchanging = {
         layer.name: layer
         for layer in model.layers
         if getattr(layer, "exchange_threshold", None) is not None
     }
-    computed = {}
+    replaced = {}
     for name, layer in exchanging.items():
         gammas = [np.abs(np.asarray(gamma)) for gamma in layer.scales()]
-        computed[name] = {
+        replaced[name] = {
             "channels": len(gammas[0]),
             **{
                 m: int((gammas[i][layer.own_part(m)] < layer.exchange_threshold).sum())
                 for i, m in enumerate(layer.modalities)
             },
         }
-    return computed
+    return replaced

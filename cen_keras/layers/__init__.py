@@ -1,7 +1,7 @@
 """Layers over streams: dicts of tensors keyed by modality."""
 
 from cen_keras.layers.ensemble import ModalityEnsemble
-from cen_keras.layers.exchange import exchange_channels, kept_channels, own_part
+from cen_keras.layers.exchange import exchange_channels, kept_channels
 from cen_keras.layers.modality_norm import ModalityNorm
 from cen_keras.layers.resize import BilinearResize
 from cen_keras.layers.shared import SharedConv2D, SharedConv2DTranspose, SharedDepthwiseConv2D
@@ -15,5 +15,4 @@ __all__ = [
     "SharedDepthwiseConv2D",
     "exchange_channels",
     "kept_channels",
-    "own_part",
 ]

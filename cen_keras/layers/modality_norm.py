@@ -8,9 +8,10 @@ import keras
 from keras import ops
 
 from cen_keras.errors import InputError
-from cen_keras.layers.exchange import SCOPES, exchange_channels, own_part
+from cen_keras.layers.exchange import SCOPES, exchange_channels
 from cen_keras.layers.streams import check_modalities, one_shape
 from cen_keras.losses.sparsity import SubpartL1
+from cen_keras.parts import own_part
 
 
 class _BatchNorm(keras.layers.BatchNormalization):

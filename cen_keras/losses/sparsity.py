@@ -8,7 +8,7 @@ lambda = 2e-4 with two modalities is `strength=6e-4` here.
 import keras
 from keras import ops
 
-from cen_keras.layers.exchange import own_part
+from cen_keras.parts import own_part
 
 
 @keras.saving.register_keras_serializable("cen_keras")

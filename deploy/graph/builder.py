@@ -28,12 +28,12 @@ class Graph:
         self.nodes.append(node)
         return node
 
-    def input(self, name: str, stream: int, channels: int, size: tuple[int, int]) -> View:
+    def input(self, name: str, stream: int | None, channels: int, size: tuple[int, int]) -> View:
         """An image of `channels` channels."""
         return View.of(self.add(Input(name=name, stream=stream, channels=channels, size=size)))
 
     def conv(
-        self, view: View, kernel: np.ndarray, bias: np.ndarray, name: str, stream: int, **geometry
+        self, view: View, kernel: np.ndarray, bias: np.ndarray, name: str, stream: int | None, **geometry
     ) -> View:
         """A convolution of a view.
 
@@ -65,7 +65,7 @@ class Graph:
         )
 
     def depthwise(
-        self, view: View, kernel: np.ndarray, bias: np.ndarray, name: str, stream: int, **geometry
+        self, view: View, kernel: np.ndarray, bias: np.ndarray, name: str, stream: int | None, **geometry
     ) -> View:
         """A depthwise convolution of a view; `kernel` is (kh, kw, C)."""
         return View.of(
@@ -142,7 +142,7 @@ class Graph:
             mapped[[n is node for n in view.nodes]] = self._maps[key]
         return View(mapped, view.channels, view.factors)
 
-    def sum(self, views: list[View], name: str, stream: int) -> Node:
+    def sum(self, views: list[View], name: str, stream: int | None) -> Node:
         """Adds views of one length channel by channel."""
         return self.add(
             Sum(name=name, stream=stream, channels=len(views[0]), size=views[0].size, views=views)

@@ -52,7 +52,8 @@ class Emitter:
     def _label(self, group: Group) -> str:
         whole = len(self.plan.groups[group.node]) == 1
         role = "" if whole and group.role == "own" else f"_{group.role}"
-        return self._unique(f"{group.node.name}_{self.modalities[group.node.stream]}{role}")
+        stream = "" if group.node.stream is None else f"_{self.modalities[group.node.stream]}"
+        return self._unique(f"{group.node.name}{stream}{role}")
 
     def _emit(self, node: Node) -> None:
         if isinstance(node, Input):

@@ -78,14 +78,14 @@ class Node:
 
     Attributes:
         name: of the layer it comes from, without the modality.
-        stream: index of the modality it works for.
+        stream: index of the modality it works for, or None for all of them together.
         channels: how many channels it can compute.
         size: (height, width).
         index: position in the order of creation, which is a topological order.
     """
 
     name: str
-    stream: int
+    stream: int | None
     channels: int
     size: tuple[int, int]
     index: int = -1

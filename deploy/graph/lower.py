@@ -93,7 +93,7 @@ class Lowering:
         args = _replace_tensors(call["args"], self.views)
         return args, _replace_tensors(call["kwargs"], self.views)
 
-    def stream_of(self, view: View) -> int:
+    def stream_of(self, view: View) -> int | None:
         """The modality a view works for: that of its last own node."""
         return view.nodes[0].stream
 
@@ -313,9 +313,9 @@ def _add(low, layer, args, kwargs):
     return View.of(low.graph.sum(list(args[0]), _base_name(low, layer.name, stream), stream))
 
 
-def _base_name(low, name: str, stream: int) -> str:
+def _base_name(low, name: str, stream: int | None) -> str:
     """A layer's name without its modality, so that the streams' nodes sort alike."""
-    return name.removesuffix(f"_{low.modalities[stream]}")
+    return name if stream is None else name.removesuffix(f"_{low.modalities[stream]}")
 
 
 @rule("ModalityEnsemble")
@@ -334,11 +334,11 @@ def _ensemble(low, layer, args, kwargs):
             ),
             sum(w * head.bias for w, head in zip(weights, heads, strict=True)),
             layer.name,
-            0,
+            None,
             strides=heads[0].strides,
             padding=heads[0].padding,
             margin=heads[0].margin,
             dilation=heads[0].dilation,
         )
     views = [view.scaled(w) for view, w in zip(streams, weights, strict=True)]
-    return View.of(low.graph.sum(views, layer.name, 0))
+    return View.of(low.graph.sum(views, layer.name, None))

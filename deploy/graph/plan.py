@@ -34,14 +34,19 @@ class Group:
         """ "own": read by its own stream only; "shared": by several; "given": only by others."""
         if len(self.users) > 1:
             return "shared"
-        return "own" if self.users == {self.node.stream} else "given"
+        return "own" if self.users <= {self.node.stream} else "given"
 
     @property
     def order(self) -> tuple:
         """Sorts what a convolution reads alike for every modality: its own channels, then the
         shared by giver.
         """
-        return (self.node.name, self.role != "own", self.node.stream, self.channels)
+        stream = -1 if self.node.stream is None else self.node.stream
+        return (self.node.name, self.role != "own", stream, self.channels)
+
+
+def _user(stream: int | None) -> set[int]:
+    return set() if stream is None else {stream}
 
 
 class Plan:
@@ -49,10 +54,10 @@ class Plan:
 
     Args:
         graph: the network.
-        outputs: name -> (view, stream index) to compute.
+        outputs: name -> (view, index of its stream or None) to compute.
     """
 
-    def __init__(self, graph: Graph, outputs: dict[str, tuple[View, int]]):
+    def __init__(self, graph: Graph, outputs: dict[str, tuple[View, int | None]]):
         readers: dict[Node, dict[int, set]] = {node: {} for node in graph.nodes}
         users: dict[Node, dict[int, set]] = {node: {} for node in graph.nodes}
 
@@ -62,7 +67,7 @@ class Plan:
 
         for name, (view, stream) in outputs.items():
             for node, channel in zip(view.nodes, view.channels, strict=True):
-                read(node, int(channel), name, {stream})
+                read(node, int(channel), name, _user(stream))
         self.groups: dict[Node, list[Group]] = {}
         self._group_of: dict[tuple[Node, int], tuple[Group, int]] = {}
         for node in reversed(graph.nodes):
@@ -71,7 +76,7 @@ class Plan:
             self.groups[node] = self._partition(node, readers[node], users[node])
             if isinstance(node, Conv):
                 for source, channel in zip(node.view.nodes, node.view.channels, strict=True):
-                    read(source, int(channel), node.index, {node.stream})
+                    read(source, int(channel), node.index, _user(node.stream))
             else:
                 for number, group in enumerate(self.groups[node]):
                     for channel in group.channels:

@@ -1,0 +1,33 @@
+"""Seeded weights for tests: norms that look trained, with about half of the penalised channels below the threshold."""
+
+import numpy as np
+
+from cen_keras.layers import ModalityNorm
+
+
+def trained_looking(model, seed=0, share=0.5, negative=0.1):
+    """Gives every norm of a model random scales, shifts and statistics, and the ensemble uneven weights."""
+    rng = np.random.default_rng(seed)
+    for layer in model.layers:
+        if isinstance(layer, ModalityNorm):
+            for norm in layer.norms:
+                channels = norm.gamma.shape[0]
+                gamma = rng.uniform(0.2, 1, channels)
+                if layer.exchange_threshold is not None:
+                    gamma = np.where(rng.random(channels) < share, gamma * 0.01, gamma)
+                norm.gamma.assign(np.where(rng.random(channels) < negative, -gamma, gamma))
+                norm.beta.assign(rng.normal(0, 0.1, channels))
+                norm.moving_mean.assign(rng.normal(0, 0.1, channels))
+                norm.moving_variance.assign(rng.uniform(0.5, 1.5, channels))
+    alpha = model.get_layer("ensemble").alpha
+    alpha.assign(rng.uniform(-1, 1, alpha.shape))
+    return model
+
+
+def images(model, size, batch=1, seed=0):
+    """Random float32 images for every input of a model."""
+    rng = np.random.default_rng(seed)
+    return {
+        name: rng.normal(size=(batch, *size, tensor.shape[-1])).astype("float32")
+        for name, tensor in model.input.items()
+    }
