@@ -12,7 +12,7 @@ import json
 import math
 import os
 import sys
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Sequence
 
 from .errors import InputError
 from .files import atomic_path
@@ -41,7 +41,7 @@ class Output:
         json_target: a file, "-" for standard output, or None for no JSON.
     """
 
-    def __init__(self, json_target: Optional[str] = None):
+    def __init__(self, json_target: str | None = None):
         self._target = json_target
         self._words = sys.stderr if json_target == "-" else sys.stdout
 
@@ -61,7 +61,7 @@ class Output:
             ]
             self.say("  " + "  ".join(parts).rstrip())
 
-    def result(self, value: Dict[str, Any]) -> None:
+    def result(self, value: dict[str, Any]) -> None:
         """The result for machines, if asked for; NaN and infinity, which JSON has not, become
         null.
         """
@@ -133,6 +133,6 @@ def is_input_error(error: BaseException) -> bool:
 
 
 def _refuse(message: str) -> int:
-    lines: List[str] = message.split()
+    lines: list[str] = message.split()
     sys.stderr.write("error: " + " ".join(lines) + "\n")
     return BAD_INPUT

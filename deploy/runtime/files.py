@@ -7,7 +7,7 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
-from typing import Dict, Iterator, Union
+from typing import Iterator, Union
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -35,7 +35,7 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         _remove(temporary)
 
 
-def write_together(contents: Dict[PathLike, bytes]) -> None:
+def write_together(contents: dict[PathLike, bytes]) -> None:
     """Writes several files so that an error while writing leaves every one of them as it was.
 
     An artifact and its manifest are one thing in two files: all bytes are on the disk under

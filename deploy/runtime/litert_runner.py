@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Dict, Optional
-
 import numpy as np
 
 from .errors import InputError
@@ -28,7 +26,7 @@ class LiteRTRunner(Runner):
             manifest says.
     """
 
-    def __init__(self, path: PathLike, manifest: Manifest, threads: Optional[int] = None):
+    def __init__(self, path: PathLike, manifest: Manifest, threads: int | None = None):
         super().__init__(path, manifest)
         interpreter_class, self.engine = _interpreter_class()
         try:
@@ -54,7 +52,7 @@ class LiteRTRunner(Runner):
             for name, spec in side.items():
                 self._check_tensor(spec, details[name]["shape"], details[name]["dtype"])
 
-    def _invoke(self, feeds: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    def _invoke(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         # Copies: the arrays are views into the interpreter, which refuses its next run while
         # somebody holds one.
         return {name: np.array(value) for name, value in self._signature(**feeds).items()}

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any
 
 from .errors import InputError
 from .files import PathLike, sha256, write_together
@@ -47,28 +47,28 @@ class Manifest:
     task: str
     target: str
     scheme: str
-    inputs: Dict[str, TensorSpec]
-    outputs: Dict[str, TensorSpec]
-    classes: Tuple[str, ...]
-    palette: Tuple[Tuple[int, int, int], ...]
-    depth_range: Tuple[float, float] = (0.2, 15.0)
+    inputs: dict[str, TensorSpec]
+    outputs: dict[str, TensorSpec]
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    depth_range: tuple[float, float] = (0.2, 15.0)
     file_name: str = ""
     file_bytes: int = 0
     file_sha256: str = ""
-    dataset: Optional[Dict[str, Any]] = None
-    run: Optional[str] = None
-    calibration: Optional[Dict[str, Any]] = None
-    freeze: Dict[str, Any] = dataclass_field(default_factory=dict)
-    versions: Dict[str, str] = dataclass_field(default_factory=dict)
+    dataset: dict[str, Any] | None = None
+    run: str | None = None
+    calibration: dict[str, Any] | None = None
+    freeze: dict[str, Any] = dataclass_field(default_factory=dict)
+    versions: dict[str, str] = dataclass_field(default_factory=dict)
     note: str = ""
 
     @property
-    def image_shape(self) -> Tuple[int, int]:
+    def image_shape(self) -> tuple[int, int]:
         """Height and width of the inputs, which all share them."""
         spec = next(iter(self.inputs.values()))
         return spec.hwc[0], spec.hwc[1]
 
-    def to_json(self) -> Dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The manifest as it stands in the file."""
         return {
             "format": FORMAT,
@@ -210,7 +210,7 @@ def parse(value: Any, where: str) -> Manifest:
     )
 
 
-def _numbers(mapping: Dict[str, Any], key: str, count: int, where: str) -> Tuple[float, ...]:
+def _numbers(mapping: dict[str, Any], key: str, count: int, where: str) -> tuple[float, ...]:
     numbers = field(mapping, key, list, where)
     if len(numbers) != count or not all(isinstance(n, (int, float)) for n in numbers):
         raise InputError(f"{where}: {key} is {numbers}, wanted {count} numbers")
@@ -218,7 +218,7 @@ def _numbers(mapping: Dict[str, Any], key: str, count: int, where: str) -> Tuple
 
 
 def _check_classes(
-    classes: Tuple, palette: Tuple, outputs: Dict[str, TensorSpec], where: str
+    classes: tuple, palette: tuple, outputs: dict[str, TensorSpec], where: str
 ) -> None:
     if len(classes) != len(palette):
         raise InputError(f"{where}: {len(classes)} classes but {len(palette)} colours")

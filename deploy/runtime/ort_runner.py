@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Dict, Optional
-
 import numpy as np
 
 from .errors import InputError
@@ -39,8 +37,8 @@ class OrtRunner(Runner):
         self,
         path: PathLike,
         manifest: Manifest,
-        threads: Optional[int] = None,
-        provider: Optional[str] = None,
+        threads: int | None = None,
+        provider: str | None = None,
     ):
         super().__init__(path, manifest)
         try:
@@ -82,7 +80,7 @@ class OrtRunner(Runner):
                 dtype = _DTYPES.get(found[name].type, "object")
                 self._check_tensor(spec, found[name].shape, np.dtype(dtype))
 
-    def _invoke(self, feeds: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    def _invoke(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         names = list(self.outputs)
         values = self._session.run(names, feeds)
         return {name: values[index] for index, name in enumerate(names)}

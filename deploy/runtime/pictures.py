@@ -5,7 +5,7 @@ All pictures are uint8 (h, w, 3).
 
 from __future__ import annotations
 
-from typing import List, Optional, Sequence, Tuple
+from typing import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -33,7 +33,7 @@ def colorize(classes: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarra
     return table[classes]
 
 
-def depth_picture(depth: np.ndarray, near: Optional[float] = None, far: Optional[float] = None):
+def depth_picture(depth: np.ndarray, near: float | None = None, far: float | None = None):
     """Paints depth, near bright and far dark; missing depth is black.
 
     Args:
@@ -69,7 +69,7 @@ def legend(
     classes: Sequence[str],
     palette: Sequence[Sequence[int]],
     width: int,
-    present: Optional[Sequence[int]] = None,
+    present: Sequence[int] | None = None,
 ) -> np.ndarray:
     """A strip of coloured squares with the names of the classes.
 
@@ -83,7 +83,7 @@ def legend(
     font = _font(14)
     draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     square, gap, line = 13, 6, 22
-    places: List[Tuple[int, int, int]] = []
+    places: list[tuple[int, int, int]] = []
     x, y = gap, 4
     for index in chosen:
         needed = square + gap + _text_width(draw, classes[index], font) + 2 * gap
@@ -100,7 +100,7 @@ def legend(
     return np.asarray(image)
 
 
-def side_by_side(pictures: Sequence[Tuple[str, np.ndarray]], height: int) -> np.ndarray:
+def side_by_side(pictures: Sequence[tuple[str, np.ndarray]], height: int) -> np.ndarray:
     """Sets titled pictures in a row, each brought to one height.
 
     Args:

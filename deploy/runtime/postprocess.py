@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Tuple
-
 import numpy as np
 
 from .tensors import TensorSpec
@@ -53,7 +51,7 @@ def class_map(logits: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.argmax(enlarge(logits, height, width), axis=-1).astype(np.uint8)
 
 
-def _neighbours(size: int, wanted: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _neighbours(size: int, wanted: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For each new pixel: the two old pixels around its centre and the weight of the second."""
     position = (np.arange(wanted) + 0.5) * (size / wanted) - 0.5
     position = np.clip(position, 0, size - 1)

@@ -10,14 +10,13 @@ every pixel.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Tuple
+from typing import Mapping
 
 import numpy as np
 from PIL import Image
 
 from .errors import InputError
 from .files import PathLike
-from .manifest import Manifest
 from .tensors import Quantization, TensorSpec
 
 MISSING_COUNTS = (0, 65535)
@@ -38,7 +37,7 @@ class Frame:
     """
 
     name: str
-    images: Dict[str, np.ndarray]
+    images: dict[str, np.ndarray]
 
 
 def read_rgb(path: PathLike) -> np.ndarray:
@@ -100,7 +99,7 @@ def read_pair(rgb_path: PathLike, depth_path: PathLike, metres_per_count: float 
 
 
 def check_depth_range(
-    depth: np.ndarray, metres_per_count: float, valid_range: Tuple[float, float], source: PathLike
+    depth: np.ndarray, metres_per_count: float, valid_range: tuple[float, float], source: PathLike
 ) -> None:
     """Refuses depth that is in another unit than was said.
 
@@ -168,21 +167,21 @@ class Preprocessor:
     """Feeds one artifact: resizes, normalises and, for integer inputs, quantises.
 
     Args:
-        manifest: of the artifact.
+        inputs: the artifact's, by name.
         as_float: give normalised float32 whatever the inputs' type is (for the float model that
             `verify` compares with).
     """
 
-    def __init__(self, manifest: Manifest, as_float: bool = False):
-        self.inputs = manifest.inputs
+    def __init__(self, inputs: Mapping[str, TensorSpec], as_float: bool = False):
+        self.inputs = inputs
         self._as_float = as_float
         self._tables = {
             name: self._encode(np.repeat(np.arange(256.0)[:, None], spec.hwc[2], axis=1), spec)
-            for name, spec in manifest.inputs.items()
+            for name, spec in inputs.items()
             if spec.content == "image"
         }
 
-    def __call__(self, frame: Frame) -> Dict[str, np.ndarray]:
+    def __call__(self, frame: Frame) -> dict[str, np.ndarray]:
         """Prepares one frame.
 
         Args:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import abc
 import importlib
 from pathlib import Path
-from typing import Dict, Optional
 
 import numpy as np
 
@@ -49,16 +48,16 @@ class Runner(abc.ABC):
         self.manifest = manifest
 
     @property
-    def inputs(self) -> Dict[str, TensorSpec]:
+    def inputs(self) -> dict[str, TensorSpec]:
         """The inputs by name."""
         return self.manifest.inputs
 
     @property
-    def outputs(self) -> Dict[str, TensorSpec]:
+    def outputs(self) -> dict[str, TensorSpec]:
         """The outputs by name."""
         return self.manifest.outputs
 
-    def run(self, arrays: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    def run(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Runs on real values or on codes.
 
         Args:
@@ -83,7 +82,7 @@ class Runner(abc.ABC):
             for name, codes in self.run_raw(coded).items()
         }
 
-    def run_raw(self, arrays: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    def run_raw(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Runs on arrays of the inputs' own types.
 
         Args:
@@ -120,7 +119,7 @@ class Runner(abc.ABC):
         return np.ascontiguousarray(array)
 
     @abc.abstractmethod
-    def _invoke(self, feeds: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    def _invoke(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Runs the engine on its own layouts and types, by name on both sides."""
 
     def _check_tensor(self, spec: TensorSpec, shape: tuple, dtype: np.dtype) -> None:
@@ -132,7 +131,7 @@ class Runner(abc.ABC):
             )
 
 
-def open_runner(artifact: PathLike, threads: Optional[int] = None) -> Runner:
+def open_runner(artifact: PathLike, threads: int | None = None) -> Runner:
     """Opens an artifact with the engine that its manifest names.
 
     Args:

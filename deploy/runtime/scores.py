@@ -7,9 +7,11 @@ the labels or the predictions; pixels labelled 255 count nowhere.
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
+
+from .errors import InputError
 
 IGNORE = 255
 
@@ -32,17 +34,17 @@ class Confusion:
             prediction: integers of the same shape, each a class.
 
         Raises:
-            ValueError: the shapes differ, or a label is neither a class nor 255.
+            InputError: the shapes differ, or a label is neither a class nor 255.
         """
         if label.shape != prediction.shape:
-            raise ValueError(
+            raise InputError(
                 f"labels {label.shape} and predictions {prediction.shape} differ in shape"
             )
         classes = len(self.counts)
         valid = label != IGNORE
         true, seen = label[valid].astype(np.int64), prediction[valid].astype(np.int64)
         if true.size and (true.max() >= classes or true.min() < 0):
-            raise ValueError(f"a label is {true.max()}, but there are {classes} classes")
+            raise InputError(f"a label is {true.max()}, but there are {classes} classes")
         self.counts += np.bincount(true * classes + seen, minlength=classes * classes).reshape(
             classes, classes
         )
@@ -56,7 +58,7 @@ class Confusion:
         with np.errstate(invalid="ignore"):
             return hits / union
 
-    def result(self) -> Dict[str, float]:
+    def result(self) -> dict[str, float]:
         """`miou`, `mean_accuracy` and `pixel_accuracy`, each 0 to 1; NaN when nothing was
         counted.
         """
@@ -70,7 +72,7 @@ class Confusion:
             "pixel_accuracy": float(pixel),
         }
 
-    def to_json(self, names: Any) -> Dict[str, Any]:
+    def to_json(self, names: Any) -> dict[str, Any]:
         """The result with the IoU of each class by name; null where a class does not occur."""
         iou = self.per_class()
         per_class = {

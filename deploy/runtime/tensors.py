@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any
 
 from .errors import InputError
 
@@ -31,8 +31,8 @@ class Normalization:
     """
 
     scale: float
-    mean: Tuple[float, ...]
-    std: Tuple[float, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -50,29 +50,29 @@ class TensorSpec:
     """
 
     name: str
-    shape: Tuple[int, ...]
+    shape: tuple[int, ...]
     layout: str
     dtype: str
     content: str
-    quantization: Optional[Quantization] = None
-    normalization: Optional[Normalization] = None
+    quantization: Quantization | None = None
+    normalization: Normalization | None = None
 
     @property
-    def hwc(self) -> Tuple[int, int, int]:
+    def hwc(self) -> tuple[int, int, int]:
         """Height, width and channels whatever the layout."""
         if self.layout == "NHWC":
             return self.shape[1], self.shape[2], self.shape[3]
         return self.shape[2], self.shape[3], self.shape[1]
 
-    def to_json(self) -> Dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The tensor as the manifest writes it (its name is the key there)."""
-        value = {
+        value: dict[str, Any] = {
             "shape": list(self.shape),
             "layout": self.layout,
             "dtype": self.dtype,
             "content": self.content,
             "quantization": None,
-        }  # type: Dict[str, Any]
+        }
         if self.quantization is not None:
             value["quantization"] = {
                 "scale": self.quantization.scale,
@@ -87,9 +87,7 @@ class TensorSpec:
         return value
 
 
-def field(
-    mapping: Dict[str, Any], key: str, kind: Union[type, Tuple[type, ...]], where: str
-) -> Any:
+def field(mapping: dict[str, Any], key: str, kind: type | tuple[type, ...], where: str) -> Any:
     """One required field of a JSON object, of the wanted type.
 
     Raises:
@@ -109,7 +107,7 @@ def field(
     return value
 
 
-def tensor_from_json(name: str, value: Dict[str, Any], where: str, is_input: bool) -> TensorSpec:
+def tensor_from_json(name: str, value: dict[str, Any], where: str, is_input: bool) -> TensorSpec:
     """Reads and checks one tensor of a manifest.
 
     Raises:
@@ -132,20 +130,20 @@ def tensor_from_json(name: str, value: Dict[str, Any], where: str, is_input: boo
     return TensorSpec(name, spec.shape, layout, dtype, content, quantization, normalization)
 
 
-def _one_of(value: str, allowed: Tuple[str, ...], key: str, where: str) -> str:
+def _one_of(value: str, allowed: tuple[str, ...], key: str, where: str) -> str:
     if value not in allowed:
         raise InputError(f"{where}: {key} is {value!r}, wanted one of {', '.join(allowed)}")
     return value
 
 
-def _quantization(value: Dict[str, Any], where: str) -> Quantization:
+def _quantization(value: dict[str, Any], where: str) -> Quantization:
     scale = float(field(value, "scale", (int, float), where))
     if not (math.isfinite(scale) and scale > 0):
         raise InputError(f"{where}: the quantisation scale is {scale}, wanted a positive number")
     return Quantization(scale, field(value, "zero_point", int, where))
 
 
-def _normalization(value: Dict[str, Any], channels: int, where: str) -> Normalization:
+def _normalization(value: dict[str, Any], channels: int, where: str) -> Normalization:
     columns = {}
     for key in ("mean", "std"):
         numbers = field(value, key, list, where)

@@ -1,0 +1,178 @@
+"""Latency of artifacts: preprocessing, inference and postprocessing apart, several artifacts
+interleaved.
+
+Two artifacts measured one after the other are compared across whatever else the machine did
+meanwhile. Here every round runs each of them once, in turning order, so that all see the same
+disturbances, and what is reported is the ratio.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .runtime.files import PathLike, atomic_path
+from .runtime.postprocess import class_map, dequantize
+from .runtime.preprocess import Frame, Preprocessor
+from .runtime.runner import Runner
+
+PHASES = ("pre", "infer", "post")
+
+
+def measure(
+    runners: dict[str, Runner],
+    rounds: int = 50,
+    warm_up: int = 5,
+    frame_shape: tuple[int, int] | None = None,
+    seed: int = 0,
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Times opened artifacts side by side.
+
+    Args:
+        runners: opened artifacts by a name of your choice.
+        rounds: timed rounds; each runs every artifact once.
+        warm_up: untimed rounds before.
+        frame_shape: height and width of the camera's frame; None = each artifact's input size.
+        seed: of the random frame (values do not change the time of these networks).
+
+    Returns:
+        By name and phase ("pre", "infer", "post", "total"): p50, p95, mean and min in milliseconds.
+    """
+    prepared = {name: _Timed(runner, frame_shape, seed) for name, runner in runners.items()}
+    names = list(prepared)
+    for _ in range(warm_up):
+        for name in names:
+            prepared[name].once()
+    times: dict[str, list[tuple[float, ...]]] = {name: [] for name in names}
+    for index in range(rounds):
+        start = index % len(names)
+        for name in names[start:] + names[:start]:
+            times[name].append(prepared[name].once())
+    return {name: _statistics(np.array(rows) * 1e3) for name, rows in times.items()}
+
+
+def provenance(runner: Runner, threads: int | None, rounds: int) -> dict[str, Any]:
+    """What a number must be read with: the machine, the engine and the artifact."""
+    manifest = runner.manifest
+    height, width = manifest.image_shape
+    return {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "system": platform.system() + " " + platform.release(),
+        "python": platform.python_version(),
+        "engine": runner.engine,
+        "artifact": runner.path.name,
+        "sha256": manifest.file_sha256[:12],
+        "bytes": manifest.file_bytes,
+        "target": manifest.target,
+        "scheme": manifest.scheme,
+        "note": manifest.note,
+        "input": f"{height}x{width}",
+        "threads": threads,
+        "rounds": rounds,
+    }
+
+
+def append_rows(path: PathLike, rows: list[dict[str, Any]]) -> None:
+    """Appends rows to a CSV file; the file is replaced whole, and columns that it lacks are added.
+
+    Args:
+        path: the file; made when missing.
+        rows: flat dicts.
+
+    Raises:
+        OSError: full disk, no permission; the file is then as it was.
+    """
+    path = Path(path)
+    known: list[dict[str, Any]] = []
+    if path.is_file():
+        with open(str(path), newline="", encoding="utf-8") as file:
+            known = list(csv.DictReader(file))
+    known.extend(rows)
+    columns = list(dict.fromkeys(column for row in known for column in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(known)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8")
+
+
+def peak_memory_mb() -> float | None:
+    """The most memory this process has held, in MB; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Bytes on macOS, kilobytes elsewhere.
+    return peak / 1e6 if platform.system() == "Darwin" else peak / 1e3
+
+
+class _Timed:
+    """One artifact with a frame to run it on."""
+
+    def __init__(self, runner: Runner, frame_shape: tuple[int, int] | None, seed: int):
+        self._runner = runner
+        self._preprocess = Preprocessor(runner.inputs)
+        self._shape = frame_shape or runner.manifest.image_shape
+        self._frame = _random_frame(runner, self._shape, seed)
+        names = list(runner.outputs)
+        self._shown = "ensemble" if "ensemble" in names else names[0]
+
+    def once(self) -> tuple[float, float, float]:
+        """Seconds of preprocessing, inference, and the class map of the shown output."""
+        start = time.perf_counter()
+        feeds = self._preprocess(self._frame)
+        fed = time.perf_counter()
+        codes = self._runner.run_raw(feeds)[self._shown]
+        ran = time.perf_counter()
+        logits = dequantize(codes, self._runner.outputs[self._shown])
+        class_map(logits[0], *self._shape)
+        return fed - start, ran - fed, time.perf_counter() - ran
+
+
+def _random_frame(runner: Runner, shape: tuple[int, int], seed: int) -> Frame:
+    generator = np.random.default_rng(seed)
+    images = {}
+    for name, spec in runner.inputs.items():
+        if spec.content == "depth":
+            images[name] = generator.uniform(0.5, 8.0, shape).astype(np.float32)
+        else:
+            images[name] = generator.integers(0, 256, shape + (spec.hwc[2],), dtype=np.uint8)
+    return Frame("random frame", images)
+
+
+def _statistics(times: np.ndarray) -> dict[str, dict[str, float]]:
+    columns = {phase: times[:, i] for i, phase in enumerate(PHASES)}
+    columns["total"] = times.sum(axis=1)
+    return {
+        phase: {
+            "p50": float(np.percentile(column, 50)),
+            "p95": float(np.percentile(column, 95)),
+            "mean": float(column.mean()),
+            "min": float(column.min()),
+        }
+        for phase, column in columns.items()
+    }
+
+
+def _processor() -> str:
+    """The processor's name; on Linux `platform.processor()` knows the architecture only."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.lower().startswith(("model name", "hardware")):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

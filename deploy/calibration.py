@@ -1,0 +1,170 @@
+"""Calibration samples: what the quantiser sees of the data, kept by input name.
+
+Samples are training views passed through the board's own preprocessing. They may be kept in a .npz
+file, one array per input under the input's name, never by position: two inputs of one shape could
+be swapped unseen.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cen_keras.errors import InputError
+
+from .run_folder import RunFolder
+from .runtime.files import PathLike, atomic_path
+from .runtime.preprocess import Frame, Preprocessor
+from .runtime.tensors import TensorSpec
+
+DEFAULT_COUNT = 64
+# Metres; no sensor or room of ours goes beyond.
+FARTHEST = 100.0
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Samples for every input of a model.
+
+    Attributes:
+        arrays: float32 (n, h, w, c) by input name, normalised as the network is fed.
+        seed: of the choice of views; None for samples read from a file.
+    """
+
+    arrays: dict[str, np.ndarray]
+    seed: int | None = None
+
+    @property
+    def count(self) -> int:
+        """Number of samples."""
+        return len(next(iter(self.arrays.values())))
+
+    def checksum(self) -> str:
+        """SHA-256 over names and values, the same whatever the order of the names."""
+        digest = hashlib.sha256()
+        for name in sorted(self.arrays):
+            array = np.ascontiguousarray(self.arrays[name], "<f4")
+            digest.update(f"{name}{array.shape}".encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """What the manifest keeps of the samples."""
+        return {"count": self.count, "seed": self.seed, "sha256": self.checksum()}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Where samples come from.
+
+    Attributes:
+        file: a .npz file; None = views of the training split.
+        count: number of views.
+        seed: of the choice of views.
+        save_to: a .npz file to keep the samples in; None = they are not kept.
+    """
+
+    file: PathLike | None = None
+    count: int = DEFAULT_COUNT
+    seed: int = 0
+    save_to: PathLike | None = None
+
+    def samples(self, run: RunFolder, inputs: Mapping[str, TensorSpec]) -> Calibration:
+        """Reads or draws the samples for a float artifact's inputs, and keeps them if asked to."""
+        if self.file is not None:
+            return load(self.file)
+        drawn = collect(run.views("train"), inputs, self.count, self.seed)
+        if self.save_to is not None:
+            save(drawn, self.save_to)
+        return drawn
+
+
+def collect(
+    views, inputs: Mapping[str, TensorSpec], count: int = DEFAULT_COUNT, seed: int = 0
+) -> Calibration:
+    """Draws samples from a data set.
+
+    Args:
+        views: the training split (held-out views would make `verify` flatter itself).
+        inputs: of the float artifact.
+        count: how many views; all of them where there are fewer.
+        seed: of the choice.
+    """
+    chosen = np.random.default_rng(seed).permutation(len(views))[:count]
+    preprocess = Preprocessor(inputs, as_float=True)
+    fed = [preprocess(Frame(f"view {i}", views[int(i)])) for i in chosen]
+    return Calibration({n: np.concatenate([f[n] for f in fed]) for n in inputs}, seed)
+
+
+def save(calibration: Calibration, path: PathLike) -> None:
+    """Writes the samples as .npz, one array per input under its name."""
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **calibration.arrays)
+
+
+def load(path: PathLike) -> Calibration:
+    """Reads samples from a .npz file.
+
+    Raises:
+        InputError: the file is missing, damaged, or holds something else than arrays by name.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such calibration file")
+    try:
+        # Pickled objects could run code; arrays of numbers need none.
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: np.asarray(file[name], np.float32) for name in file.files}
+    except Exception as error:  # zipfile, zlib and numpy each have their own
+        raise InputError(f"{path}: not a .npz file of arrays ({error}); write it again") from error
+    if not arrays or any(array.ndim != 4 for array in arrays.values()):
+        raise InputError(f"{path}: wanted (n, h, w, c) arrays, one named after each input")
+    if len({len(array) for array in arrays.values()}) != 1:
+        raise InputError(f"{path}: the inputs have different numbers of samples; write it again")
+    return Calibration(arrays)
+
+
+def check(calibration: Calibration, inputs: Mapping[str, TensorSpec]) -> None:
+    """Holds samples against the inputs: names, shapes, and what values an input can have at all.
+
+    Args:
+        calibration: the samples.
+        inputs: of the float artifact.
+
+    Raises:
+        InputError: a name or shape differs, or a value cannot come out of the input's normalisation
+            - an image's pixel has 256 values, and no depth is negative - as when two inputs were
+            swapped.
+    """
+    if set(calibration.arrays) != set(inputs):
+        raise InputError(
+            f"calibration samples are for {', '.join(sorted(calibration.arrays))}, the model's "
+            f"inputs are {', '.join(sorted(inputs))}; make them again for this model"
+        )
+    for name, spec in inputs.items():
+        array = calibration.arrays[name]
+        if array.shape[1:] != spec.hwc:
+            raise InputError(
+                f"calibration samples of {name!r} are {array.shape[1:]}, the input is {spec.hwc}; "
+                "make them again for this model"
+            )
+        low, high = _possible(spec)
+        least, most = array.min(axis=(0, 1, 2)), array.max(axis=(0, 1, 2))
+        # float32 rounding of values up to a few hundred.
+        if (least < low - 1e-3).any() or (most > high + 1e-3).any():
+            raise InputError(
+                f"calibration samples of {name!r} reach from {least.min():.3g} to "
+                f"{most.max():.3g}, its normalisation gives {low.min():.3g} to {high.max():.3g}; "
+                "are the inputs swapped, or the samples not normalised?"
+            )
+
+
+def _possible(spec: TensorSpec) -> tuple[np.ndarray, np.ndarray]:
+    """The least and largest value of each channel that normalisation can give."""
+    normal = spec.normalization
+    top = 255.0 if spec.content == "image" else FARTHEST
+    mean, std = np.array(normal.mean), np.array(normal.std)
+    return (0.0 - mean) / std, (top * normal.scale - mean) / std

@@ -1,0 +1,20 @@
+"""The commands of `python -m deploy`; each module has SUMMARY, add_arguments() and run()."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def image_size(text: str) -> tuple[int, int]:
+    """Reads "480x640" as (height, width), for argparse."""
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise argparse.ArgumentTypeError(f"found {text!r}, wanted HEIGHTxWIDTH such as 480x640")
+    return int(parts[0]), int(parts[1])
+
+
+def positive(text: str) -> int:
+    """Reads a whole number of at least 1, for argparse."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"found {text!r}, wanted a whole number of at least 1")
+    return int(text)

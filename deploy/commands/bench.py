@@ -1,0 +1,106 @@
+"""Time an artifact: preprocessing, inference and postprocessing apart.
+
+    python -m deploy bench cen/tflite/static_w8a8.tflite --threads 2
+    python -m deploy bench cen/tflite/static_w8a8.tflite --compare cen/tflite/fp32.tflite
+    python -m deploy bench cen          (a run folder: frozen against as trained, float32 and int8)
+
+With two or more artifacts every round runs each of them once, so that the ratio holds on a busy
+machine too. A row with the machine, engine and artifact is appended to a CSV file.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..runtime.console import GOOD, Output
+from . import image_size, positive
+
+SUMMARY = "time an artifact, or several interleaved"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument(
+        "artifact", metavar="ARTIFACT", help="a .tflite or .onnx file, or a run folder"
+    )
+    parser.add_argument(
+        "--compare", action="append", default=[], metavar="B", help="another artifact, interleaved"
+    )
+    parser.add_argument("--threads", type=positive, metavar="N", help="of the engine")
+    parser.add_argument("--rounds", type=positive, default=50, metavar="N", help="(default: 50)")
+    parser.add_argument(
+        "--warm-up", type=int, default=5, metavar="N", help="untimed rounds before (default: 5)"
+    )
+    parser.add_argument(
+        "--frame",
+        type=image_size,
+        metavar="HxW",
+        help="size of the camera's frame (default: input)",
+    )
+    parser.add_argument("--csv", metavar="FILE", help="(default: bench.csv beside the artifact)")
+    parser.add_argument(
+        "--min-ms",
+        type=float,
+        default=10.0,
+        metavar="MS",
+        help="for a run folder: enlarge the input until the export as trained takes this long",
+    )
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Measures, prints the table and appends the rows."""
+    from ..bench import append_rows, measure, peak_memory_mb, provenance
+    from ..runtime.runner import open_runner
+
+    path = Path(arguments.artifact)
+    if path.is_dir():
+        from ..host import quiet_tensorflow
+        from ..run_folder import open_run
+
+        folder = open_run(path)
+        quiet_tensorflow()
+        from ..where_export import export_contenders
+
+        artifacts = export_contenders(folder, arguments.min_ms, arguments.threads, output.say)
+        table = path / "bench" / "bench.csv"
+    else:
+        artifacts = {str(p): p for p in [path] + [Path(other) for other in arguments.compare]}
+        table = path.parent / "bench.csv"
+    runners = {name: open_runner(p, arguments.threads) for name, p in artifacts.items()}
+    times = measure(runners, arguments.rounds, arguments.warm_up, arguments.frame)
+    first = next(iter(runners))
+    rows = {}
+    for name, runner in runners.items():
+        row = provenance(runner, arguments.threads, arguments.rounds)
+        for phase, numbers in times[name].items():
+            row.update({f"{phase}_{key}_ms": round(numbers[key], 4) for key in ("p50", "p95")})
+        row["ratio"] = round(times[name]["infer"]["p50"] / times[first]["infer"]["p50"], 4)
+        row["ratio_to"] = runners[first].path.name
+        rows[name] = row
+    output.say(
+        f"{rows[first]['engine']}, {rows[first]['processor']}, threads "
+        f"{arguments.threads or 'default'}"
+    )
+    output.table(
+        ["p50 / p95 in ms", "input", "MB", "pre", "infer", "post", "total", "infer ratio"],
+        [
+            [name, row["input"], f"{row['bytes'] / 1e6:.2f}"]
+            + [
+                f"{times[name][phase]['p50']:.2f} / {times[name][phase]['p95']:.2f}"
+                for phase in ("pre", "infer", "post", "total")
+            ]
+            + [f"{row['ratio']:.3f}"]
+            for name, row in rows.items()
+        ],
+    )
+    append_rows(arguments.csv or table, list(rows.values()))
+    output.result(
+        {
+            "artifacts": {name: dict(times[name], row=row) for name, row in rows.items()},
+            "rounds": arguments.rounds,
+            "threads": arguments.threads,
+            "peak_memory_mb": peak_memory_mb(),
+        }
+    )
+    return GOOD

@@ -1,0 +1,94 @@
+"""Freeze a trained run and write it as an artifact with its manifest.
+
+    python -m deploy export runs/demo/cen --target tflite --scheme static_w8a8
+
+writes runs/demo/cen/tflite/static_w8a8.tflite and, beside it, static_w8a8.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from ..runtime.console import GOOD, Output
+from . import image_size, positive
+
+SUMMARY = "freeze a trained run and write an artifact"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("run_folder", metavar="RUN", help="folder that recipes.train wrote")
+    parser.add_argument(
+        "--target", default="tflite", help="file format and engine (default: tflite)"
+    )
+    parser.add_argument("--scheme", default="fp32", help="fp32 (default) or static_w8a8")
+    parser.add_argument(
+        "--outputs",
+        default="all",
+        help="all (default), or outputs to keep: ensemble, rgb, rgb,depth ...",
+    )
+    parser.add_argument(
+        "--image-shape", type=image_size, metavar="HxW", help="input size (default: as trained)"
+    )
+    parser.add_argument("--out", metavar="FOLDER", help="where to write (default: RUN/TARGET)")
+    parser.add_argument(
+        "--float-io", action="store_true", help="float32 inputs and outputs for an integer scheme"
+    )
+    parser.add_argument(
+        "--as-trained",
+        action="store_true",
+        help="leave the exchange in the graph, for comparison only",
+    )
+    source = parser.add_argument_group("calibration (integer schemes)")
+    source.add_argument(
+        "--calibration", metavar="FILE.npz", help="samples by input name (default: training views)"
+    )
+    source.add_argument(
+        "--calibration-count", type=positive, default=64, metavar="N", help="views (default: 64)"
+    )
+    source.add_argument("--seed", type=int, default=0, help="of their choice (default: 0)")
+    source.add_argument(
+        "--save-calibration", metavar="FILE.npz", help="keep the samples that were used"
+    )
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Exports and says what was written."""
+    from ..calibration import Choice
+    from ..export.pipeline import export
+    from ..host import quiet_tensorflow
+    from ..run_folder import open_run
+    from ..runtime import manifest as manifests
+    from ..targets import resolve
+
+    start = time.perf_counter()
+    resolve(arguments.target, arguments.scheme)  # before anything slow is imported
+    folder = open_run(arguments.run_folder)
+    quiet_tensorflow()
+    path = export(
+        folder,
+        arguments.target,
+        arguments.scheme,
+        outputs=arguments.outputs,
+        image_shape=arguments.image_shape,
+        folder=arguments.out,
+        as_trained=arguments.as_trained,
+        integer_io=not arguments.float_io,
+        calibration=Choice(
+            file=arguments.calibration,
+            count=arguments.calibration_count,
+            seed=arguments.seed,
+            save_to=arguments.save_calibration,
+        ),
+    )
+    manifest = manifests.load(path)
+    seconds = time.perf_counter() - start
+    height, width = manifest.image_shape
+    output.say(f"{path}: {manifest.file_bytes / 1e6:.2f} MB, {manifest.scheme}, {height}x{width}")
+    macs = manifest.freeze.get("macs")
+    if macs:
+        share = macs["after"] / macs["before"]
+        output.say(f"freezing left {share:.0%} of the multiply-adds of the model as trained")
+    output.result({"artifact": str(path), "seconds": seconds, "manifest": manifest.to_json()})
+    return GOOD

@@ -1,0 +1,124 @@
+"""Hold an artifact against the float Keras model it came from, on held-out views.
+
+    python -m deploy verify runs/demo/cen/tflite/static_w8a8.tflite
+    python -m deploy verify runs/demo/cen          (a run folder: the frozen graph, before export)
+
+The result is also kept beside the artifact as NAME.verify.json, where `report` finds it. Exit code
+1 when an output loses more mIoU than allowed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from ..runtime.console import CHECK_FAILED, GOOD, Output, plain
+from ..runtime.files import atomic_path
+from . import positive
+
+SUMMARY = "compare an artifact with the float model on held-out views"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument(
+        "artifact", metavar="ARTIFACT", help="a .tflite or .onnx file, or a run folder"
+    )
+    parser.add_argument("--run", metavar="RUN", help="run folder (default: as the manifest says)")
+    parser.add_argument("--count", type=positive, metavar="N", help="held-out views (default: all)")
+    parser.add_argument("--split", default="val", help="of the data set (default: val)")
+    parser.add_argument(
+        "--max-drop",
+        type=float,
+        metavar="POINTS",
+        help="mIoU points that may be lost (default: 1.0 for int8, 0.05 for float)",
+    )
+    parser.add_argument("--threads", type=positive, metavar="N", help="of the engine")
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Verifies, prints the table and keeps the result."""
+    from ..host import quiet_tensorflow
+    from ..run_folder import open_run
+
+    path = Path(arguments.artifact)
+    folder = open_run(arguments.run) if arguments.run else None
+    if path.is_dir():
+        folder = open_run(path)
+        quiet_tensorflow()
+        from ..verify import verify_frozen
+
+        allowed = {} if arguments.max_drop is None else {"max_drop": arguments.max_drop}
+        result = verify_frozen(folder, count=arguments.count, split=arguments.split, **allowed)
+        kept = path / "frozen.verify.json"
+    else:
+        from ..runtime import manifest as manifests
+
+        manifests.load(path)  # a damaged artifact is told at once, not after TensorFlow's start
+        quiet_tensorflow()
+        from ..verify import verify_artifact
+
+        result = verify_artifact(
+            path,
+            folder,
+            count=arguments.count,
+            split=arguments.split,
+            max_drop=arguments.max_drop,
+            threads=arguments.threads,
+        )
+        kept = path.with_suffix(".verify.json")
+    with atomic_path(kept) as temporary:
+        temporary.write_text(json.dumps(plain(result), indent=2) + "\n", encoding="utf-8")
+    _show(result, output)
+    output.result(result)
+    return GOOD if result["passed"] else CHECK_FAILED
+
+
+def _show(result: dict, output: Output) -> None:
+    output.say(
+        "{} against the float model on {} {} views".format(
+            result.get("artifact", "frozen graph"), result["count"], result["split"]
+        )
+    )
+    output.table(
+        ["output", "mIoU float", "mIoU", "drop", "agreement", "relative error", "SQNR dB"],
+        [
+            [
+                name,
+                f"{100 * o['reference']['miou']:.2f}",
+                f"{100 * o['candidate']['miou']:.2f}",
+                f"{o['drop_points']:+.2f}",
+                f"{100 * o['pixel_agreement']:.2f} %",
+                f"{o['relative_error']:.1e}",
+                f"{o['sqnr_db']:.1f}",
+            ]
+            for name, o in result["outputs"].items()
+        ],
+    )
+    output.say("IoU by class, float / this:")
+    names = list(result["outputs"])
+    classes = list(result["outputs"][names[0]]["reference"]["per_class"])
+    output.table(
+        ["class"] + names,
+        [
+            [label]
+            + [
+                "{} / {}".format(
+                    _percent(result["outputs"][name]["reference"]["per_class"][label]),
+                    _percent(result["outputs"][name]["candidate"]["per_class"][label]),
+                )
+                for name in names
+            ]
+            for label in classes
+        ],
+    )
+    verdict = "passed" if result["passed"] else "FAILED"
+    output.say(
+        f"{verdict}: worst drop {result['worst_drop']:+.2f} points, allowed "
+        f"{result['allowed_drop']:g}"
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}"

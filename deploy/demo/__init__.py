@@ -1,0 +1,3 @@
+"""The demo: frames from a source, through an artifact, into pictures. Part of what a board
+needs.
+"""

@@ -1,0 +1,125 @@
+"""Small tools on ONNX graphs: reading a file, names, constants, and its inputs and outputs as the
+manifest sees them.
+
+A value of an ONNX graph has one name, so an input and an output of one modality cannot both be
+called "rgb". Outputs therefore carry a suffix in the file ("rgb_logits"); the manifest keeps the
+plain name and notes the one in the file.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from cen_keras.errors import InputError
+
+from ..runtime.tensors import Quantization
+from .tflite_graph import GraphTensors, Tensor
+
+OUTPUT_SUFFIX = "_logits"
+_DTYPES = {onnx.TensorProto.FLOAT: "float32", onnx.TensorProto.INT8: "int8"}
+
+
+def parse(content: bytes, where: str = "ONNX model") -> onnx.ModelProto:
+    """Reads a model's bytes.
+
+    Raises:
+        InputError: they are no ONNX model (truncated, damaged, another format); `where` opens the
+            message.
+    """
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load_model_from_string(content)
+    except DecodeError as error:
+        raise InputError(f"{where}: not a whole ONNX file ({error}); export it again") from error
+    # protobuf takes many a foreign file for an empty message.
+    if not model.graph.node or not model.opset_import:
+        raise InputError(f"{where}: no ONNX graph in it; export it again")
+    return model
+
+
+def read_tensors(content: bytes) -> GraphTensors:
+    """Reads inputs and outputs by the manifest's names; see `tflite_graph.read_tensors`."""
+    graph = parse(content).graph
+    inputs = {value.name: _tensor(value) for value in graph.input}
+    outputs = {value.name.removesuffix(OUTPUT_SUFFIX): _tensor(value) for value in graph.output}
+    return GraphTensors(inputs, outputs)
+
+
+def constants(model: onnx.ModelProto) -> dict[str, np.ndarray]:
+    """The initializers by name."""
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+
+
+def sort_topologically(model: onnx.ModelProto) -> None:
+    """Puts the nodes into an order in which each comes after what it reads, in place; otherwise
+    their order stays.
+    """
+    graph = model.graph
+    ready = {tensor.name for tensor in graph.initializer} | {value.name for value in graph.input}
+    ready.add("")
+    waiting, ordered = list(graph.node), []
+    while waiting:
+        left = []
+        for node in waiting:
+            if all(name in ready for name in node.input):
+                ordered.append(node)
+                ready.update(node.output)
+            else:
+                left.append(node)
+        if len(left) == len(waiting):
+            raise ValueError(f"the graph has a cycle or a missing tensor at {left[0].name!r}")
+        waiting = left
+    del graph.node[:]
+    graph.node.extend(ordered)
+
+
+def remove_unused(model: onnx.ModelProto) -> None:
+    """Drops nodes and initializers that no output depends on, in place."""
+    graph = model.graph
+    needed = {value.name for value in graph.output}
+    kept = []
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            kept.append(node)
+            needed.update(node.input)
+    tensors = [tensor for tensor in graph.initializer if tensor.name in needed]
+    values = [v for v in graph.value_info if v.name in needed]
+    for field, items in (
+        (graph.node, list(reversed(kept))),
+        (graph.initializer, tensors),
+        (graph.value_info, values),
+    ):
+        items = [_copy(item) for item in items]
+        del field[:]
+        field.extend(items)
+
+
+def redirect(nodes: Iterable[onnx.NodeProto], old: str, new: str) -> None:
+    """Lets `nodes` read `new` where they read `old`."""
+    for node in nodes:
+        for index, name in enumerate(node.input):
+            if name == old:
+                node.input[index] = new
+
+
+def serialized(model: onnx.ModelProto) -> bytes:
+    """The file's bytes, after the checker's full check with shape inference."""
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString(deterministic=True)
+
+
+def _copy(item):
+    copy = type(item)()
+    copy.CopyFrom(item)
+    return copy
+
+
+def _tensor(value: onnx.ValueInfoProto) -> Tensor:
+    kind = value.type.tensor_type
+    shape = tuple(int(dim.dim_value) for dim in kind.shape.dim)
+    dtype = _DTYPES.get(kind.elem_type, onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name)
+    quantization: Quantization | None = None
+    return Tensor(shape, dtype, quantization)

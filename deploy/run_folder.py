@@ -1,0 +1,107 @@
+"""What the rooms of deployment read of a training run: the model, and what it was trained on."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cen_keras.errors import InputError
+
+from .runtime.files import PathLike
+from .runtime.tensors import Normalization, TensorSpec
+
+_NEEDED = ("task", "dataset", "modalities", "classes", "palette", "normalization", "image_shape")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A training run on disk.
+
+    Attributes:
+        path: the folder; `best.keras` and `data.json` lie in it.
+        data: content of `data.json`.
+    """
+
+    path: Path
+    data: dict[str, Any]
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """Height and width of the training images."""
+        height, width = self.data["image_shape"]
+        return int(height), int(width)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """In the model's order."""
+        return tuple(self.data["modalities"])
+
+    def model(self):
+        """Loads the best checkpoint as a `keras.Model` for inference."""
+        path = self.path / "best.keras"
+        if not path.is_file():
+            raise InputError(
+                f"{path}: no such file; `python -m recipes.train` has not finished an epoch there"
+            )
+        import keras
+
+        import cen_keras.models  # noqa: F401 - registers the classes that the file names
+
+        try:
+            return keras.models.load_model(path, compile=False)
+        except (OSError, ValueError, KeyError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"{path}: not a whole Keras model ({reason}); train again") from error
+
+    def input_spec(self, name: str, shape: tuple[int, ...]) -> TensorSpec:
+        """Says how an input is fed as float32.
+
+        Args:
+            name: the modality.
+            shape: (1, h, w, c).
+
+        Raises:
+            InputError: the run has no normalisation for it.
+        """
+        try:
+            value = self.data["normalization"][name]
+            normal = Normalization(float(value["scale"]), tuple(value["mean"]), tuple(value["std"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{self.path / 'data.json'}: no normalisation of {name!r}; train again"
+            ) from error
+        content = "depth" if shape[-1] == 1 else "image"
+        return TensorSpec(name, shape, "NHWC", "float32", content, None, normal)
+
+    def views(self, split: str):
+        """Opens the data set of the run.
+
+        Args:
+            split: "train" or "val".
+        """
+        from cen_keras.data.datasets import open_dataset
+
+        return open_dataset(self.data["dataset"], split)
+
+
+def open_run(path: PathLike) -> RunFolder:
+    """Opens a run folder.
+
+    Raises:
+        InputError: the folder or its `data.json` is missing, or lacks something.
+    """
+    path = Path(path)
+    file = path / "data.json"
+    if not file.is_file():
+        raise InputError(
+            f"{path}: not a run folder (no data.json in it); name the folder that "
+            "`python -m recipes.train` wrote"
+        )
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{file}: not JSON ({error}); train again") from error
+    missing = [key for key in _NEEDED if not isinstance(data, dict) or key not in data]
+    if missing:
+        raise InputError(f"{file}: {', '.join(missing)} missing; train again with this version")
+    return RunFolder(path, data)

@@ -1,0 +1,67 @@
+"""What each target is made of: who writes its files, which schemes it has and who applies them.
+
+A target is a file format with an engine: "tflite" is LiteRT. Its runner is named in
+`runtime.runner.RUNNERS`, since the
+board needs that half alone. Modules are imported when used: reading this table costs nothing.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cen_keras.errors import InputError
+
+from .schemes import Scheme, scheme
+
+
+@dataclass(frozen=True)
+class Target:
+    """One target.
+
+    Attributes:
+        name: as on the command line and in the manifest.
+        suffix: of its files, with the dot.
+        writer: "module:function" of (keras model, image shape) -> bytes of a float artifact.
+        quantizers: scheme name -> "module:function" of (float bytes, calibration, integer_io) ->
+            bytes; None where the float artifact is the result.
+        reader: "module:function" of (bytes) -> `GraphTensors`, the signature as the file has it.
+    """
+
+    name: str
+    suffix: str
+    writer: str
+    quantizers: dict[str, str | None]
+    reader: str
+
+    def load(self, entry: str) -> Callable:
+        """Imports one of the functions named above."""
+        module, function = entry.split(":")
+        return getattr(importlib.import_module("." + module, __package__), function)
+
+
+TARGETS = {
+    "tflite": Target(
+        "tflite",
+        ".tflite",
+        writer="export.to_tflite:write",
+        quantizers={"fp32": None, "static_w8a8": "quantize.litert:static_w8a8"},
+        reader="export.tflite_graph:read_tensors",
+    ),
+}
+
+
+def resolve(target_name: str, scheme_name: str) -> tuple[Target, Scheme]:
+    """Looks up a target and a scheme that it has.
+
+    Raises:
+        InputError: there is no such target or scheme, or the target lacks the scheme.
+    """
+    if target_name not in TARGETS:
+        raise InputError(f"target {target_name!r} is unknown; choose one of {', '.join(TARGETS)}")
+    target, chosen = TARGETS[target_name], scheme(scheme_name)
+    if scheme_name not in target.quantizers:
+        raise InputError(
+            f"target {target_name!r} has no scheme {scheme_name!r}, only "
+            f"{', '.join(target.quantizers)}"
+        )
+    return target, chosen

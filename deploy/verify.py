@@ -1,0 +1,217 @@
+"""Holds what will run on the board against the float Keras model it came from.
+
+Held-out views go through the runtime's own preprocessing; the artifact runs in its engine, the
+Keras model on the float values of the same pixels. Reported per output: error of the logits, share
+of pixels with the same class, and mIoU of both against the labels.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cen_keras.errors import InputError
+
+from .run_folder import RunFolder, open_run
+from .runtime.files import PathLike
+from .runtime.postprocess import class_map
+from .runtime.preprocess import Frame, Preprocessor
+from .runtime.runner import Runner, open_runner
+from .runtime.scores import Confusion
+from .runtime.tensors import TensorSpec
+from .schemes import scheme
+
+# Views that go through the Keras model at once; the artifact takes one at a time.
+_BATCH = 8
+
+
+class OutputComparison:
+    """Running comparison of one output of two models."""
+
+    def __init__(self, num_classes: int):
+        self._confusions = Confusion(num_classes), Confusion(num_classes)
+        self._largest_error = self._largest = self._noise = self._signal = 0.0
+        self._agreeing = self._pixels = 0
+
+    def add(self, reference: np.ndarray, candidate: np.ndarray, label: np.ndarray) -> None:
+        """Adds one view.
+
+        Args:
+            reference: float32 (h, w, classes), logits of the float model.
+            candidate: the same of the other.
+            label: uint8 (H, W), 255 = ignored.
+
+        Raises:
+            InputError: logits that are not finite.
+        """
+        if not (np.isfinite(reference).all() and np.isfinite(candidate).all()):
+            raise InputError("logits are not finite (NaN or infinite); the training diverged")
+        error = np.abs(candidate.astype(np.float64) - reference)
+        self._largest_error = max(self._largest_error, float(error.max()))
+        self._largest = max(self._largest, float(np.abs(reference).max()))
+        self._noise += float((error**2).sum())
+        self._signal += float((reference.astype(np.float64) ** 2).sum())
+        maps = [class_map(logits, *label.shape) for logits in (reference, candidate)]
+        self._agreeing += int((maps[0] == maps[1]).sum())
+        self._pixels += label.size
+        for confusion, prediction in zip(self._confusions, maps, strict=True):
+            confusion.add(label, prediction)
+
+    def result(self, classes: tuple[str, ...]) -> dict[str, Any]:
+        """Errors, agreement and the scores of both; mIoU from 0 to 1, `drop_points` in hundredths
+        of it.
+        """
+        reference, candidate = (confusion.to_json(classes) for confusion in self._confusions)
+        noise = max(self._noise, 1e-30)
+        return {
+            "max_abs_error": self._largest_error,
+            "relative_error": self._largest_error / max(self._largest, 1e-30),
+            "sqnr_db": float(10 * np.log10(max(self._signal, 1e-30) / noise)),
+            "pixel_agreement": self._agreeing / max(self._pixels, 1),
+            "reference": reference,
+            "candidate": candidate,
+            "drop_points": 100 * (reference["miou"] - candidate["miou"]),
+        }
+
+
+def verify_artifact(
+    artifact: PathLike,
+    run: RunFolder | None = None,
+    *,
+    count: int | None = None,
+    split: str = "val",
+    max_drop: float | None = None,
+    threads: int | None = None,
+) -> dict[str, Any]:
+    """Compares an artifact with the float model of its run.
+
+    Args:
+        artifact: the `.tflite` or `.onnx` file.
+        run: the run folder; None = the one that the manifest names.
+        count: number of held-out views; None = all.
+        split: of the data set.
+        max_drop: mIoU points that may be lost by any output; None = as the scheme allows.
+        threads: of the engine.
+
+    Returns:
+        What was compared, the result of each output, `allowed_drop`, `worst_drop` and `passed`.
+
+    Raises:
+        InputError: the artifact, its manifest or the run does not hold.
+    """
+    runner = open_runner(artifact, threads)
+    run = run or _run_of(runner)
+    allowed = scheme(runner.manifest.scheme).allowed_drop if max_drop is None else max_drop
+    inputs = runner.inputs
+    prepare = Preprocessor(inputs)
+
+    def candidate(frames: list[Frame]) -> list[dict[str, np.ndarray]]:
+        return [{name: a[0] for name, a in runner.run(prepare(f)).items()} for f in frames]
+
+    reference = _keras_predictor(run.model(), inputs)
+    result = _compare(run, tuple(runner.outputs), reference, candidate, count, split)
+    return {
+        "artifact": str(artifact),
+        "sha256": runner.manifest.file_sha256,
+        "scheme": runner.manifest.scheme,
+        "engine": runner.engine,
+        **_judged(result, allowed),
+    }
+
+
+def verify_frozen(
+    run: RunFolder, *, count: int | None = None, split: str = "val", max_drop: float = 0.05
+) -> dict[str, Any]:
+    """Compares the frozen Keras graph with the trained model, before any export.
+
+    Args:
+        run: the trained run.
+        count: number of held-out views; None = all.
+        split: of the data set.
+        max_drop: mIoU points that may be lost by any output.
+
+    Returns:
+        As `verify_artifact`, with `relative_error` of the logits, the largest of all outputs.
+    """
+    from .freeze import freeze
+
+    model = run.model()
+    plain = freeze(model, "all", run.image_shape, batch=None)
+    height, width = run.image_shape
+    inputs = {
+        tensor.name: run.input_spec(tensor.name, (1, height, width, int(tensor.shape[-1])))
+        for tensor in plain.inputs
+    }
+    names = tuple(plain.output) if isinstance(plain.output, dict) else tuple(plain.output_names)
+    reference, candidate = _keras_predictor(model, inputs), _keras_predictor(plain, inputs)
+    result = _compare(run, names, reference, candidate, count, split)
+    worst = max(output["relative_error"] for output in result["outputs"].values())
+    return {"frozen": str(run.path), "relative_error": worst, **_judged(result, max_drop)}
+
+
+Predictor = Callable[[list[Frame]], list[dict[str, np.ndarray]]]
+
+
+def _compare(
+    run: RunFolder,
+    names: tuple[str, ...],
+    reference: Predictor,
+    candidate: Predictor,
+    count: int | None,
+    split: str,
+) -> dict[str, Any]:
+    views = run.views(split)
+    count = len(views) if count is None else min(count, len(views))
+    if count < 1:
+        raise InputError(f"{run.path}: no views to compare on; --count must be 1 or more")
+    classes = tuple(run.data["classes"])
+    comparisons = {name: OutputComparison(len(classes)) for name in names}
+    for start in range(0, count, _BATCH):
+        chunk = [views[i] for i in range(start, min(start + _BATCH, count))]
+        frames = [Frame(f"{split} view {start + i}", view) for i, view in enumerate(chunk)]
+        results = zip(reference(frames), candidate(frames), chunk, strict=True)
+        for wanted, found, view in results:
+            for name in names:
+                comparisons[name].add(wanted[name], found[name], view["label"])
+    return {
+        "run": str(run.path),
+        "split": split,
+        "count": count,
+        "outputs": {name: c.result(classes) for name, c in comparisons.items()},
+    }
+
+
+def _keras_predictor(model, inputs: Mapping[str, TensorSpec]) -> Predictor:
+    """Runs a Keras model on the float values of frames."""
+    prepare = Preprocessor(inputs, as_float=True)
+
+    def predict(frames: list[Frame]) -> list[dict[str, np.ndarray]]:
+        fed = [prepare(frame) for frame in frames]
+        batch = {name: np.concatenate([f[name] for f in fed]) for name in inputs}
+        logits = model.predict_on_batch(batch)
+        return [{name: array[i] for name, array in logits.items()} for i in range(len(frames))]
+
+    return predict
+
+
+def _run_of(runner: Runner) -> RunFolder:
+    """The run folder that an artifact's manifest points at."""
+    relative = runner.manifest.run
+    if relative is None:
+        raise InputError(f"{runner.path}: its manifest names no run folder; give it with --run")
+    folder = runner.path.parent / relative
+    if not folder.is_dir():
+        raise InputError(
+            f"{runner.path}: the run folder {folder} is not there any more; give it with --run"
+        )
+    return open_run(Path(os.path.normpath(folder)))
+
+
+def _judged(result: dict[str, Any], allowed: float) -> dict[str, Any]:
+    worst = max(output["drop_points"] for output in result["outputs"].values())
+    # An output without any class has no mIoU (NaN), and a check that compares nothing must not
+    # pass.
+    passed = bool(np.isfinite(worst) and worst <= allowed)
+    return {**result, "allowed_drop": allowed, "worst_drop": worst, "passed": passed}
