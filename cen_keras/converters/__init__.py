@@ -1,0 +1,1 @@
+"""Weights from and to PyTorch: the authors' checkpoints (`torch_cen`) and `torch_resnet`."""

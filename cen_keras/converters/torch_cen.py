@@ -1,0 +1,133 @@
+"""The CEN authors' PyTorch checkpoints: into our models and back.
+
+    torch_cen.load("model-best.pth.tar", model)  # or a mapping of names to arrays or tensors
+    torch_cen.save(model, "ours.pth.tar")
+
+Names are paired one by one in the table of each kind of model; see `cen_keras.converters.pairs`.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+
+import keras
+import numpy as np
+
+from cen_keras.converters.checkpoint_file import read_checkpoint, write_checkpoint
+from cen_keras.converters.pairs import Pair, load_pairs, save_pairs
+from cen_keras.converters.torch_cen_segmentation import describe, segmenter_pairs
+from cen_keras.errors import InputError
+from cen_keras.models import Segmenter
+
+logger = logging.getLogger(__name__)
+
+# Class of a model -> its pairs, the name under which the official checkpoint files keep the state
+# dict (None: the file is the state dict), and a function that describes a state dict in an error.
+TABLES: dict[
+    type, tuple[Callable[[keras.Model], list[Pair]], str | None, Callable[[Mapping], str]]
+] = {
+    Segmenter: (segmenter_pairs, "segmenter", describe),
+}
+PARALLEL = "module."
+
+
+def state_dict_of(checkpoint: Mapping, entry: str | None, source: str) -> dict[str, object]:
+    """Returns the state dict inside a checkpoint, its names without DataParallel's prefix.
+
+    Args:
+        checkpoint: a state dict, or a mapping that holds one under `entry`.
+        entry: name of the entry, or None.
+        source: name of the file or object for the error.
+
+    Raises:
+        InputError: it is no mapping of names.
+    """
+    state = checkpoint
+    if isinstance(state, Mapping) and entry is not None and isinstance(state.get(entry), Mapping):
+        state = state[entry]
+    if (
+        not isinstance(state, Mapping)
+        or not state
+        or not all(isinstance(key, str) for key in state)
+    ):
+        inside = f" under {entry!r}" if entry else ""
+        raise InputError(
+            f"{source} holds no state dict, a mapping of names to tensors{inside}; found a "
+            f"{type(state).__name__}."
+        )
+    if all(key.startswith(PARALLEL) for key in state):
+        # Only the leading one: `conv1.module.weight` has another of its own.
+        state = {key.removeprefix(PARALLEL): value for key, value in state.items()}
+    return dict(state)
+
+
+def _table(model: keras.Model):
+    for kind, table in TABLES.items():
+        if isinstance(model, kind):
+            return table
+    known = ", ".join(kind.__name__ for kind in TABLES)
+    raise InputError(
+        f"no official counterpart of a {type(model).__name__}; there are tables for: {known}."
+    )
+
+
+def load(source: str | os.PathLike | Mapping, model: keras.Model) -> None:
+    """Loads an official checkpoint into a model; all of it or, on any mismatch, nothing.
+
+    Args:
+        source: path of a checkpoint file, or a mapping of names to arrays or tensors (the state
+            dict itself or the whole checkpoint). A file is read without executing anything it says;
+            a mapping needs no torch.
+        model: a model of the same architecture, number of modalities and classes. The order of its
+            modalities is the official one: modality 0 takes `bn_0`.
+
+    Raises:
+        InputError: the file cannot be read safely, or its tensors are not exactly the model's; it
+            lists which.
+        FileNotFoundError: there is no such file.
+    """
+    make_pairs, entry, describe_state = _table(model)
+    name = "the state dict"
+    if not isinstance(source, Mapping):
+        name = str(source)
+        source = read_checkpoint(source)
+    state = state_dict_of(source, entry, name)
+    load_pairs(make_pairs(model), state, name, hint=describe_state(state))
+    if getattr(model, "exchange_scope", "all") != "all" and len(model.modalities) > 1:
+        logger.warning(
+            "the official code exchanges every channel below the threshold, this model only those "
+            'of a modality\'s own part; build it with exchange_scope="all" to compute what the '
+            "authors computed"
+        )
+
+
+def state_dict(model: keras.Model) -> dict[str, np.ndarray]:
+    """Returns the official state dict of a model as NumPy arrays, in the official order.
+
+    Tensors that our forward pass does not read (counters, unused norms) are as PyTorch creates
+    them.
+    """
+    return save_pairs(_table(model)[0](model))
+
+
+def save(model: keras.Model, path: str | os.PathLike, parallel: bool = True) -> None:
+    """Writes a checkpoint that the official code loads.
+
+    Args:
+        model: a model that `load` takes.
+        path: file to write; it is either whole or absent.
+        parallel: put DataParallel's prefix before every name of a segmentation checkpoint, as the
+            official files have it and the official evaluation expects it. Translation checkpoints
+            never have one.
+
+    Raises:
+        InputError: no counterpart of the model, or torch is not installed.
+    """
+    entry = _table(model)[1]
+    state = state_dict(model)
+    if entry is None:
+        write_checkpoint(path, state)
+        return
+    if parallel:
+        state = {PARALLEL + key: value for key, value in state.items()}
+    write_checkpoint(path, {entry: state, "epoch_start": 0, "best_val": 0.0})

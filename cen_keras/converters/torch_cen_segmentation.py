@@ -1,0 +1,122 @@
+"""Names of the official segmentation network beside the layers of our Segmenter.
+
+The tables follow the order in which the official constructor registers its modules, which is the
+order of its state dict. `module` in the middle of a name is the official wrapper that maps a layer
+over the modalities.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from cen_keras.backbones import BACKBONES
+from cen_keras.converters.pairs import Pair, conv_pairs, norm_pairs, pair
+from cen_keras.errors import InputError
+from cen_keras.models import Segmenter
+
+# Ours -> theirs inside a residual block of the encoder; the shortcut's projection comes last.
+BLOCK = (
+    ("conv1", "conv1"),
+    ("norm1", "bn1"),
+    ("conv2", "conv2"),
+    ("norm2", "bn2"),
+    ("conv3", "conv3"),
+    ("norm3", "bn3"),
+    ("conv0", "downsample.0"),
+    ("norm0", "downsample.1"),
+)
+# Ours -> theirs for one level of the decoder; {k} counts the levels from the deepest.
+LEVEL = (
+    ("lateral", "p_ims1d2_outl{k}_dimred"),
+    *(
+        entry
+        for unit in (1, 2)
+        for entry in (
+            (f"adapt_block{unit}_conv1", f"adapt_stage{{k}}_b.0.{unit}_conv"),
+            (f"adapt_block{unit}_conv2", f"adapt_stage{{k}}_b.0.{unit}_conv_relu_varout_dimred"),
+        )
+    ),
+    ("join", "adapt_stage{k}_b2_joint_varout_dimred"),
+    *(
+        (f"crp_conv{stage}", f"mflow_conv_g{{k}}_pool.0.{stage}_outvar_dimred")
+        for stage in (1, 2, 3, 4)
+    ),
+    *(
+        entry
+        for unit in (1, 2, 3)
+        for entry in (
+            (f"flow_block{unit}_conv1", f"mflow_conv_g{{k}}_b.0.{unit}_conv"),
+            (f"flow_block{unit}_conv2", f"mflow_conv_g{{k}}_b.0.{unit}_conv_relu_varout_dimred"),
+        )
+    ),
+    ("up", "mflow_conv_g{k}_b3_joint_varout_dimred"),
+)
+LAYER3_BLOCKS = {6: "refinenet50", 23: "refinenet101", 36: "refinenet152"}
+
+
+def _layer_pairs(model: Segmenter, ours: str, theirs: str) -> list[Pair]:
+    layer = model.get_layer(ours)
+    if hasattr(layer, "norms"):
+        return [
+            p for i, norm in enumerate(layer.norms) for p in norm_pairs(f"{theirs}.bn_{i}", norm)
+        ]
+    return conv_pairs(f"{theirs}.module", layer)
+
+
+def encoder_pairs(model: Segmenter) -> list[Pair]:
+    """Returns the pairs of a ResNet encoder.
+
+    Raises:
+        InputError: the backbone is not a ResNet in torchvision's layout.
+    """
+    built = getattr(BACKBONES.get(model.backbone), "keywords", {})
+    if "blocks" not in built or "stem" in built:
+        known = [name for name in BACKBONES if name.startswith("resnet")]
+        raise InputError(
+            f"backbone {model.backbone!r} has no counterpart among PyTorch's ResNets; choose one "
+            f"of {', '.join(known)}."
+        )
+    present = {layer.name for layer in model.layers}
+    names = [("stem_conv", "conv1"), ("stem_norm", "bn1")]
+    for stage, count in enumerate(built["blocks"], start=1):
+        for block in range(count):
+            for ours, theirs in BLOCK:
+                name = f"stack{stage}_block{block + 1}_{ours}"
+                if name in present:
+                    names.append((name, f"layer{stage}.{block}.{theirs}"))
+    return [p for ours, theirs in names for p in _layer_pairs(model, ours, theirs)]
+
+
+def _decoder_pairs(model: Segmenter) -> Iterator[Pair]:
+    for k, level in enumerate(("p5", "p4", "p3", "p2"), start=1):
+        for ours, theirs in LEVEL:
+            # The deepest level has nothing to join, the finest has nowhere to go up to.
+            if not (ours == "join" and k == 1) and not (ours == "up" and k == 4):
+                yield from _layer_pairs(model, f"decoder_{level}_{ours}", theirs.format(k=k))
+    yield from _layer_pairs(model, "classifier", "clf_conv")
+
+
+def segmenter_pairs(model: Segmenter) -> list[Pair]:
+    """Returns all pairs of a RefineNet on a bottleneck ResNet, in the official order.
+
+    Raises:
+        InputError: another architecture; the official code has no other.
+    """
+    if model.decoder != "refinenet" or model.backbone not in ("resnet50", "resnet101", "resnet152"):
+        raise InputError(
+            "the official code has RefineNet on ResNet-50, -101 and -152; found decoder "
+            f"{model.decoder!r} on {model.backbone!r}. Build the Segmenter with "
+            'decoder="refinenet", backbone="resnet101" (or 50, 152).'
+        )
+    alpha = pair("alpha", model.get_layer("ensemble").alpha)
+    return [alpha, *encoder_pairs(model), *_decoder_pairs(model)]
+
+
+def describe(state: Mapping[str, object]) -> str:
+    """Returns a sentence on what a state dict seems to hold, for an error; "" if unknown."""
+    blocks = {m[1] for key in state if (m := re.match(r"layer3\.(\d+)\.", str(key)))}
+    streams = {m[1] for key in state if (m := re.match(r"bn1\.bn_(\d+)\.", str(key)))}
+    name = LAYER3_BLOCKS.get(len(blocks))
+    shape = getattr(state.get("clf_conv.module.bias"), "shape", ())
+    if not name or not streams or len(shape) != 1:
+        return ""
+    return f"It looks like {name} with {len(streams)} modalities and {shape[0]} classes."
