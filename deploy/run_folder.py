@@ -53,12 +53,13 @@ class RunFolder:
             reason = str(error).strip().splitlines()[0]
             raise InputError(f"{path}: not a whole Keras model ({reason}); train again") from error
 
-    def input_spec(self, name: str, shape: tuple[int, ...]) -> TensorSpec:
+    def input_spec(self, name: str, shape: tuple[int, ...], layout: str = "NHWC") -> TensorSpec:
         """Says how an input is fed as float32.
 
         Args:
             name: the modality.
-            shape: (1, h, w, c).
+            shape: (1, h, w, c), or (1, c, h, w) for the layout "NCHW".
+            layout: "NHWC" or "NCHW".
 
         Raises:
             InputError: the run has no normalisation for it.
@@ -70,8 +71,9 @@ class RunFolder:
             raise InputError(
                 f"{self.path / 'data.json'}: no normalisation of {name!r}; train again"
             ) from error
-        content = "depth" if shape[-1] == 1 else "image"
-        return TensorSpec(name, shape, "NHWC", "float32", content, None, normal)
+        channels = shape[-1] if layout == "NHWC" else shape[1]
+        content = "depth" if channels == 1 else "image"
+        return TensorSpec(name, shape, layout, "float32", content, None, normal)
 
     def views(self, split: str):
         """Opens the data set of the run.

@@ -1,8 +1,8 @@
 """What each target is made of: who writes its files, which schemes it has and who applies them.
 
-A target is a file format with an engine: "tflite" is LiteRT. Its runner is named in
-`runtime.runner.RUNNERS`, since the
-board needs that half alone. Modules are imported when used: reading this table costs nothing.
+A target is a file format: "tflite" for LiteRT, "onnx" for ONNX Runtime and TensorRT. Its engines
+are named in `runtime.runner.ENGINES`, since the board needs that half alone. Modules are imported
+when used: reading this table costs nothing.
 """
 
 import importlib
@@ -22,8 +22,8 @@ class Target:
         name: as on the command line and in the manifest.
         suffix: of its files, with the dot.
         writer: "module:function" of (keras model, image shape) -> bytes of a float artifact.
-        quantizers: scheme name -> "module:function" of (float bytes, calibration, integer_io) ->
-            bytes; None where the float artifact is the result.
+        quantizers: scheme name -> "module:function" of (float bytes, calibration arrays or None,
+            integer_io) -> bytes; None where the float artifact is the result.
         reader: "module:function" of (bytes) -> `GraphTensors`, the signature as the file has it.
     """
 
@@ -46,6 +46,13 @@ TARGETS = {
         writer="export.to_tflite:write",
         quantizers={"fp32": None, "static_w8a8": "quantize.litert:static_w8a8"},
         reader="export.tflite_graph:read_tensors",
+    ),
+    "onnx": Target(
+        "onnx",
+        ".onnx",
+        writer="export.to_onnx:write",
+        quantizers={"fp32": None},
+        reader="export.onnx_graph:read_tensors",
     ),
 }
 

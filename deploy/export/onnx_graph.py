@@ -14,7 +14,6 @@ from onnx import numpy_helper
 
 from cen_keras.errors import InputError
 
-from ..runtime.tensors import Quantization
 from .tflite_graph import GraphTensors, Tensor
 
 OUTPUT_SUFFIX = "_logits"
@@ -121,5 +120,6 @@ def _tensor(value: onnx.ValueInfoProto) -> Tensor:
     kind = value.type.tensor_type
     shape = tuple(int(dim.dim_value) for dim in kind.shape.dim)
     dtype = _DTYPES.get(kind.elem_type, onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name)
-    quantization: Quantization | None = None
-    return Tensor(shape, dtype, quantization)
+    plain = value.name.removesuffix(OUTPUT_SUFFIX)
+    tensor = value.name if plain != value.name else ""
+    return Tensor(shape, dtype, None, "NCHW", tensor)

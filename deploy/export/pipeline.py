@@ -14,10 +14,15 @@ from ..run_folder import RunFolder
 from ..runtime import manifest as manifests
 from ..runtime.manifest import Manifest
 from ..runtime.tensors import TensorSpec
+from ..schemes import scheme
 from ..targets import Target, resolve
 
 AS_TRAINED = "as trained, the exchange written as where; for comparison only"
-_LIBRARIES = ("cen-keras", "tensorflow", "keras", "numpy", "ai-edge-litert", "litert-quantizer")
+_LIBRARIES = {
+    "": ("cen-keras", "tensorflow", "keras", "numpy"),
+    "tflite": ("ai-edge-litert", "litert-quantizer"),
+    "onnx": ("tf2onnx", "onnx", "onnxruntime"),
+}
 
 
 def export(
@@ -106,7 +111,7 @@ def float_artifact(
         target=target.name,
         scheme="fp32",
         inputs={
-            name: run.input_spec(name, tensors.inputs[name].shape)
+            name: run.input_spec(name, tensors.inputs[name].shape, tensors.inputs[name].layout)
             for name in run.modalities
             if name in tensors.inputs
         },
@@ -115,7 +120,7 @@ def float_artifact(
         palette=tuple(tuple(colour) for colour in run.data["palette"]),
         dataset=run.data["dataset"],
         freeze=statistics,
-        versions=_versions(),
+        versions=_versions(target.name),
         note=AS_TRAINED if as_trained else "",
     )
     return content, manifest
@@ -145,10 +150,13 @@ def apply_scheme(
     entry = target.quantizers[scheme_name]
     if entry is None:
         return content, dataclasses.replace(manifest, scheme=scheme_name)
-    if calibration is None:
-        raise InputError(f"scheme {scheme_name!r} needs calibration samples")
-    calibrations.check(calibration, manifest.inputs)
-    content = target.load(entry)(content, calibration.arrays, integer_io)
+    samples = None
+    if scheme(scheme_name).calibrated:
+        if calibration is None:
+            raise InputError(f"scheme {scheme_name!r} needs calibration samples")
+        calibrations.check(calibration, manifest.inputs)
+        samples = calibration.arrays
+    content = target.load(entry)(content, samples, integer_io)
     tensors = target.load(target.reader)(content)
     inputs = {
         name: dataclasses.replace(
@@ -163,7 +171,7 @@ def apply_scheme(
         scheme=scheme_name,
         inputs=inputs,
         outputs=_outputs(tensors, tuple(manifest.outputs)),
-        calibration=calibration.to_json(),
+        calibration=calibration.to_json() if samples else None,
     )
 
 
@@ -171,7 +179,9 @@ def _outputs(tensors, order: tuple[str, ...]) -> dict[str, TensorSpec]:
     """The outputs in the model's order; engines list them by the alphabet or not at all."""
     found = {name: tensors.outputs[name] for name in order if name in tensors.outputs}
     return {
-        name: TensorSpec(name, t.shape, "NHWC", t.dtype, "logits", t.quantization)
+        name: TensorSpec(
+            name, t.shape, t.layout, t.dtype, "logits", t.quantization, tensor=t.tensor
+        )
         for name, t in found.items()
     }
 
@@ -190,9 +200,9 @@ def _stem(scheme_name, outputs, shape, run, as_trained, integer_io) -> str:
     return "-".join(parts)
 
 
-def _versions() -> dict[str, str]:
+def _versions(target: str) -> dict[str, str]:
     versions = {"python": platform.python_version()}
-    for library in _LIBRARIES:
+    for library in (*_LIBRARIES[""], *_LIBRARIES.get(target, ())):
         try:
             versions[library] = importlib.metadata.version(library)
         except importlib.metadata.PackageNotFoundError:

@@ -10,11 +10,13 @@ from ..runtime.tensors import Quantization
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor of a signature as the file has it."""
+    """A tensor of a signature as the file has it; `tensor` is its name there where that differs."""
 
     shape: tuple[int, ...]
     dtype: str
     quantization: Quantization | None
+    layout: str = "NHWC"
+    tensor: str = ""
 
 
 @dataclass(frozen=True)

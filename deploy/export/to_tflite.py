@@ -67,8 +67,14 @@ def _explained(error: Exception) -> Exception:
     """Says which layer the converter stumbled over; an error of another kind is given back as it
     is.
     """
-    pattern = r'fused\["(\w+):", "([^"@]+)[^\n]*op is neither a custom op nor a flex op'
-    found = sorted(set(re.findall(pattern, str(error))))
+    text = str(error)
+    found = []
+    for kind in sorted(
+        set(re.findall(r"'tf\.(\w+)' op is neither a custom op nor a flex op", text))
+    ):
+        # loc(callsite(fused["Erfinv:", callsite("model/layer/Erfinv@function"(...
+        places = re.findall(rf'fused\["{kind}:", (?:callsite\()?"([^"@]+)', text)
+        found.extend((kind, place) for place in sorted(set(places)) or ["an unnamed layer"])
     if not found:
         return error
     layers = ", ".join(f"{kind} in {path}" for kind, path in found[:5])

@@ -1,6 +1,14 @@
-"""Runs .onnx artifacts with ONNX Runtime."""
+"""Runs .onnx artifacts with ONNX Runtime: on the CPU, with CUDA, or through TensorRT.
+
+The wheels on PyPI for a Jetson's processor have the CPU alone; a build for the JetPack at hand has
+the other two. The TensorRT provider builds an engine at the first run (minutes) and keeps it in
+`NAME.ort_cache` beside the artifact, under names that hold the TensorRT version and the GPU.
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +23,11 @@ _DTYPES = {
     "tensor(uint8)": "uint8",
     "tensor(int16)": "int16",
 }
-# Best first; those that the installed package lacks are passed over.
-PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
+CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
+# What a provider does not take goes to the next in its row.
+CHAINS = {CPU: (CPU,), CUDA: (CUDA, CPU), TENSORRT: (TENSORRT, CUDA, CPU)}
+# Bytes; a Jetson shares its memory with the desktop, and TensorRT would take all of it.
+WORKSPACE = 1 << 30
 
 
 class OrtRunner(Runner):
@@ -26,11 +37,11 @@ class OrtRunner(Runner):
         path: the `.onnx` file.
         manifest: of the file.
         threads: of operators on the CPU; None = all cores.
-        provider: one of PROVIDERS; None = CPU.
+        provider: a key of CHAINS; None = CPU.
 
     Raises:
-        InputError: onnxruntime or the provider is not installed, the file is no model, or its
-            tensors are not what the manifest says.
+        InputError: onnxruntime or the provider is not installed or cannot start, the file is no
+            model, or its tensors are not what the manifest says.
     """
 
     def __init__(
@@ -47,40 +58,84 @@ class OrtRunner(Runner):
             raise InputError(
                 "the engine for .onnx artifacts is not installed: pip install onnxruntime"
             ) from None
-        self.engine = f"onnxruntime {onnxruntime.__version__}"
-        provider = provider or PROVIDERS[-1]
-        if provider not in onnxruntime.get_available_providers():
+        provider = provider or CPU
+        self.engine = (
+            f"onnxruntime {onnxruntime.__version__} {provider[: -len('ExecutionProvider')]}"
+        )
+        available = onnxruntime.get_available_providers()
+        if provider not in available:
             raise InputError(
-                f"onnxruntime here has no {provider}, only "
-                f"{', '.join(onnxruntime.get_available_providers())}; install the onnxruntime "
-                "build of your JetPack"
+                f"onnxruntime here has no {provider}, only {', '.join(available)}; install the "
+                "onnxruntime build of your JetPack"
             )
         options = onnxruntime.SessionOptions()
         if threads:
             options.intra_op_num_threads = threads
+        chain = [
+            (name, provider_options(name, Path(path), manifest.scheme))
+            for name in CHAINS[provider]
+            if name in available
+        ]
         try:
-            # What the chosen provider does not take runs on the CPU.
-            providers = [p for p in PROVIDERS if p in (provider, PROVIDERS[-1])]
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=chain)
         except Exception as error:  # onnxruntime's errors share no public base class
             raise InputError(
                 f"{path}: {self.engine} cannot load it ({str(error).splitlines()[0]})"
             ) from error
+        # A provider whose libraries are missing is dropped without an error, and everything would
+        # run on the CPU under another name.
+        if provider not in self._session.get_providers():
+            raise InputError(
+                f"{path}: onnxruntime could not start {provider} (its CUDA or TensorRT libraries "
+                "are missing or of another version); install them, or use the engine 'ort'"
+            )
         for side, tensors in (
             (self.inputs, self._session.get_inputs()),
             (self.outputs, self._session.get_outputs()),
         ):
             found = {tensor.name: tensor for tensor in tensors}
-            if set(found) != set(side):
+            wanted = {spec.tensor_name for spec in side.values()}
+            if set(found) != wanted:
                 raise InputError(
                     f"{path}: the file has {', '.join(sorted(found))}, the manifest "
-                    f"{', '.join(sorted(side))}; export the artifact again"
+                    f"{', '.join(sorted(wanted))}; export the artifact again"
                 )
-            for name, spec in side.items():
-                dtype = _DTYPES.get(found[name].type, "object")
-                self._check_tensor(spec, found[name].shape, np.dtype(dtype))
+            for spec in side.values():
+                tensor = found[spec.tensor_name]
+                dtype = _DTYPES.get(tensor.type, "object")
+                self._check_tensor(spec, tensor.shape, np.dtype(dtype))
 
     def _invoke(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        names = list(self.outputs)
-        values = self._session.run(names, feeds)
-        return {name: values[index] for index, name in enumerate(names)}
+        named = {self.inputs[name].tensor_name: array for name, array in feeds.items()}
+        values = self._session.run([spec.tensor_name for spec in self.outputs.values()], named)
+        return dict(zip(self.outputs, values))  # noqa: B905 - Python 3.8 has no strict=
+
+
+def provider_options(provider: str, artifact: Path, scheme: str) -> dict[str, Any]:
+    """The options of one provider.
+
+    Args:
+        provider: its name.
+        artifact: the `.onnx` file; TensorRT's cache lies beside it.
+        scheme: of the artifact. An 8-bit one needs 16-bit floats allowed too, or everything that is
+            not 8-bit runs in 32 bits, the commonest cause of "int8 is slower than fp16".
+
+    Returns:
+        Option name -> value; empty for a provider that needs none.
+    """
+    if provider != TENSORRT:
+        return {}
+    cache = str(artifact.with_suffix(".ort_cache"))
+    return {
+        "device_id": 0,
+        "trt_engine_cache_enable": True,
+        "trt_engine_cache_path": cache,
+        "trt_timing_cache_enable": True,
+        "trt_timing_cache_path": cache,
+        "trt_fp16_enable": scheme != "fp32",
+        "trt_int8_enable": "w8a8" in scheme,
+        "trt_max_workspace_size": WORKSPACE,
+        "trt_builder_optimization_level": 3,
+        "trt_min_subgraph_size": 5,
+        "trt_dla_enable": False,
+    }

@@ -23,11 +23,16 @@ from .postprocess import dequantize
 from .preprocess import quantize
 from .tensors import TensorSpec
 
-# Target of the manifest -> module and class; imported when asked for, so that a board needs one
-# engine only.
-RUNNERS = {
-    "tflite": ("litert_runner", "LiteRTRunner"),
-    "onnx": ("ort_runner", "OrtRunner"),
+# Target of the manifest -> its engines, the usual one first, each with module, class and further
+# arguments; imported when asked for, so that a board needs one engine only.
+ENGINES = {
+    "tflite": {"litert": ("litert_runner", "LiteRTRunner", {})},
+    "onnx": {
+        "ort": ("ort_runner", "OrtRunner", {}),
+        "ort-cuda": ("ort_runner", "OrtRunner", {"provider": "CUDAExecutionProvider"}),
+        "ort-tensorrt": ("ort_runner", "OrtRunner", {"provider": "TensorrtExecutionProvider"}),
+        "tensorrt": ("trt_runner", "TensorRTRunner", {}),
+    },
 }
 
 
@@ -131,23 +136,33 @@ class Runner(abc.ABC):
             )
 
 
-def open_runner(artifact: PathLike, threads: int | None = None) -> Runner:
-    """Opens an artifact with the engine that its manifest names.
+def open_runner(
+    artifact: PathLike, threads: int | None = None, engine: str | None = None
+) -> Runner:
+    """Opens an artifact with an engine of the target that its manifest names.
 
     Args:
         artifact: the `.tflite` or `.onnx` file; its manifest lies beside it.
         threads: of the engine; None = as the engine likes.
+        engine: one of the target's in `ENGINES`; None = the first of them.
 
     Raises:
         InputError: artifact or manifest does not hold (see `manifest.load`), the engine is not
             installed, or this program has no runner for the target.
     """
     manifest = load(artifact)
-    if manifest.target not in RUNNERS:
+    if manifest.target not in ENGINES:
         raise InputError(
             f"{artifact}: made for {manifest.target!r}; this program runs "
-            f"{', '.join(sorted(RUNNERS))}"
+            f"{', '.join(sorted(ENGINES))}"
         )
-    module, name = RUNNERS[manifest.target]
-    engine = importlib.import_module("." + module, __package__)
-    return getattr(engine, name)(artifact, manifest, threads)
+    engines = ENGINES[manifest.target]
+    engine = engine or next(iter(engines))
+    if engine not in engines:
+        raise InputError(
+            f"{artifact}: engine {engine!r} does not run {manifest.target} artifacts; choose one "
+            f"of {', '.join(engines)}"
+        )
+    module, name, options = engines[engine]
+    runner = getattr(importlib.import_module("." + module, __package__), name)
+    return runner(artifact, manifest, threads, **options)

@@ -5,7 +5,7 @@ numbers of the engine.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .errors import InputError
@@ -47,6 +47,8 @@ class TensorSpec:
         quantization: for integer tensors; None for float ones.
         content: "image" (uint8, 0 to 255), "depth" (metres, 0 = missing) or "logits".
         normalization: of an input; None for an output.
+        tensor: its name in the file where that is another one (a value of an ONNX graph has one
+            name, so input and output of a modality need two); "" = `name`.
     """
 
     name: str
@@ -56,6 +58,12 @@ class TensorSpec:
     content: str
     quantization: Quantization | None = None
     normalization: Normalization | None = None
+    tensor: str = ""
+
+    @property
+    def tensor_name(self) -> str:
+        """Its name in the file."""
+        return self.tensor or self.name
 
     @property
     def hwc(self) -> tuple[int, int, int]:
@@ -73,6 +81,8 @@ class TensorSpec:
             "content": self.content,
             "quantization": None,
         }
+        if self.tensor:
+            value["tensor"] = self.tensor
         if self.quantization is not None:
             value["quantization"] = {
                 "scale": self.quantization.scale,
@@ -123,11 +133,12 @@ def tensor_from_json(name: str, value: dict[str, Any], where: str, is_input: boo
     quantization = None
     if dtype != "float32":
         quantization = _quantization(field(value, "quantization", dict, where), where)
-    spec = TensorSpec(name, tuple(shape), layout, dtype, content, quantization)
+    tensor = field(value, "tensor", str, where) if "tensor" in value else ""
+    spec = TensorSpec(name, tuple(shape), layout, dtype, content, quantization, tensor=tensor)
     if not is_input:
         return spec
     normalization = _normalization(field(value, "normalization", dict, where), spec.hwc[2], where)
-    return TensorSpec(name, spec.shape, layout, dtype, content, quantization, normalization)
+    return replace(spec, normalization=normalization)
 
 
 def _one_of(value: str, allowed: tuple[str, ...], key: str, where: str) -> str:
