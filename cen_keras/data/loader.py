@@ -1,0 +1,259 @@
+"""Batches for `fit`, the same in every run.
+
+What a batch holds is a pure function of (seed, epoch, index): neither the number of worker threads nor an interruption
+changes it. Two things in Keras would break that, so both are done here instead:
+
+- Keras shuffles a PyDataset with Python's global generator: pass `shuffle=False` to `fit` and let the loader shuffle.
+- Keras' own worker threads start on the next epoch before the data set is told of it, and after an early stop hand out
+  batches left over from the run before. So Keras is told of one worker, and the loader reads ahead by itself.
+"""
+
+import collections
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import keras
+import numpy as np
+
+from cen_keras.data.labels import check_labels
+from cen_keras.data.transforms import Normalization
+from cen_keras.data.views import Views
+from cen_keras.errors import InputError
+
+_LOG = logging.getLogger(__name__)
+
+Augment = Callable[[dict, np.random.Generator], dict]
+
+
+class Loader(keras.utils.PyDataset):
+    """Batches of a data set.
+
+    ```python
+    loader = Loader(views, 8, modalities=("rgb", "depth"), normalization=Normalization.default(), shuffle=True)
+    model.fit(loader, shuffle=False, epochs=20)
+    ```
+
+    Without being told, the loader goes on to the next epoch after each complete one. A resumed run says
+    `loader.set_epoch(k)` or passes `callbacks=[EpochCallback(loader)]`.
+
+    Args:
+        views: the data set.
+        batch_size: views in a batch.
+        modalities: keys of the views that are the net's inputs.
+        normalization: applied last.
+        augment: applied first, `(view, rng) -> view`; all views of a batch must come out with one size.
+        shuffle: whether every pass takes the views in another order.
+        seed: decides order and augmentation.
+        workers: threads that read ahead; 0 reads when asked.
+        drop_last: whether an incomplete last batch is left out. With `epoch_steps` batches are always complete.
+        epoch_steps: batches in an epoch, if not one pass over the data: the sequence of shuffled passes is endless, and
+            epoch k begins where epoch k - 1 stopped.
+        bad_frames: "raise" stops at a frame that cannot be read; "skip" warns and puts the next readable one in its
+            place - with its labels ignored when not shuffling, lest it count twice in a score.
+        target: key of the labels.
+
+    Raises:
+        InputError: an argument does not fit, or the data set has too few views.
+    """
+
+    def __init__(
+        self,
+        views: Views,
+        batch_size: int,
+        *,
+        modalities: Iterable[str] = ("rgb", "depth"),
+        normalization: Normalization | None = None,
+        augment: Augment | None = None,
+        shuffle: bool = False,
+        seed: int = 0,
+        workers: int = 2,
+        drop_last: bool = False,
+        epoch_steps: int | None = None,
+        bad_frames: str = "raise",
+        target: str = "label",
+    ):
+        super().__init__(workers=1, use_multiprocessing=False)
+        if bad_frames not in ("raise", "skip"):
+            raise InputError(f"loader: bad_frames is {bad_frames!r}; choose 'raise' or 'skip'.")
+        if batch_size < 1 or (epoch_steps is not None and epoch_steps < 1):
+            raise InputError(
+                f"loader: batch_size is {batch_size} and epoch_steps {epoch_steps}; both at least 1."
+            )
+        if len(views) == 0:
+            raise InputError(f"loader: the data set {views.name!r} has no views.")
+        if drop_last and epoch_steps is None and len(views) < batch_size:
+            raise InputError(
+                f"loader: {len(views)} views do not fill one batch of {batch_size}; "
+                "take a smaller batch_size or drop_last=False."
+            )
+        self.views = views
+        self.batch_size = batch_size
+        self.modalities = tuple(modalities)
+        self.normalization = normalization or Normalization.default()
+        self.augment = augment
+        self.shuffle = shuffle
+        self.seed = seed
+        self.threads = workers
+        self.drop_last = drop_last
+        self.epoch_steps = epoch_steps
+        self.bad_frames = bad_frames
+        self.target = target
+        self.epoch = 0
+        self._finished = False
+        self._orders: collections.OrderedDict[int, np.ndarray] = collections.OrderedDict()
+        self._ahead: dict[tuple[int, int], Future] = {}
+        self._pool: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        if self.epoch_steps is not None:
+            return self.epoch_steps
+        whole, rest = divmod(len(self.views), self.batch_size)
+        return whole + (rest > 0 and not self.drop_last)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Says which epoch comes next (0 is the first)."""
+        with self._lock:
+            self.epoch = int(epoch)
+            self._finished = False
+            self._forget()
+
+    def on_epoch_begin(self) -> None:
+        """Called by Keras before it takes the first batch of an epoch."""
+        self._finished = False
+
+    def on_epoch_end(self) -> None:
+        """Called by Keras after an epoch - and also before the first and after a broken one, which do not count."""
+        if self._finished:
+            self.set_epoch(self.epoch + 1)
+
+    def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Batch `index` of the current epoch.
+
+        Returns:
+            inputs, {modality: float32 (b, h, w, channels)}, and labels, int32 (b, h, w).
+
+        Raises:
+            IndexError: there is no such batch.
+            InputError: a frame cannot be read, or holds labels that are no classes.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"an epoch has {len(self)} batches; there is no batch {index}.")
+        if self.threads < 1:
+            self._finished |= index == len(self) - 1
+            return self.batch(self.epoch, index)
+        with self._lock:
+            epoch = self.epoch
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="loader")
+            # Futures of the past are of no use to anyone who reads in order.
+            for key in [key for key in self._ahead if key[1] < index]:
+                self._ahead.pop(key).cancel()
+            for step in range(index, min(index + 2 * self.threads + 1, len(self))):
+                if (epoch, step) not in self._ahead:
+                    self._ahead[epoch, step] = self._pool.submit(self.batch, epoch, step)
+            future = self._ahead.pop((epoch, index))
+            self._finished |= index == len(self) - 1
+        return future.result()
+
+    def positions(self, epoch: int, index: int) -> list[tuple[int, int]]:
+        """What a batch holds: the pass over the data and the number of the view, for each of its views."""
+        first = index * self.batch_size
+        if self.epoch_steps is not None:
+            first += epoch * self.epoch_steps * self.batch_size
+            places = [divmod(place, len(self.views)) for place in range(first, first + self.batch_size)]
+        else:
+            last = min(first + self.batch_size, len(self.views))
+            places = [(epoch, place) for place in range(first, last)]
+        return [(turn, int(self._order(turn)[place])) for turn, place in places]
+
+    def batch(self, epoch: int, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Batch `index` of any epoch; what `__getitem__` gives for the current one."""
+        views = [self._view(turn, number) for turn, number in self.positions(epoch, index)]
+        shapes = {view[self.target].shape for view in views}
+        if len(shapes) > 1:
+            raise InputError(
+                f"loader: views of different sizes {sorted(shapes)} in one batch; "
+                "give an augmentation with a size, or batch_size=1."
+            )
+        inputs = {
+            name: self.normalization(name, np.stack([view[name] for view in views]))
+            for name in self.modalities
+        }
+        target = np.stack([view[self.target] for view in views])
+        return inputs, target.astype(np.int32) if self.target == "label" else target
+
+    def _order(self, turn: int) -> np.ndarray:
+        """Order of the views in one pass over the data."""
+        if not self.shuffle:
+            return np.arange(len(self.views))
+        order = self._orders.get(turn)
+        if order is None:
+            order = np.random.default_rng([self.seed, turn, 0]).permutation(len(self.views))
+            # Several threads may do this at once; they all store the same.
+            self._orders[turn] = order
+            if len(self._orders) > 8:
+                self._orders.popitem(last=False)
+        return order
+
+    def _view(self, turn: int, number: int) -> dict:
+        view = self._read(number)
+        if self.augment is not None:
+            view = self.augment(view, np.random.default_rng([self.seed, turn, 1, number]))
+        return view
+
+    def _read(self, number: int) -> dict:
+        """View `number`, or in its place the next one that can be read."""
+        for step in range(len(self.views)):
+            place = (number + step) % len(self.views)
+            try:
+                view = self.views[place]
+                missing = {*self.modalities, self.target} - set(view)
+                if missing:
+                    raise InputError(
+                        f"{self.views.source(place)}: has no {sorted(missing)[0]!r}; it holds {', '.join(view)}."
+                    )
+                if self.target == "label" and self.views.classes:
+                    check_labels(view["label"], len(self.views.classes), self.views.source(place))
+            except (InputError, OSError) as error:
+                if self.bad_frames == "raise":
+                    raise
+                _LOG.warning("Skipped a frame: %s", error)
+                continue
+            view = {name: view[name] for name in (*self.modalities, self.target)}
+            if step and not self.shuffle and self.target == "label":
+                view["label"] = np.full_like(view["label"], 255)
+            return view
+        raise InputError(f"loader: not one frame of the data set {self.views.name!r} can be read.")
+
+    def _forget(self) -> None:
+        for future in self._ahead.values():
+            future.cancel()
+        self._ahead.clear()
+
+    def close(self) -> None:
+        """Ends the threads; the next batch starts them again."""
+        with self._lock:
+            self._forget()
+            if self._pool is not None:
+                self._pool.shutdown(wait=True, cancel_futures=True)
+                self._pool = None
+
+
+class EpochCallback(keras.callbacks.Callback):
+    """Tells a loader the number of each epoch, so that `initial_epoch` continues a run exactly.
+
+    Args:
+        loader: the loader that `fit` is given.
+    """
+
+    def __init__(self, loader: Loader):
+        super().__init__()
+        self.loader = loader
+
+    def on_epoch_begin(self, epoch: int, logs=None) -> None:
+        """Called by Keras before it takes the first batch."""
+        self.loader.set_epoch(epoch)
