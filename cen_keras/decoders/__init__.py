@@ -1,11 +1,13 @@
-"""Decoders: from features at four strides to class logits at a quarter of the image's size.
+"""Decoders: from features at several strides to class logits.
 
 The contract: `decoder(layers, features, num_classes, **options) -> logits`, where `features` is
-what a backbone gives (see `cen_keras.backbones`) and `logits` are streams modality -> (b, h/4, w/4,
-num_classes). Filters are shared; nothing is exchanged here.
+what a backbone gives (see `cen_keras.backbones`) and `logits` are streams modality -> (b, h', w',
+num_classes) at the size of level P2 (RefineNet, light or not: a quarter of the image's) or P5
+(PSPNet: an eighth with a dilated backbone). Filters are shared; nothing is exchanged here.
 """
 
 from cen_keras.decoders.light_refinenet import light_refinenet
+from cen_keras.decoders.pspnet import pspnet
 from cen_keras.decoders.refinenet import refinenet
 
-DECODERS = {"light_refinenet": light_refinenet, "refinenet": refinenet}
+DECODERS = {"light_refinenet": light_refinenet, "refinenet": refinenet, "pspnet": pspnet}

@@ -38,8 +38,9 @@ class Segmenter(keras.Model):
     ensemble joins the streams. One modality alone gives the plain network, without exchange or penalty.
 
     Called on `{"rgb": (b, h, w, 3), "depth": (b, h, w, 1)}` float32 (rgb normalised, depth in metres unless the data
-    set says otherwise) it gives `{"rgb": logits, "depth": logits, "ensemble": logits}`, each (b, h/4, w/4,
-    num_classes).
+    set says otherwise) it gives `{"rgb": logits, "depth": logits, "ensemble": logits}`, each
+    (b, h', w', num_classes) at the decoder's resolution: a quarter of the image's, or an eighth for
+    "pspnet" on a dilated backbone.
 
     `compile` takes one loss for all outputs and `fit` one label tensor (b, h, w) of integers: every stream and the
     ensemble learn the same labels, as in Eq. 4.
