@@ -71,7 +71,9 @@ def _table(model: keras.Model):
     )
 
 
-def load(source: str | os.PathLike | Mapping, model: keras.Model) -> None:
+def load(
+    source: str | os.PathLike | Mapping, model: keras.Model, name: str = "the state dict"
+) -> None:
     """Loads an official checkpoint into a model; all of it or, on any mismatch, nothing.
 
     Args:
@@ -80,6 +82,7 @@ def load(source: str | os.PathLike | Mapping, model: keras.Model) -> None:
             a mapping needs no torch.
         model: a model of the same architecture, number of modalities and classes. The order of its
             modalities is the official one: modality 0 takes `bn_0`.
+        name: what errors call a mapping; a file is called by its path.
 
     Raises:
         InputError: the file cannot be read safely, or its tensors are not exactly the model's; it
@@ -87,7 +90,6 @@ def load(source: str | os.PathLike | Mapping, model: keras.Model) -> None:
         FileNotFoundError: there is no such file.
     """
     make_pairs, entry, describe_state = _table(model)
-    name = "the state dict"
     if not isinstance(source, Mapping):
         name = str(source)
         source = read_checkpoint(source)
