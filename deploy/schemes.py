@@ -2,13 +2,12 @@
 
     name                     decoded
     fp32                     float32 weights and activations
+    fp16                     16-bit floats; .onnx: activations too, inputs and outputs float32
     static_w8a8              8-bit weights (per channel) and activations (per tensor), whose ranges
     come from
                              calibration samples before the artifact is written
 
-Planned names, for which the table below has its columns: fp16 (weights stored in 16 bits),
-dynamic_w8 (8-bit weights,
-activations quantised as they come), static_w8a8_float_head (static_w8a8 but for the last
+Planned names, for which the table below has its columns: dynamic_w8 (8-bit weights, activations quantised as they come), static_w8a8_float_head (static_w8a8 but for the last
 convolution of each stream), int16x8 (16-bit activations), qat_w8a8 (static_w8a8 from a model
 trained with its rounding).
 """
@@ -41,6 +40,7 @@ SCHEMES = {
     scheme.name: scheme
     for scheme in (
         Scheme("fp32", "float32 throughout", False, False, 0.05),
+        Scheme("fp16", "16-bit floats", False, False, 0.05),
         Scheme("static_w8a8", "8-bit weights and activations, calibrated", True, True, 1.0),
     )
 }

@@ -51,7 +51,11 @@ TARGETS = {
         "onnx",
         ".onnx",
         writer="export.to_onnx:write",
-        quantizers={"fp32": None},
+        quantizers={
+            "fp32": None,
+            "fp16": "export.onnx_fp16:fp16",
+            "static_w8a8": "quantize.onnx_qdq:static_w8a8",
+        },
         reader="export.onnx_graph:read_tensors",
     ),
 }

@@ -76,7 +76,7 @@ def sort_topologically(model: onnx.ModelProto) -> None:
 
 
 def remove_unused(model: onnx.ModelProto) -> None:
-    """Drops nodes and initializers that no output depends on, in place."""
+    """Drops nodes and initializers that no output depends on; in place, of nodes in order."""
     graph = model.graph
     needed = {value.name for value in graph.output}
     kept = []
@@ -85,7 +85,7 @@ def remove_unused(model: onnx.ModelProto) -> None:
             kept.append(node)
             needed.update(node.input)
     tensors = [tensor for tensor in graph.initializer if tensor.name in needed]
-    values = [v for v in graph.value_info if v.name in needed]
+    values = [value for value in graph.value_info if value.name in needed]
     for field, items in (
         (graph.node, list(reversed(kept))),
         (graph.initializer, tensors),

@@ -1,0 +1,144 @@
+"""8-bit ONNX artifacts with explicit, symmetric quantise/dequantise pairs as TensorRT reads them.
+
+onnxruntime's `quantize_static` finds the ranges and places pairs; its defaults do not build in
+TensorRT (zero points, 32-bit biases), and even with the right options it knows nothing of how
+TensorRT fuses. `deploy/quantize/qdq_passes.py` mends that. Weights and scales stay in the file as
+float32: TensorRT 8.5 takes no other kind, and every later one folds them.
+"""
+
+import contextlib
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from cen_keras.errors import InputError
+
+from ..export.onnx_graph import parse, read_tensors, serialized
+from . import qdq_passes
+
+# Add is among them only so that shortcuts get a range; the passes decide which inputs keep it.
+_OPERATORS = ["Conv", "ConvTranspose", "Gemm", "MatMul", "Add"]
+
+
+def static_w8a8(
+    content: bytes, samples: Mapping[str, np.ndarray], integer_io: bool = False
+) -> bytes:
+    """Quantises weights per channel and activations per tensor to 8 bits, zero points all 0.
+
+    Args:
+        content: a float .onnx file with batch 1, channels first.
+        samples: float32 (n, h, w, c) by input name, normalised as the network is fed.
+        integer_io: not used; inputs and outputs stay float32, since TensorRT wants its pairs inside
+            the graph.
+
+    Returns:
+        The quantised file's bytes.
+
+    Raises:
+        InputError: onnxruntime is not installed, or the samples are not those of the inputs.
+    """
+    try:
+        from onnxruntime.quantization import (
+            CalibrationMethod,
+            QuantFormat,
+            QuantType,
+            quantize_static,
+        )
+    except ImportError as error:
+        raise InputError(
+            f"8-bit ONNX artifacts need onnxruntime ({error}); pip install cen-keras[export]"
+        ) from error
+    check_samples(content, samples)
+    model = parse(content)
+    options = {
+        "ActivationSymmetric": True,
+        "WeightSymmetric": True,
+        # A bias through DequantizeLinear is 32-bit, and TensorRT takes 8 bits there only.
+        "QuantizeBias": False,
+        "QDQDisableWeightAdjustForInt32Bias": True,
+        "AddQDQPairToWeight": True,
+        "DedicatedQDQPair": False,
+        # Pairs stand before what computes in 8 bits and never behind it: between a convolution and
+        # its ReLU one would keep TensorRT from making them one kernel.
+        "OpTypesToExcludeOutputQuantization": sorted({node.op_type for node in model.graph.node}),
+        "QDQOpTypePerChannelSupportToAxis": {"Conv": 0, "ConvTranspose": 1},
+    }
+    with tempfile.TemporaryDirectory(prefix="cen-keras-quantize-") as folder, _quiet():
+        path = Path(folder) / "quantised.onnx"
+        quantize_static(
+            model,
+            str(path),
+            _Reader(samples),
+            quant_format=QuantFormat.QDQ,
+            activation_type=QuantType.QInt8,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            op_types_to_quantize=_OPERATORS,
+            calibrate_method=CalibrationMethod.MinMax,
+            extra_options=options,
+        )
+        quantised = onnx.load(path)
+    qdq_passes.apply(quantised)
+    quantised.producer_name = "cen_keras"
+    return serialized(quantised)
+
+
+def check_samples(content: bytes, samples: Mapping[str, np.ndarray]) -> None:
+    """Holds samples against the inputs of a float .onnx file.
+
+    Raises:
+        InputError: another name or size.
+    """
+    inputs = read_tensors(content).inputs
+    if set(samples) != set(inputs):
+        raise InputError(
+            f"calibration samples are for {', '.join(sorted(samples))}, the model's inputs are "
+            f"{', '.join(sorted(inputs))}; make them again for this model"
+        )
+    for name, tensor in inputs.items():
+        _, channels, height, width = tensor.shape
+        if samples[name].shape[1:] != (height, width, channels):
+            raise InputError(
+                f"calibration samples of {name!r} are {samples[name].shape[1:]}, the input is "
+                f"{(height, width, channels)}; make them again for this model"
+            )
+
+
+class _Reader:
+    """Gives onnxruntime one sample after another, channels first, by input name."""
+
+    def __init__(self, samples: Mapping[str, np.ndarray]):
+        self._samples = samples
+        self._next = 0
+        self._count = len(next(iter(samples.values())))
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        """The next sample, or None after the last."""
+        if self._next == self._count:
+            return None
+        index, self._next = self._next, self._next + 1
+        return {
+            name: np.ascontiguousarray(array[index : index + 1].transpose(0, 3, 1, 2))
+            for name, array in self._samples.items()
+        }
+
+    def __iter__(self):
+        return iter(self.get_next, None)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps onnxruntime's advice to preprocess the model off the terminal; ours has been."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
