@@ -65,7 +65,7 @@ def provenance(runner: Runner, threads: int | None, rounds: int) -> dict[str, An
     return {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": platform.machine(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "system": platform.system() + " " + platform.release(),
         "python": platform.python_version(),
@@ -166,7 +166,7 @@ def _statistics(times: np.ndarray) -> dict[str, dict[str, float]]:
     }
 
 
-def _processor() -> str:
+def processor() -> str:
     """The processor's name; on Linux `platform.processor()` knows the architecture only."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:

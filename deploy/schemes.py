@@ -7,9 +7,10 @@
     come from
                              calibration samples before the artifact is written
 
-Planned names, for which the table below has its columns: dynamic_w8 (8-bit weights, activations quantised as they come), static_w8a8_float_head (static_w8a8 but for the last
-convolution of each stream), int16x8 (16-bit activations), qat_w8a8 (static_w8a8 from a model
-trained with its rounding).
+Planned names, for which the table below has its columns: dynamic_w8 (8-bit weights, activations
+quantised as they come), static_w8a8_float_head (static_w8a8 but for the last convolution of each
+stream), int16x8 (16-bit activations), qat_w8a8 (static_w8a8 from a model trained with its
+rounding).
 """
 
 from dataclasses import dataclass

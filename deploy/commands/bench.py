@@ -11,9 +11,11 @@ machine too. A row with the machine, engine and artifact is appended to a CSV fi
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
-from ..runtime.console import GOOD, Output
+from ..runtime.console import GOOD, Output, plain
+from ..runtime.files import atomic_path
 from . import image_size, positive
 
 SUMMARY = "time an artifact, or several interleaved"
@@ -95,12 +97,24 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         ],
     )
     append_rows(arguments.csv or table, list(rows.values()))
-    output.result(
-        {
-            "artifacts": {name: dict(times[name], row=row) for name, row in rows.items()},
-            "rounds": arguments.rounds,
-            "threads": arguments.threads,
-            "peak_memory_mb": peak_memory_mb(),
-        }
-    )
+    result = {
+        "artifacts": {name: dict(times[name], row=row) for name, row in rows.items()},
+        "rounds": arguments.rounds,
+        "threads": arguments.threads,
+        "peak_memory_mb": peak_memory_mb(),
+    }
+    for name, runner in runners.items():
+        _keep(
+            {"sha256": runner.manifest.file_sha256, "times": times[name], "row": rows[name]},
+            runner.path.with_suffix(".bench.json"),
+        )
+    if path.is_dir():
+        _keep(result, path / "bench" / "latency.json")
+    output.result(result)
     return GOOD
+
+
+def _keep(value: dict, path: Path) -> None:
+    """Leaves a result where `report` finds it."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(plain(value), indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,184 @@
+"""Puts the numbers and pictures of a run into `templates/report.html`."""
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+from cen_keras.errors import InputError
+
+from ..bench import processor
+from ..run_folder import RunFolder
+from ..runtime.files import PathLike, atomic_path
+from ..runtime.runner import open_runner
+from . import figures
+from .data import CONTENDERS, gather
+
+_TEMPLATES = Path(__file__).parent.parent / "templates"
+
+
+def build(
+    run: RunFolder,
+    out: PathLike,
+    *,
+    controls: dict[str, Path] | None = None,
+    pictures: int = 4,
+    title: str | None = None,
+) -> dict[str, Any]:
+    """Writes the page.
+
+    Args:
+        run: the trained run; its artifacts and what `verify` and `bench` left are found in it.
+        out: the HTML file.
+        controls: run folders of the same net on one modality, by name.
+        pictures: number of held-out views to show.
+        title: of the page; None = the run folder's name.
+
+    Returns:
+        The rows of the main table, for machines.
+
+    Raises:
+        InputError: jinja2 or matplotlib is missing, or an artifact in the run folder does not hold.
+    """
+    try:
+        import jinja2
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise InputError(
+            f"the report needs jinja2 and matplotlib ({error}); pip install cen-keras[train,export]"
+        ) from error
+    found = gather(run, controls or {})
+    # Exports for comparison have their own table.
+    found["artifacts"] = [item for item in found["artifacts"] if not item["manifest"].note]
+    streams = _streams(run, found)
+    rows = _rows(found, streams)
+    chosen = _to_show(found["artifacts"])
+    runners = {name: open_runner(item["path"]) for name, item in chosen.items()}
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    page = environment.get_template("report.html").render(
+        title=title or run.path.name,
+        made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        processor=processor(),
+        streams=streams,
+        rows=rows,
+        controls={
+            name: {s: v["miou"] for s, v in scores["streams"].items()}
+            for name, scores in found["controls"].items()
+        },
+        exchange=(found["scores"] or {}).get("exchange"),
+        frozen=found["frozen"],
+        latency=_latency(found["latency"]),
+        classes=_by_class(found, chosen),
+        artifacts=found["artifacts"],
+        curves=figures.training_curves(found["log"], streams),
+        rates=figures.exchange_rates(found["exchange"]),
+        bars=figures.latency_bars(found["latency"], CONTENDERS),
+        views=figures.predictions(run, runners, pictures),
+        shown=list(runners),
+    )
+    with atomic_path(out) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return {"report": str(out), "rows": rows}
+
+
+def _streams(run: RunFolder, found: dict[str, Any]) -> list[str]:
+    scores = found["scores"]
+    return list(scores["streams"]) if scores else [*run.modalities, "ensemble"]
+
+
+def _rows(found: dict[str, Any], streams: list[str]) -> list[dict[str, Any]]:
+    """The main table: the float model, the frozen graph and every artifact."""
+    rows = []
+    results = [("frozen", found["frozen"])] if found["frozen"] else []
+    results += [(item["path"].stem, item["verified"]) for item in found["artifacts"]]
+    known = [result for _, result in results if result]
+    if known:
+        # Every result holds the float model's scores on the same views; the widest one speaks.
+        widest = max(known, key=lambda result: result["count"])
+        rows.append(_row("float (Keras)", widest, "reference", streams))
+    elif found["scores"]:
+        miou = {s: 100 * v["miou"] for s, v in found["scores"]["streams"].items()}
+        rows.append(_empty_row("float (Keras)") | {"miou": miou})
+    if found["frozen"]:
+        rows.append(_row("frozen (Keras)", found["frozen"], "candidate", streams))
+    for item in found["artifacts"]:
+        name, manifest, timed = item["path"].stem, item["manifest"], item["timed"]
+        row = (
+            _row(name, item["verified"], "candidate", streams)
+            if item["verified"]
+            else _empty_row(name)
+        )
+        row["megabytes"] = manifest.file_bytes / 1e6
+        if timed:
+            row["milliseconds"] = {p: timed["times"][p]["p50"] for p in ("pre", "infer", "post")}
+        rows.append(row)
+    return rows
+
+
+def _empty_row(name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "miou": {},
+        "drop": None,
+        "agreement": None,
+        "error": None,
+        "megabytes": None,
+        "milliseconds": None,
+    }
+
+
+def _row(name: str, result: dict[str, Any], side: str, streams: list[str]) -> dict[str, Any]:
+    outputs = result["outputs"]
+    row = _empty_row(name)
+    row["miou"] = {s: 100 * outputs[s][side]["miou"] for s in streams if s in outputs}
+    if side == "candidate":
+        row["drop"] = result["worst_drop"]
+        row["agreement"] = min(100 * o["pixel_agreement"] for o in outputs.values())
+        row["error"] = max(o["relative_error"] for o in outputs.values())
+    return row
+
+
+def _to_show(artifacts: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The float artifact and one 8-bit one, if there are; both with the usual outputs and size."""
+    usual = {item["path"].stem: item for item in artifacts}
+    shown = {name: usual[name] for name in ("fp32", "static_w8a8") if name in usual}
+    return shown or dict(list(usual.items())[:2])
+
+
+def _by_class(found: dict[str, Any], chosen: dict[str, Any]) -> list[dict[str, Any]]:
+    """IoU of the ensemble by class: float model, and each shown artifact."""
+    results = {name: item["verified"] for name, item in chosen.items() if item["verified"]}
+    outputs = {
+        name: result["outputs"].get("ensemble", next(iter(result["outputs"].values())))
+        for name, result in results.items()
+    }
+    if not outputs:
+        return []
+    reference = next(iter(outputs.values()))["reference"]["per_class"]
+    return [
+        {
+            "name": label,
+            "float": iou,
+            "others": {n: o["candidate"]["per_class"][label] for n, o in outputs.items()},
+        }
+        for label, iou in reference.items()
+    ]
+
+
+def _latency(latency: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The ratios of the frozen exports to the ones as trained."""
+    if latency is None or any(name not in latency["artifacts"] for name in CONTENDERS):
+        return None
+    items = latency["artifacts"]
+    p50 = {name: items[name]["infer"]["p50"] for name in CONTENDERS}
+    return {
+        "p50": p50,
+        "bytes": {name: items[name]["row"]["bytes"] for name in CONTENDERS},
+        "input": items[CONTENDERS[0]]["row"]["input"],
+        "threads": latency["threads"],
+        "rounds": latency["rounds"],
+        "ratio": {s: p50[f"frozen_{s}"] / p50[f"as_trained_{s}"] for s in ("fp32", "int8")},
+    }
