@@ -94,9 +94,8 @@ def plan(
     for control, modality in CONTROLS.items():
         name = f"{recipe}_{modality}"
         steps.append(training(f"train_{control}", name, places.control(control)))
-    steps.append(
-        Step("verify_frozen", ("deploy", "verify", str(run)), (best,), (run / "frozen.verify.json",))
-    )
+    frozen = ("deploy", "verify", str(run))
+    steps.append(Step("verify_frozen", frozen, (best,), (run / "frozen.verify.json",)))
     for name, scheme in SCHEMES.items():
         path = places.artifact(name)
         exported = ("deploy", "export", str(run), "--target", "tflite", "--scheme", scheme)
@@ -112,12 +111,14 @@ def plan(
     latency = ("deploy", "bench", str(run), "--threads", str(threads))
     steps.append(Step("bench_exchange", latency, (best,), (places.latency,)))
     pictures = places.root / "pictures"
-    demo = ("deploy", "demo", "--artifact", str(both[1]), "--source", "rooms", "--out",
-    str(pictures)) steps.append(Step("demo", demo, (both[1],), (pictures / "room_000.png",))) read =
-    (*both, *timed, places.latency, run / "frozen.verify.json", run / "scores.json") read +=
-    tuple(path.with_suffix(".verify.json") for path in both) read += tuple(places.control(name) /
-    "scores.json" for name in CONTROLS) page = ("deploy", "report", str(run), "--out",
-    str(places.report), "--title", "CEN on rooms") for name in CONTROLS:
+    demo = ("deploy", "demo", "--artifact", str(both[1]), "--source", "rooms")
+    demo += ("--out", str(pictures))
+    steps.append(Step("demo", demo, (both[1],), (pictures / "room_000.png",)))
+    read = (*both, *timed, places.latency, run / "frozen.verify.json", run / "scores.json")
+    read += tuple(path.with_suffix(".verify.json") for path in both)
+    read += tuple(places.control(name) / "scores.json" for name in CONTROLS)
+    page = ("deploy", "report", str(run), "--out", str(places.report), "--title", "CEN on rooms")
+    for name in CONTROLS:
         page += ("--control", f"{name}={places.control(name)}")
     steps.append(Step("report", page, read, (places.report,)))
     return steps
