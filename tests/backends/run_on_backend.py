@@ -1,16 +1,20 @@
 """Run by test_backends.py in a process of its own, once per backend: prints what the layers and a model give.
 
-Weights and inputs come from NumPy seeds, so every backend must print the same numbers.
+Weights and inputs come from NumPy seeds, so every backend must print the same numbers. Small shapes, and few of them:
+JAX compiles every one that it meets.
 """
 
 import json
 import sys
+from functools import partial
 
 import keras
 import numpy as np
 from seeded import images, trained_looking
 
-from cen_keras.layers import BilinearResize
+from cen_keras.backbones import BACKBONES
+from cen_keras.backbones.resnet import basic_block, narrow_stem, resnet
+from cen_keras.layers import BilinearResize, ModalityEnsemble, ModalityNorm, SharedConv2D
 from cen_keras.losses import SegmentationLoss
 from cen_keras.models import Segmenter
 
@@ -22,32 +26,43 @@ def fill(model, seed=0):
         if variable.path.endswith(("kernel", "bias")):
             fan_in = max(1, int(np.prod(variable.shape[:-1])))
             variable.assign(rng.normal(0, fan_in**-0.5, variable.shape))
+    return trained_looking(model)
+
+
+def one_layer(modalities):
+    """Convolution, exchange, ensemble."""
+    inputs = {m: keras.Input((6, 6, 2), name=m) for m in modalities}
+    x = SharedConv2D(8, 3, strides=2, padding="symmetric", name="conv")(inputs)
+    x = ModalityNorm(modalities, exchange_threshold=0.02, name="norm")(x)
+    return keras.Model(inputs, {**x, "ensemble": ModalityEnsemble(modalities, name="ensemble")(x)})
 
 
 def main():
     """Prints one JSON line."""
     result = {"backend": keras.backend.backend()}
-    for modalities in (("rgb", "depth"), ("zeta", "alpha")):
-        model = Segmenter(
-            modalities, 4, "narrow", sparsity=0.01, decoder_options={"filters": 8, "pooling_stages": 1}
-        )
-        fill(model)
-        trained_looking(model)
-        x = images(model, (32, 48), batch=2)
-        name = "-".join(modalities)
-        result[name] = {
-            key: keras.ops.convert_to_numpy(value).ravel()[:50].tolist() for key, value in model(x).items()
-        }
-        label = np.random.default_rng(1).integers(0, 4, (2, 32, 48))
-        model.compile(keras.optimizers.SGD(0.01), loss=SegmentationLoss())
-        history = model.fit(x, label, batch_size=2, epochs=2, shuffle=False, verbose=0)
-        result[f"{name}-loss"] = history.history["loss"]
-        model.save(f"{sys.argv[1]}/{name}.keras")
-        again = keras.models.load_model(f"{sys.argv[1]}/{name}.keras")
-        result[f"{name}-reload"] = max(
-            float(keras.ops.max(keras.ops.abs(a - b)))
-            for a, b in zip(again(x).values(), model(x).values(), strict=True)
-        )
+
+    def predict(model, x):
+        # By name: a backend may hand a dict over in another order.
+        outputs = model.predict(x, verbose=0)
+        result.update({f"{'-'.join(x)}-{name}": out.ravel()[:50].tolist() for name, out in outputs.items()})
+        return outputs
+
+    layer = fill(one_layer(("rgb", "depth")))
+    predict(layer, images(layer, (6, 6), batch=2))
+
+    tiny = partial(resnet, block=basic_block, blocks=(1, 1, 1, 1), widths=(8, 8, 8, 8), stem=narrow_stem)
+    BACKBONES["tiny"] = tiny
+    options = {"filters": 8, "pooling_stages": 1}
+    model = fill(Segmenter(("zeta", "alpha"), 4, "tiny", sparsity=0.01, decoder_options=options))
+    x = images(model, (32, 48), batch=2)
+    before = predict(model, x)
+    model.save(f"{sys.argv[1]}/model.keras")
+    after = keras.models.load_model(f"{sys.argv[1]}/model.keras").predict(x, verbose=0)
+    result["reload"] = max(float(np.abs(before[name] - after[name]).max()) for name in before)
+    label = np.random.default_rng(1).integers(0, 4, (2, 32, 48))
+    model.compile(keras.optimizers.SGD(0.01), loss=SegmentationLoss())
+    result["loss"] = model.fit(x, label, epochs=2, shuffle=False, verbose=0).history["loss"]
+
     image = np.random.default_rng(2).normal(size=(1, 5, 7, 2)).astype("float32")
     for mode in ("half_pixel", "align_corners"):
         out = BilinearResize((9, 4), mode)({"x": image})["x"]
