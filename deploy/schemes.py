@@ -4,8 +4,7 @@
     fp32                     float32 weights and activations
     fp16                     16-bit floats; .onnx: activations too, inputs and outputs float32
     static_w8a8              8-bit weights (per channel) and activations (per tensor), whose ranges
-    come from
-                             calibration samples before the artifact is written
+                             come from calibration samples before the artifact is written
 
 Planned names, for which the table below has its columns: dynamic_w8 (8-bit weights, activations
 quantised as they come), static_w8a8_float_head (static_w8a8 but for the last convolution of each

@@ -1,0 +1,82 @@
+"""Hold an .onnx file against what TensorRT builds, and builds well, on a board.
+
+    python -m deploy lint runs/demo/cen/onnx/static_w8a8.onnx --profile jp6
+
+Severities: E, the build fails or computes something else; W, slower or less accurate; I, a note.
+Exit code 1 when there is an error (with --strict also for a warning), 2 for a file that is not
+whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from ..runtime.console import CHECK_FAILED, GOOD, Output
+
+SUMMARY = "check that an .onnx file suits TensorRT on a board"
+# Nodes that a rule found the same with; the JSON has them all.
+_SHOWN = 3
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("file", metavar="FILE", help="an .onnx file")
+    parser.add_argument(
+        "--profile",
+        default="jp6",
+        help="jp5, jp6.0, jp6 (default; 6.1 and later), jp7 or dla",
+    )
+    parser.add_argument("--strict", action="store_true", help="exit code 1 for warnings too")
+    parser.add_argument(
+        "--calibration", metavar="FILE.npz", help="also hold the ranges against these samples"
+    )
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Lints, prints the table and gives the verdict."""
+    from .. import lint
+
+    lint.profile(arguments.profile)
+    samples = None
+    if arguments.calibration:
+        from ..calibration import load
+        from ..quantize.onnx_qdq import check_samples
+
+        samples = load(arguments.calibration).arrays
+        with open(arguments.file, "rb") as file:
+            check_samples(file.read(), samples)
+    findings = lint.lint_file(arguments.file, arguments.profile, samples)
+    result = lint.to_json(arguments.file, arguments.profile, findings)
+    if findings:
+        output.say(_table(findings))
+    output.say(
+        f"{arguments.file}, {lint.PROFILES[arguments.profile].summary}: {result['errors']} errors, "
+        f"{result['warnings']} warnings, {result['notes']} notes"
+    )
+    output.result(result)
+    failed = result["errors"] or (arguments.strict and result["warnings"])
+    return CHECK_FAILED if failed else GOOD
+
+
+def _table(findings) -> str:
+    """The findings as a table, those that differ in their node alone put together."""
+    import io
+    import shutil
+
+    from rich.console import Console
+    from rich.table import Table
+
+    grouped: dict[tuple, list[str]] = {}
+    for finding in findings:
+        key = (finding.rule, finding.severity, finding.what, finding.way_out)
+        grouped.setdefault(key, []).append(finding.node or "(file)")
+    table = Table(box=None, pad_edge=False)
+    for column in ("rule", "", "where", "what", "way out"):
+        table.add_column(column, overflow="fold")
+    for (rule, severity, what, way_out), nodes in grouped.items():
+        more = f" and {len(nodes) - _SHOWN} more" if len(nodes) > _SHOWN else ""
+        table.add_row(rule, severity, ", ".join(nodes[:_SHOWN]) + more, what, way_out)
+    text = io.StringIO()
+    width = max(shutil.get_terminal_size((120, 40)).columns, 80)
+    Console(file=text, width=width, markup=False).print(table)
+    return text.getvalue().rstrip("\n")
