@@ -7,7 +7,7 @@ from cen_keras.errors import InputError
 
 
 def _rooms(spec: dict, split: str) -> Views:
-    """`{"name": "rooms", "seed": 0, "size": [96, 128], "train": 1200, "val": 200, "cache": "runs/cache"}`."""
+    """`{"name": "rooms", "seed": 0, "size": [96, 128], "train": 1200, "cache": "runs/cache"}`."""
     from cen_keras.data.rooms.views import RoomSpec, RoomViews
 
     counts = {"train": 1200, "val": 200, "test": 200}
@@ -23,7 +23,7 @@ def _rooms(spec: dict, split: str) -> Views:
 
 
 def _frames(spec: dict, split: str) -> Views:
-    """`{"name": "frames", "root": "captures", "classes": [...], "depth_scale": 0.001}`; `{split}` in root is replaced."""
+    """`{"name": "frames", "root": "captures/{split}", "depth_scale": 0.001, "classes": [...]}`."""
     from cen_keras.data.frames import FrameViews
 
     options = {"classes", "palette", "depth_scale", "size"}
@@ -53,7 +53,9 @@ def open_dataset(spec: dict, split: str) -> Views:
     """
     if not isinstance(spec, dict) or spec.get("name") not in DATASETS:
         found = spec.get("name") if isinstance(spec, dict) else spec
-        raise InputError(f"data set {found!r} is unknown; choose from {', '.join(sorted(DATASETS))}.")
+        raise InputError(
+            f"data set {found!r} is unknown; choose from {', '.join(sorted(DATASETS))}."
+        )
     if split not in ("train", "val", "test"):
         raise InputError(f"split {split!r} is unknown; choose train, val or test.")
     return DATASETS[spec["name"]](spec, split)
@@ -63,5 +65,6 @@ def _check_keys(name: str, spec: dict, known: set[str]) -> None:
     unknown = sorted(set(spec) - known - {"name"})
     if unknown:
         raise InputError(
-            f"{name}: the spec has an unknown option {unknown[0]!r}; known are {', '.join(sorted(known))}."
+            f"{name}: the spec has an unknown option {unknown[0]!r}; "
+            f"known are {', '.join(sorted(known))}."
         )

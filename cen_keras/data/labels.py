@@ -1,6 +1,7 @@
 """Class names, colours and the check that labels are what a model expects.
 
-The 13 classes are those of Couprie et al., "Indoor Semantic Segmentation using depth information" (2013), for NYUDv2.
+The 13 classes are those of Couprie et al., "Indoor Semantic Segmentation using depth information"
+(2013), for NYUDv2.
 """
 
 import numpy as np
@@ -30,8 +31,9 @@ NYU13_CLASSES = (
 def palette(num_classes: int) -> np.ndarray:
     """Distinct colours, the same for every machine and version.
 
-    The bits of the class number are dealt out to red, green and blue, highest bit first, as the Pascal VOC
-    development kit does; class 0 is not black, since black is how pictures show ignored pixels.
+    The bits of the class number are dealt out to red, green and blue, highest bit first, as the
+    Pascal VOC development kit does; class 0 is not black, since black is how pictures show ignored
+    pixels.
 
     Args:
         num_classes: how many, 1 to 255.
@@ -86,9 +88,12 @@ def check_labels(label: np.ndarray, num_classes: int, source: str) -> None:
     wrong = (label != IGNORE) & ((label < 0) | (label >= num_classes))
     if wrong.any():
         values = np.unique(label[wrong])
-        listed = ", ".join(str(value) for value in values[:8]) + (", ..." if len(values) > 8 else "")
+        listed = ", ".join(str(value) for value in values[:8]) + (
+            ", ..." if len(values) > 8 else ""
+        )
         raise InputError(
-            f"{source}: found label {listed}; must be 0..{num_classes - 1}, or {IGNORE} for ignored pixels. "
+            f"{source}: found label {listed}; must be 0..{num_classes - 1}, "
+            f"or {IGNORE} for ignored pixels. "
             f"Map the labels to {num_classes} classes, or set the number of classes to at least "
             f"{int(values.max()) + 1}."
         )

@@ -1,11 +1,13 @@
 """Batches for `fit`, the same in every run.
 
-What a batch holds is a pure function of (seed, epoch, index): neither the number of worker threads nor an interruption
-changes it. Two things in Keras would break that, so both are done here instead:
+What a batch holds is a pure function of (seed, epoch, index): neither the number of worker threads
+nor an interruption changes it. Two things in Keras would break that, so both are done here instead:
 
-- Keras shuffles a PyDataset with Python's global generator: pass `shuffle=False` to `fit` and let the loader shuffle.
-- Keras' own worker threads start on the next epoch before the data set is told of it, and after an early stop hand out
-  batches left over from the run before. So Keras is told of one worker, and the loader reads ahead by itself.
+- Keras shuffles a PyDataset with Python's global generator: pass `shuffle=False` to `fit` and let
+  the loader shuffle.
+- Keras' own worker threads start on the next epoch before the data set is told of it, and after an
+  early stop hand out batches left over from the run before. So Keras is told of one worker, and the
+  loader reads ahead by itself.
 """
 
 import collections
@@ -31,27 +33,32 @@ class Loader(keras.utils.PyDataset):
     """Batches of a data set.
 
     ```python
-    loader = Loader(views, 8, modalities=("rgb", "depth"), normalization=Normalization.default(), shuffle=True)
+    loader = Loader(
+        views, 8, modalities=("rgb", "depth"), normalization=Normalization.default(), shuffle=True
+    )
     model.fit(loader, shuffle=False, epochs=20)
     ```
 
-    Without being told, the loader goes on to the next epoch after each complete one. A resumed run says
-    `loader.set_epoch(k)` or passes `callbacks=[EpochCallback(loader)]`.
+    Without being told, the loader goes on to the next epoch after each complete one. A resumed run
+    says `loader.set_epoch(k)` or passes `callbacks=[EpochCallback(loader)]`.
 
     Args:
         views: the data set.
         batch_size: views in a batch.
         modalities: keys of the views that are the net's inputs.
         normalization: applied last.
-        augment: applied first, `(view, rng) -> view`; all views of a batch must come out with one size.
+        augment: applied first, `(view, rng) -> view`; all views of a batch must come out with one
+            size.
         shuffle: whether every pass takes the views in another order.
         seed: decides order and augmentation.
         workers: threads that read ahead; 0 reads when asked.
-        drop_last: whether an incomplete last batch is left out. With `epoch_steps` batches are always complete.
-        epoch_steps: batches in an epoch, if not one pass over the data: the sequence of shuffled passes is endless, and
-            epoch k begins where epoch k - 1 stopped.
-        bad_frames: "raise" stops at a frame that cannot be read; "skip" warns and puts the next readable one in its
-            place - with its labels ignored when not shuffling, lest it count twice in a score.
+        drop_last: whether an incomplete last batch is left out. With `epoch_steps` batches are
+            always complete.
+        epoch_steps: batches in an epoch, if not one pass over the data: the sequence of shuffled
+            passes is endless, and epoch k begins where epoch k - 1 stopped.
+        bad_frames: "raise" stops at a frame that cannot be read; "skip" warns and puts the next
+            readable one in its place - with its labels ignored when not shuffling, lest it count
+            twice in a score.
         target: key of the labels.
 
     Raises:
@@ -79,7 +86,7 @@ class Loader(keras.utils.PyDataset):
             raise InputError(f"loader: bad_frames is {bad_frames!r}; choose 'raise' or 'skip'.")
         if batch_size < 1 or (epoch_steps is not None and epoch_steps < 1):
             raise InputError(
-                f"loader: batch_size is {batch_size} and epoch_steps {epoch_steps}; both at least 1."
+                f"loader: batch_size is {batch_size}, epoch_steps {epoch_steps}; both at least 1."
             )
         if len(views) == 0:
             raise InputError(f"loader: the data set {views.name!r} has no views.")
@@ -126,7 +133,7 @@ class Loader(keras.utils.PyDataset):
         self._finished = False
 
     def on_epoch_end(self) -> None:
-        """Called by Keras after an epoch - and also before the first and after a broken one, which do not count."""
+        """Called by Keras after an epoch, but also before the first and after a broken one."""
         if self._finished:
             self.set_epoch(self.epoch + 1)
 
@@ -160,11 +167,13 @@ class Loader(keras.utils.PyDataset):
         return future.result()
 
     def positions(self, epoch: int, index: int) -> list[tuple[int, int]]:
-        """What a batch holds: the pass over the data and the number of the view, for each of its views."""
+        """What a batch holds: (pass over the data, number of the view) for each of its views."""
         first = index * self.batch_size
         if self.epoch_steps is not None:
             first += epoch * self.epoch_steps * self.batch_size
-            places = [divmod(place, len(self.views)) for place in range(first, first + self.batch_size)]
+            places = [
+                divmod(place, len(self.views)) for place in range(first, first + self.batch_size)
+            ]
         else:
             last = min(first + self.batch_size, len(self.views))
             places = [(epoch, place) for place in range(first, last)]
@@ -214,7 +223,8 @@ class Loader(keras.utils.PyDataset):
                 missing = {*self.modalities, self.target} - set(view)
                 if missing:
                     raise InputError(
-                        f"{self.views.source(place)}: has no {sorted(missing)[0]!r}; it holds {', '.join(view)}."
+                        f"{self.views.source(place)}: has no {sorted(missing)[0]!r}; "
+                        f"it holds {', '.join(view)}."
                     )
                 if self.target == "label" and self.views.classes:
                     check_labels(view["label"], len(self.views.classes), self.views.source(place))

@@ -1,8 +1,9 @@
 """What happens between a view and the net: augmentation and normalisation.
 
-Augmentations take a view and an explicit generator and change every picture of the view alike: colour is resized
-cubically (by area when it shrinks), depth and labels take the nearest value, since a mean of two depths or two classes
-is neither. Geometry that is not the camera's (normals) is turned along.
+Augmentations take a view and an explicit generator and change every picture of the view alike:
+colour is resized cubically (by area when it shrinks), depth and labels take the nearest value,
+since a mean of two depths or two classes is neither. Geometry that is not the camera's (normals) is
+turned along.
 """
 
 import dataclasses
@@ -59,7 +60,9 @@ class Normalization:
             if missing:
                 raise InputError(f"normalization of {name!r} lacks {sorted(missing)[0]!r}.")
             if min(numbers["std"]) <= 0:
-                raise InputError(f"normalization of {name!r}: std is {numbers['std']}, must be above 0.")
+                raise InputError(
+                    f"normalization of {name!r}: std is {numbers['std']}, must be above 0."
+                )
         return cls(
             {name: float(numbers["scale"]) for name, numbers in told.items()},
             {name: tuple(map(float, numbers["mean"])) for name, numbers in told.items()},
@@ -82,8 +85,8 @@ class Normalization:
 
         Args:
             name: its modality.
-            picture: (..., h, w) or (..., h, w, channels); depth in metres, where missing depth is 0 metres before and
-                the image of 0 metres after.
+            picture: (..., h, w) or (..., h, w, channels); depth in metres, where missing depth is 0
+                metres before and the image of 0 metres after.
 
         Returns:
             float32 (..., h, w, channels).
@@ -120,7 +123,8 @@ def resize(view: View, size: tuple[int, int]) -> View:
         size: the new height and width, pixels.
 
     Returns:
-        rgb and reshading cubic when they grow, by area when they shrink; all others nearest (half-pixel centres).
+        rgb and reshading cubic when they grow, by area when they shrink; all others nearest
+        (half-pixel centres).
     """
     height, width = next(iter(view.values())).shape[:2]
     if (height, width) == tuple(size):
@@ -146,7 +150,8 @@ def crop(view: View, top: int, left: int, size: tuple[int, int]) -> View:
         size: height and width of the window, pixels.
 
     Returns:
-        windows; outside rgb is the mean colour of ImageNet, label `IGNORE` and everything else 0 (depth: missing).
+        windows; outside rgb is the mean colour of ImageNet, label `IGNORE` and everything else 0
+        (depth: missing).
     """
     result = {}
     for name, picture in view.items():
@@ -172,13 +177,15 @@ def scale_and_crop(
 ) -> View:
     """Zooms by a random factor and cuts a random window.
 
-    Depth is not divided by the factor: the reference does not, and a zoomed picture is one through a longer lens.
+    Depth is not divided by the factor: the reference does not, and a zoomed picture is one through
+    a longer lens.
 
     Args:
         view: pictures of one height and width.
         rng: draws the factor (log-uniform) and the place.
         size: height and width of the window, pixels.
-        scale: least and largest factor, relative to the size at which the whole picture just fills the window.
+        scale: least and largest factor, relative to the size at which the whole picture just fills
+            the window.
     """
     height, width = next(iter(view.values())).shape[:2]
     fill = max(size[0] / height, size[1] / width)
@@ -190,13 +197,13 @@ def scale_and_crop(
 
 
 def _offset(rng: np.random.Generator, slack: int) -> int:
-    """A place for a window that has `slack` pixels to spare, or lacks them (then the picture lies inside it)."""
+    """A place for a window that has `slack` pixels to spare, or lacks them."""
     draw = int(rng.integers(0, abs(slack) + 1))
     return draw if slack >= 0 else -draw
 
 
 def jitter_colour(view: View, rng: np.random.Generator, strength: float = 0.3) -> View:
-    """Changes brightness, contrast, saturation and white balance of rgb by up to about `strength`."""
+    """Changes brightness, contrast, saturation and white balance of rgb by about `strength`."""
     rgb = view["rgb"].astype(np.float32)
     brightness, contrast, saturation = np.exp(rng.uniform(-strength, strength, 3))
     balance = np.exp(rng.uniform(-strength, strength, 3) / 4)
@@ -208,7 +215,7 @@ def jitter_colour(view: View, rng: np.random.Generator, strength: float = 0.3) -
 
 
 def jitter_depth(view: View, rng: np.random.Generator, strength: float = 0.05) -> View:
-    """Scales depth as a whole by up to `strength` and adds noise that grows with its square; missing stays missing."""
+    """Scales depth by up to `strength`, adds noise that grows with z^2; missing stays missing."""
     depth = view["depth"]
     factor = np.float32(np.exp(rng.uniform(-strength, strength)))
     noise = rng.standard_normal(depth.shape, dtype=np.float32) * np.float32(0.002) * depth**2
@@ -241,7 +248,7 @@ class Augmentation:
             )
 
     def __call__(self, view: View, rng: np.random.Generator) -> View:
-        """The view as the net sees it this time; a pure function of the view and the state of `rng`."""
+        """The view as the net sees it this time: a function of the view and the state of `rng`."""
         if self.mirror and rng.random() < 0.5:
             view = mirror(view)
         size = self.size or next(iter(view.values())).shape[:2]

@@ -15,12 +15,13 @@ class Views:
     - `label`: uint8 (h, w), 255 = ignored;
     - and whatever else a data set has (`normal`, `reshading`, ...).
 
-    Subclasses set the attributes and write `__len__` and `__getitem__`. Reading the same index twice gives the
-    same arrays; several threads may read at once.
+    Subclasses set the attributes and write `__len__` and `__getitem__`. Reading the same index
+    twice gives the same arrays; several threads may read at once.
 
     Attributes:
         name: short name of the data set, as in the table of `cen_keras.data.datasets`.
-        classes: names of the classes, in the order of the label values; empty where there are no labels.
+        classes: names of the classes, in the order of the label values; empty where there are no
+            labels.
         palette: uint8 (number of classes, 3), RGB.
     """
 

@@ -1,7 +1,8 @@
 """Rendered views on disk: one memory-mapped record file for each 64 views.
 
-A file appears whole or not at all, so an interrupted filling goes on with the next missing file. The folder's name is a
-hash of everything that decides the pictures, the renderer's version included.
+A file appears whole or not at all, so an interrupted filling goes on with the next missing file.
+The folder's name is a hash of everything that decides the pictures, the renderer's version
+included.
 """
 
 import dataclasses
@@ -25,11 +26,14 @@ SHARD = 64
 
 _LOG = logging.getLogger(__name__)
 
-# A worker needs NumPy and the renderer; the package's own __init__ would load the training backend into each worker,
-# which takes longer than a file of pictures. So the worker enters the package under an empty name.
+# A worker needs NumPy and the renderer; the package's own __init__ would load the training backend
+# into each worker, which takes longer than a file of pictures. So the worker enters the package
+# under an empty name.
 _WORKER = (
-    "import sys, types; package = types.ModuleType('cen_keras'); package.__path__ = [sys.argv[1]]; "
-    "sys.modules['cen_keras'] = package; from cen_keras.data.rooms.cache import work; work(sys.argv[2])"
+    "import sys, types; package = types.ModuleType('cen_keras'); "
+    "package.__path__ = [sys.argv[1]]; "
+    "sys.modules['cen_keras'] = package; "
+    "from cen_keras.data.rooms.cache import work; work(sys.argv[2])"
 )
 
 
@@ -141,7 +145,8 @@ def _fill_in_processes(cache: Cache, jobs: list[tuple[int, int]], step) -> None:
     """Deals the files out to processes of their own and counts the views they report."""
     count = min(cache.workers, len(jobs))
     package = str(Path(__file__).resolve().parents[2])
-    # One thread each: the workers fill the cores, and NumPy's and OpenCV's pools would only get in their way.
+    # One thread each: the workers fill the cores, and NumPy's and OpenCV's pools would only get in
+    # their way.
     single = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
     workers, listeners, messages = [], [], [[] for _ in range(count)]
     try:
@@ -221,7 +226,12 @@ class _Bar:
         self.total, self.spec, self.bar = total, spec, None
         if wanted and total > 8:
             try:
-                from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+                from rich.progress import (
+                    BarColumn,
+                    MofNCompleteColumn,
+                    Progress,
+                    TimeRemainingColumn,
+                )
             except ImportError:
                 return
             from rich.console import Console

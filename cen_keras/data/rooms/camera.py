@@ -48,8 +48,8 @@ class Camera:
             width: columns.
 
         Returns:
-            directions in the camera's frame and in the world's, both float32 (3, height, width). The z part in the
-            camera's frame is 1, so that a ray's parameter is z-depth.
+            directions in the camera's frame and in the world's, both float32 (3, height, width).
+            The z part in the camera's frame is 1, so that a ray's parameter is z-depth.
         """
         focal = self.focal(width)
         u = (np.arange(width) + 0.5 - 0.5 * width) / focal

@@ -1,6 +1,7 @@
 """What hangs flush on a wall: windows, pictures, screens, doors.
 
-They lie in the plane of the wall, so no depth sensor can see them; their colours are the only evidence.
+They lie in the plane of the wall, so no depth sensor can see them; their colours are the only
+evidence.
 """
 
 import dataclasses
@@ -47,7 +48,8 @@ def paint(decal: Decal, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.nd
         v: float32 (n,), metres above the floor.
 
     Returns:
-        colour, float32 (n, 3), linear light; and glow, float32 (n,): 0 = lit by the room, 1 = shines by itself.
+        colour, float32 (n, 3), linear light; and glow, float32 (n,): 0 = lit by the room, 1 =
+        shines by itself.
     """
     width, height = decal.high[0] - decal.low[0], decal.high[1] - decal.low[1]
     x, y = (u - decal.low[0]) / width, (v - decal.low[1]) / height
@@ -126,7 +128,9 @@ def _screen(decal, x, y, edge, width, height):
         colour = materials.rainbow(share.astype(np.float32)) * 0.8
         glow = np.ones_like(x)
     bezel = edge < 0.025
-    return np.where(bezel[:, None], np.float32([0.01, 0.01, 0.011]), colour), np.where(bezel, 0, glow)
+    return np.where(bezel[:, None], np.float32([0.01, 0.01, 0.011]), colour), np.where(
+        bezel, 0, glow
+    )
 
 
 def _door(decal, x, y, edge, width, height):

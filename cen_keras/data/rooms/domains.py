@@ -32,7 +32,8 @@ def edge_texture(rgb: np.ndarray) -> np.ndarray:
         rgb: uint8 (h, w, 3).
 
     Returns:
-        float32 (h, w), 0..1, gradient magnitude of the brightness (Sobel, 3x3); 1 is a step from black to white.
+        float32 (h, w), 0..1, gradient magnitude of the brightness (Sobel, 3x3); 1 is a step from
+        black to white.
     """
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
     across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
@@ -43,7 +44,8 @@ def edge_texture(rgb: np.ndarray) -> np.ndarray:
 def edge_occlusion(depth: np.ndarray) -> np.ndarray:
     """Strength of the edges where something hides something else.
 
-    Second differences of inverse depth: it is linear in the pixel across any plane, so that slanted planes give 0.
+    Second differences of inverse depth: it is linear in the pixel across any plane, so that slanted
+    planes give 0.
 
     Args:
         depth: float32 (h, w), clean z-depth, metres, above 0.

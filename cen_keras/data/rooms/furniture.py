@@ -1,8 +1,8 @@
 """Furniture from boxes, cylinders and ellipsoids.
 
-Each maker puts the parts of one piece into a `Piece`: x along the wall, y from the wall into the room, z up, the
-footprint centred on the origin. Surfaces are drawn from one stock for everything in a room, so that colour does not
-tell a table from a bed.
+Each maker puts the parts of one piece into a `Piece`: x along the wall, y from the wall into the
+room, z up, the footprint centred on the origin. Surfaces are drawn from one stock for everything in
+a room, so that colour does not tell a table from a bed.
 """
 
 import dataclasses
@@ -38,7 +38,7 @@ class Piece:
     parts: list[tuple] = dataclasses.field(default_factory=list)
 
     def add(self, kind, low, high, label, surface, yaw=0.0) -> None:
-        """Adds a solid that fills the box from `low` to `high` (metres), turned by `yaw` about its centre."""
+        """Adds a solid that fills the box from `low` to `high` (metres), turned by `yaw`."""
         low, high = np.asarray(low, float), np.asarray(high, float)
         self.parts.append((kind, (low + high) / 2, (high - low) / 2, yaw, CLASS[label], surface))
 
@@ -197,7 +197,7 @@ def shelf(piece: Piece) -> None:
 
 
 def books_row(piece: Piece, left, right, front, level, room) -> None:
-    """Books standing side by side in two or three groups of one height each, their spines towards the room."""
+    """Books side by side in groups of one height each, their spines towards the room."""
     groups = 1 if right - left < 0.4 else int(piece.rng.integers(1, 4))
     ends = np.linspace(left, right, groups + 1)
     for a, b in zip(ends[:-1], ends[1:], strict=True):
@@ -208,7 +208,7 @@ def books_row(piece: Piece, left, right, front, level, room) -> None:
 
 
 def clutter(piece: Piece, low, high, level, count, limit=0.5, books=True) -> None:
-    """Puts things on a board: boxes, balls, vases, and rows and piles of books of the same sizes."""
+    """Puts things on a board, and rows of books of the same sizes."""
     rng = piece.rng
     # One slot each, or things would stand inside each other.
     edges = np.linspace(low[0] + 0.03, high[0] - 0.03, count + 1)
@@ -218,7 +218,10 @@ def clutter(piece: Piece, low, high, level, count, limit=0.5, books=True) -> Non
         tall = min(rng.uniform(0.12, 0.42), limit)
         cx = rng.uniform(a + wide / 2, b - wide / 2 + 1e-6)
         cy = rng.uniform(low[1] + deep / 2, high[1] - deep / 2)
-        start, end = (cx - wide / 2, cy - deep / 2, level), (cx + wide / 2, cy + deep / 2, level + tall)
+        start, end = (
+            (cx - wide / 2, cy - deep / 2, level),
+            (cx + wide / 2, cy + deep / 2, level + tall),
+        )
         what = rng.random()
         if books and what < 0.4:
             spines = piece.special(materials.SPINES, materials.random_colour(rng))

@@ -1,8 +1,9 @@
 """Surfaces: procedural textures as functions of position on a face, in metres.
 
-Every kind of surface may appear on walls, floors and furniture alike; only what hangs flush on a wall (window, picture,
-screen) and the spines of books have kinds of their own, because there colour is all there is to tell them by.
-Colours are linear light in 0..1; the sensor model applies the gamma.
+Every kind of surface may appear on walls, floors and furniture alike; only what hangs flush on a
+wall (window, picture, screen) and the spines of books have kinds of their own, because there colour
+is all there is to tell them by. Colours are linear light in 0..1; the sensor model applies the
+gamma.
 """
 
 import dataclasses
@@ -214,7 +215,7 @@ def rainbow(share: np.ndarray) -> np.ndarray:
 
 
 def _spines(u, v, seed, first):
-    """Books side by side: each a few centimetres wide, with a colour of its own and a band for the title."""
+    """Books side by side, each with a colour of its own and a band for the title."""
     column = np.floor(u / 0.045).astype(np.int64)
     inside = u / 0.045 - column
     colour = rainbow(hashed(column, column * 3, seed))

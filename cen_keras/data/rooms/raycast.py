@@ -1,7 +1,8 @@
 """Casting rays at boxes, cylinders and ellipsoids, in NumPy.
 
-Every solid is a unit solid in its own frame (moved, turned about the vertical, stretched), so one change of frame and
-three formulas do. Solids are taken one by one, but each only over the rectangle of the image it can appear in.
+Every solid is a unit solid in its own frame (moved, turned about the vertical, stretched), so one
+change of frame and three formulas do. Solids are taken one by one, but each only over the rectangle
+of the image it can appear in.
 """
 
 import numpy as np
@@ -18,12 +19,14 @@ def enter_unit_solid(kind: int, origin, direction) -> np.ndarray:
     """Ray parameter at which rays from outside enter a unit solid.
 
     Args:
-        kind: `BOX` ([-1, 1]^3), `CYLINDER` (upright, radius 1, z in [-1, 1]) or `ELLIPSOID` (the unit ball).
+        kind: `BOX` ([-1, 1]^3), `CYLINDER` (upright, radius 1, z in [-1, 1]) or `ELLIPSOID` (the
+            unit ball).
         origin: three scalars or arrays.
         direction: three arrays; need not have length 1.
 
     Returns:
-        float32, where a ray misses, starts inside or would enter behind its origin: a very large number.
+        float32, where a ray misses, starts inside or would enter behind its origin: a very large
+        number.
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         if kind == BOX:
@@ -83,7 +86,8 @@ def room_exit(size, origin, direction) -> tuple[np.ndarray, np.ndarray]:
         direction: float32 (3, ...).
 
     Returns:
-        ray parameter float32 (...), and the face, int16: 0..3 the walls x=0, x=size, y=0, y=size, 4 floor, 5 ceiling.
+        ray parameter float32 (...), and the face, int16: 0..3 the walls x=0, x=size, y=0, y=size, 4
+        floor, 5 ceiling.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         places = [
@@ -122,7 +126,7 @@ def cast(solids, camera, direction: np.ndarray, depth: np.ndarray, owner: np.nda
 
 
 def _cast_together(solids, origin, direction, depth, owner):
-    """The same for few rays: all solids of a kind at once, since each NumPy call costs more than its work."""
+    """The same for few rays: a kind of solid at once, as a NumPy call costs more than its work."""
     rays = direction.reshape(3, 1, -1)
     for kind in (BOX, CYLINDER, ELLIPSOID):
         numbers = np.flatnonzero(solids.kind == kind)
@@ -141,7 +145,8 @@ def image_boxes(solids, camera, height: int, width: int) -> np.ndarray:
     """Rectangle of the image outside which a solid cannot appear.
 
     Returns:
-        int (n, 4): top, bottom, left, right (ends not included), empty where it is out of view; the whole image where
+        int (n, 4): top, bottom, left, right (ends not included), empty where it is out of view; the
+            whole image where
         the solid reaches behind the camera.
     """
     signs = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32)
@@ -193,7 +198,8 @@ def blocked(solids, pieces, bounds, start: np.ndarray, target: np.ndarray) -> np
     toward = direction / length
     dark = np.zeros(start.shape[1], bool)
     for piece, members in enumerate(pieces):
-        # Only points inside the cone from the light around the piece, and behind its near side, can be dark.
+        # Only points inside the cone from the light around the piece, and behind its near side, can
+        # be dark.
         offset = target - bounds.center[piece]
         radius = float(np.linalg.norm(bounds.half[piece]))
         distance = float(np.linalg.norm(offset))

@@ -20,7 +20,8 @@ class Geometry:
         depth: float32 (h, w), z-depth, metres.
         owner: int16 (h, w), 0..3 walls, 4 floor, 5 ceiling, 6 + n solid n.
         point: float32 (3, h, w), world, metres.
-        local: float32 (3, h, w), the point in the frame of its solid, metres from the centre; world for the shell.
+        local: float32 (3, h, w), the point in the frame of its solid, metres from the centre; world
+            for the shell.
         normal: float32 (3, h, w), world, length 1, towards the camera's side of the surface.
         axis: int8 (h, w), 0..2 the face's axis; 3 round side of a cylinder; 4 ellipsoid.
         view: float32 (3, h, w), direction of the ray, world, z-depth 1.
@@ -146,7 +147,7 @@ def colours(scene: Scene, seen: Geometry, focal: float) -> np.ndarray:
 
 
 def _light(scene, seen) -> np.ndarray:
-    """Light on each pixel's surface, float32 (n, 3): ambient with darker corners, the lamp with shadows, windows."""
+    """Light on each pixel's surface, float32 (n, 3): ambient, lamp with shadows, windows."""
     point, normal = seen.point.reshape(3, -1), seen.normal.reshape(3, -1)
     total = _openness(scene, seen)[:, None] * scene.ambient
     lamp = _lambert(point, normal, scene.lamp)
@@ -173,7 +174,7 @@ def _lambert(point, normal, light):
 
 
 def _openness(scene, seen) -> np.ndarray:
-    """Ambient occlusion by guess: darker near the room's corners and close to furniture, float32 (n,)."""
+    """Ambient occlusion by guess: darker in corners and close to furniture, float32 (n,)."""
     point = seen.point.reshape(3, -1)
     normal, owner = seen.normal.reshape(3, -1), seen.owner.ravel()
     open_share = np.ones(point.shape[1], np.float32)

@@ -72,7 +72,7 @@ class Scene:
 
 
 class _Stock:
-    """The surfaces of a room. A small stock shared by shell and furniture keeps colour from telling classes."""
+    """The surfaces of a room: few, and shared, so that colour does not tell classes."""
 
     def __init__(self, rng: np.random.Generator):
         self.rng = rng
@@ -122,7 +122,9 @@ def make_scene(rng: np.random.Generator) -> Scene:
     if rng.random() < 0.4:
         shade = Piece(rng, stock.draw, stock.special)
         r, drop = rng.uniform(0.15, 0.3), rng.uniform(0.15, 0.3)
-        shade.add(furniture.CYLINDER, (-r, -r, size[2] - drop), (r, r, size[2]), "Objects", stock.draw())
+        shade.add(
+            furniture.CYLINDER, (-r, -r, size[2] - drop), (r, r, size[2]), "Objects", stock.draw()
+        )
         placed.append((shade, size[0] / 2, size[1] / 2, 0.0))
     lamp = size * [rng.uniform(0.35, 0.65), rng.uniform(0.35, 0.65), 1.0] - [0, 0, 0.35]
     warm = materials.hsv_to_linear(rng.uniform(0.07, 0.13), rng.uniform(0, 0.3), 1.0)
@@ -142,7 +144,16 @@ def make_scene(rng: np.random.Generator) -> Scene:
 
 
 _KINDS = {
-    "bedroom": ["bed", "cabinet", "shelf", "cabinet", "table", "floor_thing", "chair", "floor_thing"],
+    "bedroom": [
+        "bed",
+        "cabinet",
+        "shelf",
+        "cabinet",
+        "table",
+        "floor_thing",
+        "chair",
+        "floor_thing",
+    ],
     "living": ["sofa", "table", "shelf", "sofa", "cabinet", "floor_thing", "chair", "floor_thing"],
     "study": ["table", "shelf", "cabinet", "sofa", "chair", "chair", "shelf", "floor_thing"],
     "mixed": ["bed", "sofa", "table", "chair", "shelf", "cabinet", "chair", "floor_thing"],
@@ -210,7 +221,9 @@ def _hang(rng, size, placed) -> list[Decal]:
             left = rng.uniform(0.12, length - width - 0.12)
             span = (left, left + width)
             hidden = any(_hides(*entry, size, face, span, low) for entry in tall)
-            if not hidden and not any(span[0] < b + 0.08 and a < span[1] + 0.08 for a, b in spans[face]):
+            if not hidden and not any(
+                span[0] < b + 0.08 and a < span[1] + 0.08 for a, b in spans[face]
+            ):
                 spans[face].append(span)
                 decals.append(_decal(rng, name, face, span, low, high))
                 break
@@ -230,7 +243,7 @@ def _hides(entry, height, size, face, span, low) -> bool:
 
 
 def _decal_size(rng, name, ceiling):
-    """Width, lower and upper edge; the sizes of windows, pictures and screens overlap on purpose."""
+    """Width, lower and upper edge; sizes of windows, pictures and screens overlap on purpose."""
     if name == "Door":
         return rng.uniform(0.75, 0.95), 0.0, rng.uniform(1.9, 2.05)
     width = rng.uniform(0.7, 1.6) if name != "Picture" else rng.uniform(0.6, 1.4)
@@ -264,7 +277,9 @@ def _solids(placed) -> dict:
         for kind, center, half, turn, label, surface in piece.parts:
             a, b, z = center
             world = (x + cos * a - sin * b, y + sin * a + cos * b, z)
-            rows.append((kind, world, half, math.cos(yaw + turn), math.sin(yaw + turn), label, surface))
+            rows.append(
+                (kind, world, half, math.cos(yaw + turn), math.sin(yaw + turn), label, surface)
+            )
             reach = max(half[0], half[1]) * 1.42 if turn else None
             extent = (reach or half[0], reach or half[1], half[2])
             corners.append((np.subtract(center, extent), np.add(center, extent)))

@@ -1,7 +1,9 @@
 """What an RGB-D camera makes of a clean picture.
 
-Depth: axial noise after Nguyen, Izadi and Lovell (2012), steps of disparity after Khoshelham and Elberink (2012),
-holes at jumps, at grazing angles and far away. Colour: exposure, white balance, shot and read noise, dark rooms.
+Depth: axial noise after Nguyen, Izadi and Lovell (2012), steps of disparity after Khoshelham and
+    Elberink (2012),
+holes at jumps, at grazing angles and far away. Colour: exposure, white balance, shot and read
+noise, dark rooms.
 """
 
 import cv2
@@ -35,7 +37,8 @@ def sense_depth(
     coarse = rng.random((max(2, shape[0] // 4), max(2, shape[1] // 4)), dtype=np.float32)
     chance = cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_LINEAR)
     chance = 0.6 * chance + 0.4 * rng.random(shape, dtype=np.float32)
-    # The shadow of the projector is a few thousandths of the picture wide; the jump itself marks both its sides.
+    # The shadow of the projector is a few thousandths of the picture wide; the jump itself marks
+    # both its sides.
     reach = max(1, 2 * (shape[1] // 400) + 1)
     border = cv2.dilate(jump, np.ones((reach, reach), np.uint8)) if reach > 1 else jump
     lost = 0.02 + 0.45 * (border > 0.08)

@@ -1,4 +1,4 @@
-"""Where to put the camera: random views of a room, and a smooth walk through it for a live picture."""
+"""Where to put the camera: random views of a room, and a smooth walk for a live picture."""
 
 import math
 
@@ -12,7 +12,8 @@ _TRIES = 3
 
 
 def random_camera(scene: Scene, rng: np.random.Generator) -> Camera:
-    """A view as a person with a hand-held camera would take it: much to see, nothing right before the lens.
+    """A view as a person with a hand-held camera would take it: much to see, nothing right before
+    the lens.
 
     Args:
         scene: the room.
@@ -87,7 +88,7 @@ def walk(scene: Scene, frames: int, seed: int = 0) -> list[Camera]:
 
 
 def _clearance(scene: Scene, place) -> float:
-    """Distance from a place on the floor to the next wall or piece of furniture, metres; 0 inside one."""
+    """Distance from a place on the floor to the next wall or piece, metres; 0 inside a piece."""
     boxes = scene.footprints
     boxes = boxes[boxes[:, 4] < scene.size[2] - 0.01]
     dx = np.maximum(np.maximum(boxes[:, 0] - place[0], place[0] - boxes[:, 2]), 0)

@@ -1,4 +1,4 @@
-"""Views of generated rooms as a data set: a pure function of (seed, split, index), optionally kept on disk."""
+"""Generated rooms as a data set: a function of (seed, split, index), kept on disk if wanted."""
 
 import dataclasses
 import functools
@@ -44,7 +44,8 @@ class RoomSpec:
         seed: which rooms.
         split: "train", "val" or "test"; no two splits share a room.
         size: height and width, pixels.
-        sensor: whether rgb and depth look as an RGB-D camera would take them; otherwise they are clean.
+        sensor: whether rgb and depth look as an RGB-D camera would take them; otherwise they are
+            clean.
         views_per_room: so many views in a row show one room.
         domains: which pictures, keys of `DOMAINS`.
     """
@@ -58,20 +59,26 @@ class RoomSpec:
 
     def __post_init__(self):
         if self.split not in SPLITS:
-            raise InputError(f"rooms: split {self.split!r} is unknown; choose from {', '.join(SPLITS)}.")
+            raise InputError(
+                f"rooms: split {self.split!r} is unknown; choose from {', '.join(SPLITS)}."
+            )
         unknown = [name for name in self.domains if name not in DOMAINS]
         if unknown:
             raise InputError(
                 f"rooms: domain {unknown[0]!r} is unknown; choose from {', '.join(DOMAINS)}."
             )
         if len(self.size) != 2 or min(self.size) < 8:
-            raise InputError(f"rooms: size is {list(self.size)}; give [height, width], at least 8 each.")
+            raise InputError(
+                f"rooms: size is {list(self.size)}; give [height, width], at least 8 each."
+            )
         if self.views_per_room < 1 or self.seed < 0:
             raise InputError("rooms: views_per_room must be at least 1 and seed at least 0.")
 
     def dtype(self) -> np.dtype:
         """Record type of one view as the cache stores it."""
-        fields = [(name, DOMAINS[name][0], (*self.size, *DOMAINS[name][1])) for name in self.domains]
+        fields = [
+            (name, DOMAINS[name][0], (*self.size, *DOMAINS[name][1])) for name in self.domains
+        ]
         return np.dtype(fields)
 
 
@@ -138,7 +145,7 @@ def _sensed(seen: Geometry, rng: np.random.Generator) -> np.ndarray:
 
 
 def render_view(spec: RoomSpec, index: int) -> dict[str, np.ndarray]:
-    """View `index` of the endless sequence that a spec stands for; the same on every machine and in any order."""
+    """View `index` of the endless sequence that a spec stands for, in any order."""
     split = SPLITS[spec.split]
     scene = _room(spec.seed, split, index // spec.views_per_room)
     camera = random_camera(scene, np.random.default_rng([spec.seed, split, index, 1]))
@@ -152,7 +159,7 @@ class RoomViews(Views):
     ```python
     views = RoomViews(RoomSpec(seed=0, split="train"), count=1200, cache="~/.cache/cen_keras/rooms")
     views.prepare()  # renders what is missing; without it the first access does
-    view = views[0]  # {"rgb": uint8 (96, 128, 3), "depth": float32 (96, 128), "label": uint8 (96, 128)}
+    view = views[0]  # {"rgb": uint8 (96, 128, 3), "depth": float32 (96, 128), ...}
     ```
 
     Args:
@@ -173,7 +180,9 @@ class RoomViews(Views):
         self, spec: RoomSpec, count: int, cache: str | Path | None = None, workers: int = 2
     ):
         if count < 1:
-            raise InputError(f"rooms: {count} views were asked for the {spec.split} split; at least 1.")
+            raise InputError(
+                f"rooms: {count} views were asked for the {spec.split} split; at least 1."
+            )
         self.spec = spec
         self.count = count
         self.cache = None
@@ -225,7 +234,8 @@ def walk_through(
     sensed: bool = True,
     wanted: tuple[str, ...] = ("rgb", "depth", "label"),
 ):
-    """Renders a smooth, closed walk through one room, frame by frame: a live source without a camera.
+    """Renders a smooth, closed walk through one room, frame by frame: a live source without a
+    camera.
 
     Args:
         seed: which rooms.
@@ -233,7 +243,8 @@ def walk_through(
         size: height and width, pixels.
         split: split the room comes from.
         number: which room.
-        sensed: whether rgb and depth have the sensor's noise; the exposure stays the same for the whole walk.
+        sensed: whether rgb and depth have the sensor's noise; the exposure stays the same for the
+            whole walk.
         wanted: keys of `DOMAINS`.
 
     Yields:
