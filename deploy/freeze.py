@@ -71,8 +71,8 @@ def freeze_with_report(
 
     Returns:
         The plain model, and a dict with `outputs`, `inputs`, `image_shape`, `macs` and `parameters` (each
-        before and after, per image) and `layers`: for each exchanging norm the channels computed
-        for each modality.
+        before and after, per image) and `layers`: for each exchanging norm its channels
+        and how many of its own each modality gives up.
     """
     modalities = tuple(model.modalities)
     image_shape = _image_shape(model, image_shape)
@@ -85,11 +85,6 @@ def freeze_with_report(
         for name in wanted
     }
     plan = Plan(lowering.graph, needed)
-    missing = [
-        name
-        for name in modalities
-        if not any(n.name == name and not n.index < 0 for n in plan.nodes)
-    ]
     plain = Emitter(plan, modalities, batch).run({name: views[name] for name in wanted})
     report = {
         "outputs": list(wanted),

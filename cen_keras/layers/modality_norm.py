@@ -91,7 +91,9 @@ class ModalityNorm(keras.layers.Layer):
             if scope not in SCOPES:
                 raise InputError(f"scope {scope!r} is unknown; choose one of {SCOPES}.")
         if sparsity < 0:
-            raise InputError(f"sparsity is the strength of a penalty, at least 0; found {sparsity}.")
+            raise InputError(
+                f"sparsity is the strength of a penalty, at least 0; found {sparsity}."
+            )
         alone = len(self.modalities) == 1
         self.kind = kind
         self.exchange_threshold = None if alone else exchange_threshold
@@ -105,17 +107,21 @@ class ModalityNorm(keras.layers.Layer):
         self.gamma_initializer = keras.initializers.get(gamma_initializer)
         self.gamma_constraint = keras.constraints.get(gamma_constraint)
         if shared and self.exchange_threshold is not None:
-            raise InputError("an exchange compares private scales; use shared=False or no threshold.")
+            raise InputError(
+                "an exchange compares private scales; use shared=False or no threshold."
+            )
         self.norms = [
-            self._make_norm(index)
-            for index in range(1 if shared else len(self.modalities))
+            self._make_norm(index) for index in range(1 if shared else len(self.modalities))
         ]
 
     def _make_norm(self, index):
         penalty = None
         if self.sparsity:
             penalty = SubpartL1(
-                self.sparsity, index, len(self.modalities), "all" if self.shared else self.sparsity_scope
+                self.sparsity,
+                index,
+                len(self.modalities),
+                "all" if self.shared else self.sparsity_scope,
             )
         initializer = self.gamma_initializer
         return KINDS[self.kind](

@@ -57,9 +57,7 @@ class _SymmetricPadding:
     def _padded(self, shape):
         rows, columns = self.margin
         grow = (0, 2 * rows, 2 * columns, 0)
-        return tuple(
-            None if s is None else s + g for s, g in zip(shape, grow, strict=True)
-        )
+        return tuple(None if s is None else s + g for s, g in zip(shape, grow, strict=True))
 
     def call(self, inputs):
         rows, columns = self.margin
@@ -96,7 +94,9 @@ class SharedConv2D(_Shared, _SymmetricPadding, _ChannelsLast, keras.layers.Conv2
 
 
 @keras.saving.register_keras_serializable("cen_keras")
-class SharedDepthwiseConv2D(_Shared, _SymmetricPadding, _ChannelsLast, keras.layers.DepthwiseConv2D):
+class SharedDepthwiseConv2D(
+    _Shared, _SymmetricPadding, _ChannelsLast, keras.layers.DepthwiseConv2D
+):
     """`keras.layers.DepthwiseConv2D` with one kernel for every stream; `padding` as in SharedConv2D."""
 
 

@@ -44,23 +44,48 @@ class StreamLayers:
         return {m: make(name=f"{name}_{m}")(streams[m]) for m in self.modalities}
 
     def conv(
-        self, streams: Streams, filters: int, kernel_size: int, *, name: str, strides: int = 1,
-        padding: str = "symmetric", dilation_rate: int = 1, use_bias: bool = False, **kwargs,
+        self,
+        streams: Streams,
+        filters: int,
+        kernel_size: int,
+        *,
+        name: str,
+        strides: int = 1,
+        padding: str = "symmetric",
+        dilation_rate: int = 1,
+        use_bias: bool = False,
+        **kwargs,
     ) -> Streams:
         """Shared convolution; without a bias unless told, since a norm follows."""
         return SharedConv2D(
-            filters, kernel_size, strides=strides, padding=padding, dilation_rate=dilation_rate,
-            use_bias=use_bias, kernel_initializer=kwargs.pop("kernel_initializer", "he_normal"),
-            name=name, **kwargs,
+            filters,
+            kernel_size,
+            strides=strides,
+            padding=padding,
+            dilation_rate=dilation_rate,
+            use_bias=use_bias,
+            kernel_initializer=kwargs.pop("kernel_initializer", "he_normal"),
+            name=name,
+            **kwargs,
         )(streams)
 
     def depthwise(
-        self, streams: Streams, kernel_size: int, *, name: str, strides: int = 1, padding: str = "symmetric"
+        self,
+        streams: Streams,
+        kernel_size: int,
+        *,
+        name: str,
+        strides: int = 1,
+        padding: str = "symmetric",
     ) -> Streams:
         """Shared depthwise convolution without a bias."""
         return SharedDepthwiseConv2D(
-            kernel_size, strides=strides, padding=padding, use_bias=False,
-            depthwise_initializer="he_normal", name=name,
+            kernel_size,
+            strides=strides,
+            padding=padding,
+            use_bias=False,
+            depthwise_initializer="he_normal",
+            name=name,
         )(streams)
 
     def norm(self, streams: Streams, *, name: str, exchange: bool = False) -> Streams:
@@ -87,7 +112,9 @@ class StreamLayers:
 
     def add(self, left: Streams, right: Streams, *, name: str) -> Streams:
         """Sum of two feature maps, stream by stream."""
-        return {m: keras.layers.Add(name=f"{name}_{m}")([left[m], right[m]]) for m in self.modalities}
+        return {
+            m: keras.layers.Add(name=f"{name}_{m}")([left[m], right[m]]) for m in self.modalities
+        }
 
     def concat(self, parts: list[Streams], *, name: str) -> Streams:
         """Concatenation of feature maps along the channels, stream by stream."""
@@ -102,7 +129,9 @@ class StreamLayers:
         """Maximum over windows; "same" pads with -inf, "symmetric" with zeros on both sides (after a ReLU)."""
         if padding == "symmetric":
             streams = self._each(
-                lambda name: keras.layers.ZeroPadding2D((size - 1) // 2, name=name), streams, f"{name}_pad"
+                lambda name: keras.layers.ZeroPadding2D((size - 1) // 2, name=name),
+                streams,
+                f"{name}_pad",
             )
             padding = "valid"
         return self._each(

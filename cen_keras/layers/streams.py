@@ -16,7 +16,9 @@ def check_modalities(modalities: Iterable[str]) -> tuple[str, ...]:
         InputError: no name, a name twice, an empty name, or the reserved name "ensemble".
     """
     if isinstance(modalities, str):
-        raise InputError(f'modalities must be a tuple of names such as ("rgb",); found {modalities!r}.')
+        raise InputError(
+            f'modalities must be a tuple of names such as ("rgb",); found {modalities!r}.'
+        )
     names = tuple(modalities)
     if not names or len(set(names)) != len(names) or "ensemble" in names or not all(names):
         raise InputError(

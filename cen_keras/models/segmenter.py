@@ -18,7 +18,9 @@ def input_channels_of(modality: str, given: dict[str, int] | None = None) -> int
     """Returns the number of channels of a modality's images: 1 or 3."""
     channels = (given or {}).get(modality, 1 if modality in ONE_CHANNEL else STEM_CHANNELS)
     if channels not in (1, STEM_CHANNELS):
-        raise InputError(f"modality {modality!r} may have 1 or {STEM_CHANNELS} channels; found {channels}.")
+        raise InputError(
+            f"modality {modality!r} may have 1 or {STEM_CHANNELS} channels; found {channels}."
+        )
     return channels
 
 
@@ -111,7 +113,9 @@ class Segmenter(keras.Model):
             inputs[name] = keras.Input((*image_shape, channels), name=name)
             images[name] = inputs[name]
             if channels == 1:
-                images[name] = keras.layers.Concatenate(name=f"tile_{name}")([inputs[name]] * STEM_CHANNELS)
+                images[name] = keras.layers.Concatenate(name=f"tile_{name}")(
+                    [inputs[name]] * STEM_CHANNELS
+                )
         features = look_up(BACKBONES, backbone, "backbone")(layers, images)
         logits = look_up(DECODERS, decoder, "decoder")(
             layers, features, num_classes, **(decoder_options or {})

@@ -33,7 +33,13 @@ class Graph:
         return View.of(self.add(Input(name=name, stream=stream, channels=channels, size=size)))
 
     def conv(
-        self, view: View, kernel: np.ndarray, bias: np.ndarray, name: str, stream: int | None, **geometry
+        self,
+        view: View,
+        kernel: np.ndarray,
+        bias: np.ndarray,
+        name: str,
+        stream: int | None,
+        **geometry,
     ) -> View:
         """A convolution of a view.
 
@@ -65,7 +71,13 @@ class Graph:
         )
 
     def depthwise(
-        self, view: View, kernel: np.ndarray, bias: np.ndarray, name: str, stream: int | None, **geometry
+        self,
+        view: View,
+        kernel: np.ndarray,
+        bias: np.ndarray,
+        name: str,
+        stream: int | None,
+        **geometry,
     ) -> View:
         """A depthwise convolution of a view; `kernel` is (kh, kw, C)."""
         return View.of(
@@ -100,7 +112,7 @@ class Graph:
     def affine(
         self, view: View, scale: np.ndarray, shift: np.ndarray, name: str, stream: int
     ) -> View:
-        """scale * x + shift per channel: folded into the convolution that computes x where there is
+        """Computes scale * x + shift per channel: folded into the convolution that computes x where there is
         one.
 
         The convolution without it stays in the graph; if nobody else reads it, it is dead and never

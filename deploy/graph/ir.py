@@ -148,6 +148,7 @@ class Depthwise(Node):
     dilation: tuple[int, int] = (1, 1)
 
     def reads(self, channel):
+        """The (node, channel) pairs that one output channel is computed from."""
         return [(self.view.nodes[channel], int(self.view.channels[channel]))]
 
     @property
@@ -179,6 +180,7 @@ class Map(Node):
     operation: Operation
 
     def reads(self, channel):
+        """The (node, channel) pairs that one output channel is computed from."""
         return [(self.source, channel)]
 
 
@@ -189,4 +191,5 @@ class Sum(Node):
     views: list[View]
 
     def reads(self, channel):
+        """The (node, channel) pairs that one output channel is computed from."""
         return [(v.nodes[channel], int(v.channels[channel])) for v in self.views]

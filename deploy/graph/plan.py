@@ -31,7 +31,7 @@ class Group:
 
     @property
     def role(self) -> str:
-        """ "own": read by its own stream only; "shared": by several; "given": only by others."""
+        """Who reads it: "own" stream only, "shared" by several, "given" to others only."""
         if len(self.users) > 1:
             return "shared"
         return "own" if self.users <= {self.node.stream} else "given"

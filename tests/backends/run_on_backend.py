@@ -44,13 +44,17 @@ def main():
     def predict(model, x):
         # By name: a backend may hand a dict over in another order.
         outputs = model.predict(x, verbose=0)
-        result.update({f"{'-'.join(x)}-{name}": out.ravel()[:50].tolist() for name, out in outputs.items()})
+        result.update(
+            {f"{'-'.join(x)}-{name}": out.ravel()[:50].tolist() for name, out in outputs.items()}
+        )
         return outputs
 
     layer = fill(one_layer(("rgb", "depth")))
     predict(layer, images(layer, (6, 6), batch=2))
 
-    tiny = partial(resnet, block=basic_block, blocks=(1, 1, 1, 1), widths=(8, 8, 8, 8), stem=narrow_stem)
+    tiny = partial(
+        resnet, block=basic_block, blocks=(1, 1, 1, 1), widths=(8, 8, 8, 8), stem=narrow_stem
+    )
     BACKBONES["tiny"] = tiny
     options = {"filters": 8, "pooling_stages": 1}
     model = fill(Segmenter(("zeta", "alpha"), 4, "tiny", sparsity=0.01, decoder_options=options))

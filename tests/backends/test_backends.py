@@ -18,10 +18,19 @@ HERE = Path(__file__).parent
 @functools.cache
 def results(backend):
     """What run_on_backend.py prints."""
-    env = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(HERE.parent)}
+    env = {
+        **os.environ,
+        "KERAS_BACKEND": backend,
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYTHONPATH": str(HERE.parent),
+    }
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
-            [sys.executable, HERE / "run_on_backend.py", folder], env=env, capture_output=True, text=True, timeout=300
+            [sys.executable, HERE / "run_on_backend.py", folder],
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=300,
         )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])

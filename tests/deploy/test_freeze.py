@@ -21,7 +21,8 @@ PLAIN = {
 
 def relative_error(trained, plain):
     return max(
-        np.abs(np.asarray(trained[name]) - np.asarray(plain[name])).max() / np.abs(np.asarray(trained[name])).max()
+        np.abs(np.asarray(trained[name]) - np.asarray(plain[name])).max()
+        / np.abs(np.asarray(trained[name])).max()
         for name in plain
     )
 
@@ -87,7 +88,11 @@ def test_only_channels_that_somebody_reads_are_computed():
     # Own parts: 0-2 and 3-5. "b" gives up 1, "a" gives up 3 and 4.
     set_gammas(model, [on, off, on, on, on, on], [on, on, on, off, off, on])
     plain = freeze(model, "all", image_shape=(6, 6))
-    widths = {l.name: l.filters for l in plain.layers if isinstance(l, keras.layers.Conv2D)}
+    widths = {
+        layer.name: layer.filters
+        for layer in plain.layers
+        if isinstance(layer, keras.layers.Conv2D)
+    }
     # "a" computes channel 1 for both, "b" computes 3 and 4 for both; 0, 2 and 5 stay private.
     assert {k: v for k, v in widths.items() if k.startswith("norm1") or k.startswith("conv1")} == {
         "conv1_b_own": 3, "conv1_b_shared": 2, "conv1_a_own": 3, "conv1_a_shared": 1,
@@ -112,7 +117,11 @@ def test_one_stream_alone_drops_what_only_the_other_needs():
     model = trained_looking(tiny("subpart", channels=6), share=0)
     set_gammas(model, [0, 1, 1, 1, 1, 1], [1] * 6)
     plain = freeze(model, "b", image_shape=(6, 6))
-    widths = [l.filters for l in plain.layers if isinstance(l, keras.layers.Conv2D) and "conv1" in l.name]
+    widths = [
+        layer.filters
+        for layer in plain.layers
+        if isinstance(layer, keras.layers.Conv2D) and "conv1" in layer.name
+    ]
     assert sorted(widths) == [1, 5]
     set_gammas(model, [1] * 6, [1] * 6)
     assert set(freeze(model, "b", image_shape=(6, 6)).input) == {"b"}
@@ -121,7 +130,11 @@ def test_one_stream_alone_drops_what_only_the_other_needs():
 def test_the_ensemble_alone_is_one_classifier():
     model = trained_looking(Segmenter(backbone="narrow", **SMALL))
     plain = freeze(model, "ensemble", image_shape=(32, 32))
-    assert [l.name for l in plain.layers if isinstance(l, keras.layers.Conv2D) and l.filters == 5] == ["ensemble"]
+    assert [
+        layer.name
+        for layer in plain.layers
+        if isinstance(layer, keras.layers.Conv2D) and layer.filters == 5
+    ] == ["ensemble"]
 
 
 def test_a_relu6_does_not_commute_with_a_mean_and_is_still_right():

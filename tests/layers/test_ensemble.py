@@ -18,14 +18,19 @@ def test_weighs_in_the_order_of_the_modalities():
     layer.alpha.assign([0.0, 1.0, -2.0])
     weights = np.exp([0.0, 1.0, -2.0]) / np.exp([0.0, 1.0, -2.0]).sum()
     expected = sum(w * x[m] for w, m in zip(weights, MODALITIES, strict=True))
-    np.testing.assert_allclose(np.asarray(layer(x)), expected, atol=1e-6)  # three float32 products of size ~2
+    np.testing.assert_allclose(
+        np.asarray(layer(x)), expected, atol=1e-6
+    )  # three float32 products of size ~2
 
 
 def test_only_alpha_learns_from_the_ensemble():
     import tensorflow as tf
 
     layer = ModalityEnsemble(("rgb", "depth"))
-    x = {m: tf.Variable(tf.random.stateless_normal((2, 3), (0, i))) for i, m in enumerate(("rgb", "depth"))}
+    x = {
+        m: tf.Variable(tf.random.stateless_normal((2, 3), (0, i)))
+        for i, m in enumerate(("rgb", "depth"))
+    }
     with tf.GradientTape() as tape:
         loss = ops.sum(ops.square(layer(dict(x))))
     alpha, rgb = tape.gradient(loss, [layer.alpha.value, x["rgb"]])

@@ -90,7 +90,9 @@ def test_a_replaced_channel_gets_no_task_gradient_and_its_donor_gets_it():
         loss = ops.sum(norm(x, training=True)["rgb"] * target)
     rgb, depth = norm.norm("rgb"), norm.norm("depth")
     variables = [v.value for v in (rgb.gamma, rgb.beta, depth.gamma, depth.beta)]
-    rgb_gamma, rgb_beta, depth_gamma, depth_beta = (np.asarray(g) for g in tape.gradient(loss, variables))
+    rgb_gamma, rgb_beta, depth_gamma, depth_beta = (
+        np.asarray(g) for g in tape.gradient(loss, variables)
+    )
     assert rgb_gamma[0] == 0 and rgb_beta[0] == 0
     assert (rgb_gamma[1:] != 0).all()
     assert depth_gamma[0] != 0 and depth_beta[0] != 0

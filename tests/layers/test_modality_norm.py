@@ -10,7 +10,10 @@ from cen_keras.layers import ModalityNorm
 
 def streams(modalities, channels=6, seed=0):
     rng = np.random.default_rng(seed)
-    return {m: rng.normal(i, 1 + i, (3, 4, 5, channels)).astype("float32") for i, m in enumerate(modalities)}
+    return {
+        m: rng.normal(i, 1 + i, (3, 4, 5, channels)).astype("float32")
+        for i, m in enumerate(modalities)
+    }
 
 
 def built(modalities, x, **options):
@@ -30,7 +33,9 @@ def test_training_normalises_each_modality_by_its_own_batch(modalities):
         # float32 sums of 60 values of size ~3: relative error about sqrt(60) * 6e-8, values below 10.
         np.testing.assert_allclose(np.asarray(out[m]), expected, atol=1e-5)
         # Momentum 0.9: a tenth of the batch's mean enters the moving mean, which starts at 0.
-        np.testing.assert_allclose(np.asarray(layer.norms[index].moving_mean), 0.1 * mean, atol=1e-6)
+        np.testing.assert_allclose(
+            np.asarray(layer.norms[index].moving_mean), 0.1 * mean, atol=1e-6
+        )
 
 
 def test_frozen_statistics_stay_while_scales_learn():
@@ -48,7 +53,9 @@ def test_instance_norm_uses_the_statistics_of_each_image():
     out = built(("rgb", "depth"), x, kind="instance")(x, training=False)
     mean, variance = (f(x["depth"], (1, 2), keepdims=True) for f in (np.mean, np.var))
     # float32 over 20 values of size ~3.
-    np.testing.assert_allclose(np.asarray(out["depth"]), (x["depth"] - mean) / np.sqrt(variance + 1e-5), atol=1e-5)
+    np.testing.assert_allclose(
+        np.asarray(out["depth"]), (x["depth"] - mean) / np.sqrt(variance + 1e-5), atol=1e-5
+    )
 
 
 def test_penalty_counts_each_modality_s_own_part_once():
@@ -74,7 +81,9 @@ def test_one_modality_has_no_exchange_and_no_penalty():
 def test_exchange_follows_the_order_of_the_modalities_and_not_of_the_alphabet():
     modalities = ("zeta", "alpha")
     x = streams(modalities, channels=4)
-    layer = built(modalities, x, exchange_threshold=0.02, gamma_initializer=keras.initializers.Constant(0.01))
+    layer = built(
+        modalities, x, exchange_threshold=0.02, gamma_initializer=keras.initializers.Constant(0.01)
+    )
     plain = built(modalities, x, gamma_initializer=keras.initializers.Constant(0.01))(x)
     out = layer(x)
     # Each modality's own half is replaced: zeta's is the first.
@@ -99,8 +108,13 @@ def test_mixed_precision_compares_float32_scales():
 
 def test_config_round_trip():
     layer = ModalityNorm(
-        ("zeta", "alpha"), exchange_threshold=0.01, exchange_scope="all", sparsity=0.1, freeze_statistics=True,
-        gamma_initializer=keras.initializers.RandomUniform(0, 1, seed=3), gamma_constraint="non_neg",
+        ("zeta", "alpha"),
+        exchange_threshold=0.01,
+        exchange_scope="all",
+        sparsity=0.1,
+        freeze_statistics=True,
+        gamma_initializer=keras.initializers.RandomUniform(0, 1, seed=3),
+        gamma_constraint="non_neg",
     )
     again = ModalityNorm.from_config(layer.get_config())
     assert again.get_config() == layer.get_config()

@@ -41,7 +41,9 @@ def test_takes_the_size_of_other_streams():
     streams = {"rgb": np.ones((1, 3, 4, 2), "float32")}
     out = BilinearResize()(streams, like={"rgb": np.ones((1, 9, 7, 5), "float32")})
     assert out["rgb"].shape == (1, 9, 7, 2)
-    np.testing.assert_allclose(np.asarray(out["rgb"]), 1, atol=1e-6)  # weights sum to one in float32
+    np.testing.assert_allclose(
+        np.asarray(out["rgb"]), 1, atol=1e-6
+    )  # weights sum to one in float32
 
 
 @pytest.mark.parametrize(("size_in", "size_out"), [(5, 9), (9, 5), (1, 4), (4, 1), (3, 3)])

@@ -17,9 +17,15 @@ def images():
 @pytest.mark.parametrize(
     ("shared", "plain"),
     [
-        (SharedConv2D(4, 3, strides=2, padding="same"), keras.layers.Conv2D(4, 3, strides=2, padding="same")),
+        (
+            SharedConv2D(4, 3, strides=2, padding="same"),
+            keras.layers.Conv2D(4, 3, strides=2, padding="same"),
+        ),
         (SharedDepthwiseConv2D(3, padding="same"), keras.layers.DepthwiseConv2D(3, padding="same")),
-        (SharedConv2DTranspose(4, 4, strides=2, padding="same"), keras.layers.Conv2DTranspose(4, 4, strides=2, padding="same")),
+        (
+            SharedConv2DTranspose(4, 4, strides=2, padding="same"),
+            keras.layers.Conv2DTranspose(4, 4, strides=2, padding="same"),
+        ),
     ],
 )
 def test_every_stream_meets_the_same_weights(shared, plain, images):
@@ -38,7 +44,9 @@ def test_symmetric_padding_adds_the_same_on_both_sides(kernel, strides, dilation
     out = layer(images)
     margin = (kernel - 1) // 2 * dilation
     padded = np.pad(images["rgb"], ((0, 0), (margin, margin), (margin, margin), (0, 0)))
-    expected = keras.ops.conv(padded, layer.kernel, strides, "valid", dilation_rate=dilation) + layer.bias
+    expected = (
+        keras.ops.conv(padded, layer.kernel, strides, "valid", dilation_rate=dilation) + layer.bias
+    )
     # Two orders of summing at most 7 * 7 * 3 products of size ~1 in float32.
     np.testing.assert_allclose(np.asarray(out["rgb"]), np.asarray(expected), atol=1e-5)
     assert out["rgb"].shape == layer.compute_output_shape({"rgb": images["rgb"].shape})["rgb"]

@@ -24,7 +24,9 @@ def test_every_stream_and_the_ensemble_give_logits(modalities, tmp_path):
     assert set(out) == {*modalities, "ensemble"}
     assert all(tuple(logits.shape) == (2, 16, 24, 5) for logits in out.values())
     weights = np.exp(model.get_layer("ensemble").alpha)
-    mean = sum(w * np.asarray(out[m]) for w, m in zip(weights / weights.sum(), modalities, strict=True))
+    mean = sum(
+        w * np.asarray(out[m]) for w, m in zip(weights / weights.sum(), modalities, strict=True)
+    )
     # Weights and up to three products and sums, each rounded to float32 (6e-8 relative to the largest logit).
     np.testing.assert_allclose(np.asarray(out["ensemble"]), mean, atol=1e-6 * np.abs(mean).max())
 
@@ -36,7 +38,9 @@ def test_every_stream_and_the_ensemble_give_logits(modalities, tmp_path):
 
 
 def test_any_image_size_gives_a_quarter_rounded_up():
-    out = Segmenter(num_classes=3, **SMALL)({"rgb": np.zeros((1, 50, 70, 3)), "depth": np.zeros((1, 50, 70, 1))})
+    out = Segmenter(num_classes=3, **SMALL)(
+        {"rgb": np.zeros((1, 50, 70, 3)), "depth": np.zeros((1, 50, 70, 1))}
+    )
     assert tuple(out["rgb"].shape) == (1, 13, 18, 3)
 
 
@@ -56,7 +60,11 @@ def test_every_block_exchanges_once_and_before_a_convolution(backbone, exchangin
     layers = StreamLayers(("rgb", "depth"), exchange_threshold=0.02)
     inputs = {m: keras.Input((64, 64, 3), name=m) for m in ("rgb", "depth")}
     model = keras.Model(inputs, BACKBONES[backbone](layers, inputs))
-    norms = [l for l in model.layers if isinstance(l, ModalityNorm) and l.exchange_threshold is not None]
+    norms = [
+        layer
+        for layer in model.layers
+        if isinstance(layer, ModalityNorm) and layer.exchange_threshold is not None
+    ]
     assert len(norms) == exchanging
     suffix = "_norm1" if backbone in ("resnet18", "resnet34") else "_norm2"
     assert all(norm.name.endswith(suffix) for norm in norms)
@@ -76,9 +84,15 @@ def test_fit_gives_one_label_to_every_output_and_counts_the_penalty_once():
     label = np.random.default_rng(0).integers(0, 3, (2, 32, 32))
     model.compile("sgd", loss=SegmentationLoss())
     logs = model.evaluate(x, label, verbose=0, return_dict=True)
-    penalised = sum(
-        norm.gamma.shape[0] for l in model.layers if isinstance(l, ModalityNorm) and l.sparsity for norm in l.norms
-    ) // 2
+    penalised = (
+        sum(
+            norm.gamma.shape[0]
+            for layer in model.layers
+            if isinstance(layer, ModalityNorm) and layer.sparsity
+            for norm in layer.norms
+        )
+        // 2
+    )
     streams = sum(logs[f"{name}_loss"] for name in ("rgb", "depth", "ensemble"))
     # Each penalised scale is still 0.3; float32 sum of a few hundred terms.
     assert logs["loss"] == pytest.approx(streams + 0.1 * 0.3 * penalised, rel=1e-5)

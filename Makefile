@@ -1,0 +1,40 @@
+# The project's menu. Everything runs in .venv, which `make` sets up from setup.cfg and constraints.txt.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test test-all lint format bench clean
+
+help: ## This list.
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(READY): setup.cfg constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "cen_keras needs Python 3.11 or newer; name one with PYTHON=..., found `$(PYTHON) --version`." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,export,dev]"
+	@touch $@
+
+demo: $(READY) ## Train a small CEN on rooms, freeze, export, verify, bench: runs/demo/report.html.
+	$(BIN)/python -m deploy walkthrough --out runs/demo
+
+test: $(READY) ## The tests.
+	$(BIN)/python -m pytest -q -m "not slow"
+
+test-all: $(READY) ## The tests, the slow ones too.
+	$(BIN)/python -m pytest -q
+
+bench: $(READY) ## Measure the edge figures again: runs/bench/*.json.
+	$(BIN)/python -m deploy benchmarks --out runs/bench
+
+lint: $(READY) ## Check style and formatting.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(READY) ## Apply formatting.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## Remove the environment and build products; runs/ stays.
+	rm -rf $(VENV) build dist *.egg-info
