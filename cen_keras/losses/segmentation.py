@@ -21,7 +21,8 @@ class SegmentationLoss(keras.losses.Loss):
 
         loss = sum over valid pixels of -log softmax(logits)[label] / number of valid pixels
 
-    and a batch without a valid pixel gives 0. `sample_weight`, shaped (b,), multiplies each image's
+    and a batch without a valid pixel gives 0. A label that is neither a class nor `ignore` makes it
+    NaN, since a compiled step cannot raise. `sample_weight`, shaped (b,), multiplies each image's
     share.
 
     Args:
@@ -63,11 +64,16 @@ class SegmentationLoss(keras.losses.Loss):
         labels = ops.cast(y_true, "int32")
         if tuple(logits.shape[1:3]) != tuple(labels.shape[1:3]) or None in logits.shape[1:3]:
             logits = resize_bilinear(logits, ops.shape(labels)[1:3])
+        classes = logits.shape[-1]
         valid = ops.not_equal(labels, self.ignore)
-        # An ignored label may lie outside the classes; any class does, since its weight is zero.
-        classes = ops.where(valid, labels, 0)
+        wrong = ops.logical_and(valid, ops.logical_or(labels < 0, labels >= classes))
+        # An ignored label lies outside the classes; any class does, since its weight is zero. The
+        # sum with a one-hot costs less on a CPU than Keras' sparse cross-entropy does on
+        # TensorFlow.
+        chosen = ops.one_hot(ops.where(ops.logical_or(wrong, ~valid), 0, labels), classes)
+        entropy = ops.logsumexp(logits, axis=-1) - ops.sum(chosen * logits, axis=-1)
+        entropy = ops.where(wrong, float("nan"), entropy)
         weights = ops.cast(valid, "float32")
-        entropy = ops.sparse_categorical_crossentropy(classes, logits, from_logits=True)
         sums = ops.sum(entropy * weights, axis=(1, 2))
         if self.pixels_per_image is not None:
             return sums / self.pixels_per_image

@@ -97,6 +97,13 @@ def test_sample_weight_drops_an_image(batch):
     assert first == pytest.approx(float(loss(labels[:1], logits[:1])) / 2, rel=TOLERANCE)
 
 
+@pytest.mark.parametrize("label", [-1, 5, 254])
+def test_a_label_outside_the_classes_is_nan(batch, label):
+    labels, logits = batch
+    labels[0, 3, 4] = label
+    assert np.isnan(float(SegmentationLoss()(labels, logits)))
+
+
 def test_serialises():
     loss = keras.losses.deserialize(
         keras.losses.serialize(SegmentationLoss(ignore=7, pixels_per_image=3.0))
