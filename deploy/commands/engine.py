@@ -1,0 +1,89 @@
+"""Build the TensorRT engine of an .onnx artifact, on the board that is to run it.
+
+    python3 -m deploy engine static_w8a8.onnx
+    python3 -m deploy engine static_w8a8.onnx --dry-run --tensorrt 10.3     (anywhere)
+
+The engine lies beside the artifact, under a name that holds the GPU, the version of TensorRT and
+the artifact's checksum; one that is there already is kept. Building takes minutes. Not run on
+hardware by the authors; the trtexec line that is printed does the same with TensorRT's own tool.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from ..runtime.console import GOOD, Output
+
+SUMMARY = "build the TensorRT engine of an .onnx artifact (on the board)"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("artifact", metavar="ARTIFACT", help="an .onnx file with its manifest")
+    half = parser.add_mutually_exclusive_group()
+    half.add_argument(
+        "--half",
+        dest="half",
+        action="store_true",
+        default=None,
+        help="allow 16-bit floats in a float32 file, up to TensorRT 10 (default: if it is 8-bit)",
+    )
+    half.add_argument("--no-half", dest="half", action="store_false", help="forbid them")
+    parser.add_argument(
+        "--workspace", type=int, default=1024, metavar="MB", help="scratch memory (default: 1024)"
+    )
+    parser.add_argument(
+        "--effort", type=int, default=3, choices=range(6), help="0 to 5, from TensorRT 8.6 on"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="build it again, as with other options"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only print the plan and the trtexec line"
+    )
+    parser.add_argument(
+        "--tensorrt",
+        type=_version,
+        metavar="X.Y",
+        help="with --dry-run: for this version instead of the installed one",
+    )
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Builds, or says how it would."""
+    from ..export.to_tensorrt import build, plan, trtexec_line
+    from ..runtime import manifest as manifests
+    from ..runtime.trt_engine import load_tensorrt, version_of
+
+    options = {
+        "half": arguments.half,
+        "workspace_mb": arguments.workspace,
+        "effort": arguments.effort,
+    }
+    path, built = None, False
+    if arguments.dry_run:
+        manifest = manifests.load(arguments.artifact)
+        version = arguments.tensorrt or version_of(load_tensorrt())
+        chosen = plan(version, manifest.scheme, **options)
+    else:
+        path, chosen, built = build(arguments.artifact, force=arguments.force, **options)
+        output.say(f"{path}: {'built' if built else 'was there already'}")
+    name = path or re.sub(r"\.onnx$", "", str(arguments.artifact)) + ".engine"
+    line = trtexec_line(arguments.artifact, name, chosen)
+    flags = ", ".join(chosen.network_flags + chosen.builder_flags) or "none"
+    output.say(f"TensorRT {chosen.version[0]}.{chosen.version[1]}, flags: {flags}")
+    if chosen.note:
+        output.say(chosen.note)
+    output.say(f"the same with trtexec: {line}")
+    output.result(
+        {"engine": str(path) if path else None, "built": built, "trtexec": line, "flags": flags}
+    )
+    return GOOD
+
+
+def _version(text: str) -> tuple[int, int]:
+    if not re.fullmatch(r"\d+\.\d+", text):
+        raise argparse.ArgumentTypeError(f"found {text!r}, wanted a version such as 10.3")
+    major, minor = text.split(".")
+    return int(major), int(minor)

@@ -1,0 +1,61 @@
+"""What the builder and the runner of TensorRT engines share: the library, and an engine's name.
+
+An engine fits one GPU and one version of TensorRT. Its file therefore lies beside the artifact
+under a name that holds both, and the checksum of what it was built from:
+
+    static_w8a8.orin-sm87-16.trt10.3.0.1f0c5e6b7a89.engine
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from .errors import InputError
+from .files import PathLike
+
+
+def load_tensorrt() -> Any:
+    """The TensorRT module.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        import tensorrt
+    except ImportError:
+        raise InputError(
+            "TensorRT is not installed for this Python. It comes with JetPack, for the system's "
+            "python3 (apt install python3-libnvinfer), not from PyPI; or run the artifact with "
+            "the engine 'ort'"
+        ) from None
+    return tensorrt
+
+
+def version_of(tensorrt: Any) -> tuple[int, int]:
+    """Major and minor version.
+
+    Raises:
+        InputError: older than 8.5, the first with the calls that the runner uses.
+    """
+    found = re.match(r"(\d+)\.(\d+)", str(tensorrt.__version__))
+    version = (int(found.group(1)), int(found.group(2))) if found else (0, 0)
+    if version < (8, 5):
+        raise InputError(
+            f"TensorRT here is {tensorrt.__version__}, wanted 8.5 or later (JetPack 5.1)"
+        )
+    return version
+
+
+def engine_path(artifact: PathLike, device_tag: str, version: str, sha256: str) -> Path:
+    """Where the engine of an artifact lies.
+
+    Args:
+        artifact: the `.onnx` file.
+        device_tag: of `Cuda.device_tag`.
+        version: of TensorRT, in full.
+        sha256: of the artifact.
+    """
+    artifact = Path(artifact)
+    return artifact.with_name(f"{artifact.stem}.{device_tag}.trt{version}.{sha256[:12]}.engine")

@@ -1,0 +1,133 @@
+"""Runs .onnx artifacts as TensorRT engines, through the calls that are the same from 8.5 to 11.
+
+Tensors are addressed by name (`set_tensor_address`, `execute_async_v3`); the older calls by index
+are gone in TensorRT 10. The engine must have been built on this board: `python -m deploy engine`.
+
+Not run on hardware by the authors: tested against recorded doubles of the API of 8.5, 10.3 and 11,
+which refuse any call that the version does not have.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+
+from .cuda import TO_DEVICE, TO_HOST, Cuda
+from .errors import InputError
+from .files import PathLike
+from .manifest import Manifest
+from .runner import Runner
+from .trt_engine import engine_path, load_tensorrt, version_of
+
+# By name: `tensorrt.nptype` of 8.5 needs a name that numpy has dropped.
+_DTYPES = {"FLOAT": "float32", "HALF": "float16", "INT8": "int8", "INT32": "int32"}
+
+
+class TensorRTRunner(Runner):
+    """An .onnx artifact whose engine was built on this board.
+
+    Args:
+        path: the `.onnx` file; the engine lies beside it.
+        manifest: of the file.
+        threads: not used; the GPU does the work.
+        tensorrt: a stand-in for the module; None = the real one.
+        cuda: a stand-in for `Cuda`; None = the real one.
+
+    Raises:
+        InputError: TensorRT or CUDA is not there, no engine was built for this board, or it does
+            not load or does not fit the manifest.
+    """
+
+    def __init__(
+        self,
+        path: PathLike,
+        manifest: Manifest,
+        threads: int | None = None,
+        tensorrt: Any = None,
+        cuda: Any = None,
+    ):
+        super().__init__(path, manifest)
+        trt = tensorrt or load_tensorrt()
+        version_of(trt)
+        self.engine = f"TensorRT {trt.__version__}"
+        self._cuda = cuda or Cuda()
+        tag = self._cuda.device_tag()
+        file = engine_path(path, tag, trt.__version__, manifest.file_sha256)
+        if not file.is_file():
+            raise InputError(
+                f"{path}: no engine for {tag} and TensorRT {trt.__version__} beside it; build it "
+                f"here, once: python3 -m deploy engine {path}"
+            )
+        # Both must outlive the engine.
+        self._logger = trt.Logger(trt.Logger.WARNING)
+        self._runtime = trt.Runtime(self._logger)
+        self._engine = self._runtime.deserialize_cuda_engine(file.read_bytes())
+        if self._engine is None:
+            raise InputError(f"{file}: TensorRT cannot load it; delete it and build it again")
+        self._check_engine(trt)
+        self._context = self._engine.create_execution_context()
+        if self._context is None:
+            raise InputError(f"{file}: not enough GPU memory to run it; close other programs")
+        self._stream = self._cuda.create_stream()
+        self._addresses: dict[str, int] = {}
+        # Also when the constructor fails halfway, or the runner is simply forgotten.
+        self._finalizer = weakref.finalize(
+            self, _release, self._cuda, self._addresses, self._stream
+        )
+        for spec in (*self.inputs.values(), *self.outputs.values()):
+            size = int(np.prod(spec.shape)) * np.dtype(spec.dtype).itemsize
+            address = self._cuda.allocate(size)
+            self._addresses[spec.tensor_name] = address
+            if not self._context.set_tensor_address(spec.tensor_name, address):
+                raise InputError(f"{file}: TensorRT refuses an address for {spec.tensor_name!r}")
+
+    def close(self) -> None:
+        """Gives the GPU's memory back; the runner cannot be used any more."""
+        self._finalizer()
+
+    def _check_engine(self, trt: Any) -> None:
+        """Holds the engine's tensors against the manifest."""
+        found: dict[Any, dict[str, tuple]] = {}
+        for index in range(self._engine.num_io_tensors):
+            name = self._engine.get_tensor_name(index)
+            kind = self._engine.get_tensor_dtype(name).name
+            shape = tuple(self._engine.get_tensor_shape(name))
+            tensors = found.setdefault(self._engine.get_tensor_mode(name), {})
+            tensors[name] = (shape, _DTYPES.get(kind, "object"))
+        for mode, side in (
+            (trt.TensorIOMode.INPUT, self.inputs),
+            (trt.TensorIOMode.OUTPUT, self.outputs),
+        ):
+            tensors = found.get(mode, {})
+            wanted = {spec.tensor_name for spec in side.values()}
+            if set(tensors) != wanted:
+                raise InputError(
+                    f"{self.path}: the engine has {', '.join(sorted(tensors))}, the manifest "
+                    f"{', '.join(sorted(wanted))}; build the engine again"
+                )
+            for spec in side.values():
+                shape, dtype = tensors[spec.tensor_name]
+                self._check_tensor(spec, shape, np.dtype(dtype))
+
+    def _invoke(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        for name, array in feeds.items():
+            address = self._addresses[self.inputs[name].tensor_name]
+            self._cuda.copy(address, array, TO_DEVICE, self._stream)
+        if not self._context.execute_async_v3(self._stream):
+            raise RuntimeError(f"{self.path}: TensorRT could not run the engine; see its log above")
+        results = {}
+        for name, spec in self.outputs.items():
+            results[name] = np.empty(spec.shape, spec.dtype)
+            address = self._addresses[spec.tensor_name]
+            self._cuda.copy(address, results[name], TO_HOST, self._stream)
+        self._cuda.synchronize(self._stream)
+        return results
+
+
+def _release(cuda: Any, addresses: dict[str, int], stream: int) -> None:
+    for address in addresses.values():
+        cuda.free(address)
+    addresses.clear()
+    cuda.destroy_stream(stream)
