@@ -1,11 +1,18 @@
 """Light-weight RefineNet (Nekrasov et al., BMVC 2018) over streams: the decoder for edge devices.
 
-RefineNet with 1x1 convolutions in place of 3x3 ones and without residual units: each level is reduced to a common
-width, joined with the upsampled coarser level, and passed through chained residual pooling. Upsampling has half-pixel
-centres, which every engine takes in int8.
+RefineNet with 1x1 convolutions in place of 3x3 ones and without residual units: each level is
+reduced to a common width, joined with the upsampled coarser level, and passed through chained
+residual pooling. Upsampling has half-pixel centres, which every engine takes in int8.
 """
 
 from cen_keras.layers.stream_layers import StreamLayers, Streams
+
+# PyTorch's default for convolutions, with which this decoder is known to train. No norm checks its
+# sums: He's, with six times the variance, lets the first logits grow to thousands.
+TORCH_DEFAULT = {
+    "class_name": "VarianceScaling",
+    "config": {"scale": 1 / 3, "mode": "fan_in", "distribution": "uniform"},
+}
 
 
 def chained_residual_pooling(
@@ -16,7 +23,9 @@ def chained_residual_pooling(
     top = x
     for stage in range(1, stages + 1):
         top = layers.max_pool(top, 5, name=f"{name}_pool{stage}")
-        top = layers.conv(top, filters, 1, name=f"{name}_conv{stage}")
+        top = layers.conv(
+            top, filters, 1, name=f"{name}_conv{stage}", kernel_initializer=TORCH_DEFAULT
+        )
         x = layers.add(x, top, name=f"{name}_add{stage}")
     return x
 
@@ -45,13 +54,19 @@ def light_refinenet(
         name = f"decoder_{level.lower()}"
         lateral = features[level]
         if level in ("P5", "P4"):
-            lateral = layers.dropout(lateral, dropout, name=f"{name}_dropout", seed=int(level[1]) * 100)
-        lateral = layers.conv(lateral, filters, 1, name=f"{name}_lateral")
+            lateral = layers.dropout(
+                lateral, dropout, name=f"{name}_dropout", seed=int(level[1]) * 100
+            )
+        lateral = layers.conv(
+            lateral, filters, 1, name=f"{name}_lateral", kernel_initializer=TORCH_DEFAULT
+        )
         if x is not None:
-            x = layers.conv(x, filters, 1, name=f"{name}_adapt")
+            x = layers.conv(x, filters, 1, name=f"{name}_adapt", kernel_initializer=TORCH_DEFAULT)
             x = layers.resize_like(x, lateral, name=f"{name}_resize")
             lateral = layers.add(lateral, x, name=f"{name}_join")
         x = chained_residual_pooling(layers, lateral, filters, pooling_stages, name=f"{name}_crp")
     x = layers.relu(x, name="decoder_relu")
     x = layers.dropout(x, dropout, name="decoder_dropout")
-    return layers.conv(x, num_classes, 3, use_bias=True, name="classifier", kernel_initializer="glorot_uniform")
+    return layers.conv(
+        x, num_classes, 3, use_bias=True, name="classifier", kernel_initializer="glorot_uniform"
+    )
