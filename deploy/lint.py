@@ -61,6 +61,7 @@ def lint_file(
         InputError: there is no such file, or it is no whole ONNX file.
     """
     path = Path(path)
+    profile(profile_name)
     if not path.is_file():
         raise InputError(f"{path}: no such file; `deploy export --target onnx` writes one")
     return lint(parse(path.read_bytes(), str(path)), profile_name, samples)
@@ -80,8 +81,3 @@ def to_json(path: PathLike, profile_name: str, findings: list[Finding]) -> dict[
         **counts(findings),
         "findings": [vars(finding) for finding in findings],
     }
-
-
-def first_lines(rule: str) -> str:
-    """What a rule is about: its docstring in one line."""
-    return " ".join((RULES[rule].__doc__ or "").split())

@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 
 from .core import ERROR, WARNING, Found, Graph, Profile, label, rule
-from .operators import supported
+from .operators import IMPLICITLY_QUANTISED, supported
 
 _IO_TYPES = {
     onnx.TensorProto.FLOAT,
@@ -95,7 +95,7 @@ def constants_fit(graph: Graph, profile: Profile) -> Found:
 @rule("G7")
 def operators_are_supported(graph: Graph, profile: Profile) -> Found:
     """The parser has every operator."""
-    known = supported(profile.tensorrt)
+    known = supported(profile.tensorrt) | IMPLICITLY_QUANTISED
     for node in graph.nodes:
         if node.domain in ("", "ai.onnx") and node.op_type not in known:
             found = f"{node.op_type} is not among the operators of {profile.summary}"

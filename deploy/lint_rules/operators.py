@@ -17,6 +17,10 @@ Relu Reshape Resize ReverseSequence Round Scan Scatter ScatterElements ScatterND
 Sign Sin Sinh Size Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum Tan Tanh
 ThresholdedRelu Tile TopK Transpose Unsqueeze Upsample Where Xor
 """
+# Integers built into the operator; rule Q0 tells of them.
+IMPLICITLY_QUANTISED = frozenset(
+    "QLinearConv QLinearMatMul ConvInteger MatMulInteger QGemm DynamicQuantizeLinear".split()
+)
 _SINCE_8_5 = "GridSample IsInf LayerNormalization Mod NonZero OneHot RoiAlign Shrink Trilu"
 _SINCE_10 = "Gelu GroupNormalization HardSwish Hardmax Mish Reciprocal"
 

@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 
 from .core import ERROR, WARNING, Found, Graph, Profile, attribute, label, rule, same
+from .operators import IMPLICITLY_QUANTISED
 
 _PAIR = ("QuantizeLinear", "DequantizeLinear")
 _AGAIN = "quantise again (deploy export --target onnx --scheme static_w8a8)"
@@ -12,8 +13,7 @@ _AGAIN = "quantise again (deploy export --target onnx --scheme static_w8a8)"
 @rule("Q0")
 def quantisation_is_explicit(graph: Graph, profile: Profile) -> Found:
     """No operator that has integers built in."""
-    kinds = ("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "QGemm")
-    for node in graph.of(*kinds, "DynamicQuantizeLinear"):
+    for node in graph.of(*IMPLICITLY_QUANTISED):
         found = f"{node.op_type} is not explicit quantisation"
         yield ERROR, label(node), found, "use quantise/dequantise pairs; " + _AGAIN
 

@@ -131,7 +131,12 @@ def ranges_fit_the_samples(graph: Graph, profile: Profile) -> Found:
     """
     if graph.samples is None:
         return
-    seen = _largest_values(graph)
+    try:
+        seen = _largest_values(graph)
+    except Exception as error:  # onnxruntime's errors share no public base class
+        reason = " ".join(str(error).split())[:200]
+        yield NOTE, "", f"ranges not looked at, onnxruntime cannot run the file: {reason}", "see E"
+        return
     for node in graph.of("QuantizeLinear"):
         scale, most = graph.scale(node), seen.get(node.input[0])
         if most is None or scale is None or scale.size != 1 or most == 0:
@@ -173,6 +178,8 @@ def _largest_values(graph: Graph) -> dict[str, float]:
     import onnxruntime
 
     tensors = sorted({n.input[0] for n in graph.of("QuantizeLinear")} - set(graph.initializers))
+    if not tensors:
+        return {}
     model = onnx.ModelProto()
     model.CopyFrom(graph.model)
     del model.graph.output[:]
