@@ -1,0 +1,140 @@
+"""The manifest says everything, and nothing that does not hold is let through."""
+
+import copy
+import json
+
+import pytest
+
+from deploy.runtime import manifest as manifests
+from deploy.runtime.errors import InputError
+from deploy.runtime.manifest import Manifest
+from deploy.runtime.tensors import Normalization, Quantization, TensorSpec
+
+
+def example():
+    image = Normalization(1 / 255, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
+    metres = Normalization(1.0, (0.0,), (1.0,))
+    code = Quantization(0.02, -3)
+    return Manifest(
+        task="segmentation",
+        target="tflite",
+        scheme="static_w8a8",
+        inputs={
+            "rgb": TensorSpec("rgb", (1, 8, 12, 3), "NHWC", "int8", "image", code, image),
+            "depth": TensorSpec("depth", (1, 1, 8, 12), "NCHW", "float32", "depth", None, metres),
+        },
+        outputs={"ensemble": TensorSpec("ensemble", (1, 2, 3, 2), "NHWC", "int8", "logits", code)},
+        classes=("wall", "floor"),
+        palette=((1, 2, 3), (4, 5, 6)),
+        dataset={"name": "rooms"},
+        run="..",
+        calibration={"count": 8, "seed": 0, "sha256": "00"},
+        freeze={"macs": {"before": 2, "after": 1}},
+        versions={"keras": "3"},
+    )
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "a.tflite"
+    return path, manifests.save(example(), path, b"content of the artifact")
+
+
+def test_what_was_saved_is_what_is_loaded(saved):
+    path, manifest = saved
+    assert manifests.load(path) == manifest
+    assert manifest.file_bytes == len(b"content of the artifact")
+    assert manifest.inputs["depth"].hwc == (8, 12, 1)
+
+
+def edit(path, change):
+    file = path.with_suffix(".json")
+    value = json.loads(file.read_text())
+    change(value)
+    file.write_text(json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda v: v.update(format="zip"), "format is 'zip'"),
+        (lambda v: v.update(format_version=2), "format version 2, this program reads 1; update"),
+        (lambda v: v.update(format_version=0), "export the artifact again"),
+        (lambda v: v["file"].update(sha256="0" * 64), "SHA-256"),
+        (lambda v: v["file"].update(bytes=3), "23 bytes, but its manifest says 3"),
+        (lambda v: v["inputs"]["rgb"].update(shape=[1, 8, 12]), "four positive whole numbers"),
+        (lambda v: v["inputs"]["rgb"].update(shape=[1, 8, True, 3]), "four positive"),
+        (lambda v: v["inputs"]["rgb"].update(dtype="int3"), "dtype is 'int3'"),
+        (lambda v: v["inputs"]["rgb"].update(quantization=None), "'quantization'"),
+        (lambda v: v["inputs"]["rgb"]["quantization"].update(scale=0), "positive number"),
+        (lambda v: v["inputs"]["rgb"]["quantization"].update(zero_point=0.5), "'zero_point'"),
+        (lambda v: v["inputs"]["rgb"]["normalization"].update(mean=[0.5]), "wanted 3 numbers"),
+        (lambda v: v["inputs"]["rgb"]["normalization"].update(std=[1, 0, 1]), "positive"),
+        (lambda v: v["inputs"]["depth"].update(shape=[1, 1, 4, 12]), "differ in size"),
+        (lambda v: v.update(inputs={}), "inputs is empty"),
+        (lambda v: v.update(classes=["wall"]), "1 classes but 2 colours"),
+        (lambda v: v.update(classes=["a", "b", "c"], palette=[[0, 0, 0]] * 3), "2 channels"),
+        (lambda v: v["depth"].update(unit="millimetre"), "unit of depth is 'millimetre'"),
+        (lambda v: v["depth"].update(valid_range=[1]), "valid_range"),
+    ],
+)
+def test_a_manifest_that_does_not_hold(saved, change, words):
+    path, _ = saved
+    edit(path, change)
+    with pytest.raises(InputError) as caught:
+        manifests.load(path)
+    assert words in str(caught.value)
+    assert str(path.with_suffix("")) in str(caught.value)
+
+
+def leaves(value, path=()):
+    if isinstance(value, dict) and path[:1] not in (("freeze",), ("versions",), ("dataset",)):
+        for key, item in value.items():
+            yield (*path, key)
+            if key != "calibration":
+                yield from leaves(item, (*path, key))
+
+
+def test_every_missing_field_is_named():
+    whole = example().to_json()
+    optional = {("depth", "missing"), ("outputs", "ensemble")}
+    for place in leaves(whole):
+        value = copy.deepcopy(whole)
+        inner = value
+        for key in place[:-1]:
+            inner = inner[key]
+        del inner[place[-1]]
+        if (
+            place in optional
+            or place[:2] in {("inputs", "rgb"), ("inputs", "depth")}
+            and len(place) == 2
+        ):
+            continue
+        if place == ("inputs", "depth", "quantization"):
+            continue  # a float tensor needs none
+        with pytest.raises(InputError, match=repr(place[-1])):
+            manifests.parse(value, "a.json")
+
+
+def test_files_that_are_missing_or_damaged(saved, tmp_path):
+    path, _ = saved
+    with pytest.raises(InputError, match="no such artifact"):
+        manifests.load(tmp_path / "b.tflite")
+    with pytest.raises(InputError, match="this is a manifest"):
+        manifests.load(path.with_suffix(".json"))
+    content = path.read_bytes()
+    path.write_bytes(content[:-1])
+    with pytest.raises(InputError, match="22 bytes"):
+        manifests.load(path)
+    path.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    with pytest.raises(InputError, match="SHA-256"):
+        manifests.load(path)
+    path.with_suffix(".json").write_text("{")
+    with pytest.raises(InputError, match="not JSON"):
+        manifests.load(path)
+    path.with_suffix(".json").write_text("[]")
+    with pytest.raises(InputError, match="wanted an object"):
+        manifests.load(path)
+    path.with_suffix(".json").unlink()
+    with pytest.raises(InputError, match="is not beside it"):
+        manifests.load(path)

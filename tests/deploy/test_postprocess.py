@@ -1,0 +1,130 @@
+"""From logits to classes, scores and pictures, against other libraries and counting by hand."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cen_keras.metrics.segmentation import SegmentationScores
+from deploy.runtime import pictures
+from deploy.runtime.errors import InputError
+from deploy.runtime.postprocess import class_map, dequantize, interpolation_matrix
+from deploy.runtime.scores import Confusion
+from deploy.runtime.tensors import Quantization, TensorSpec
+
+
+@settings(max_examples=25, deadline=None)
+@given(*[st.integers(1, 30)] * 4, st.integers(0, 1000))
+def test_class_maps_are_those_of_opencvs_interpolation(h, w, height, width, seed):
+    logits = np.random.default_rng(seed).normal(size=(h, w, 5)).astype(np.float32)
+    large = cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR)
+    classes = class_map(logits, height, width)
+    best = large.reshape(height, width, 5).max(-1)
+    chosen = np.take_along_axis(large.reshape(height, width, 5), classes[..., None].astype(int), -1)
+    # Two classes within float32 rounding of each other may change places.
+    assert (best - chosen[..., 0]).max() < 1e-5
+
+
+def test_the_first_of_equal_classes_wins():
+    assert class_map(np.zeros((2, 2, 4), np.float32), 5, 5).max() == 0
+
+
+def test_weights_of_a_pixel_sum_to_one():
+    # float32 rounding of two weights.
+    np.testing.assert_allclose(interpolation_matrix(7, 19).sum(1), 1, atol=1e-7)
+
+
+def test_dequantise():
+    spec = TensorSpec("a", (1, 1, 1, 3), "NHWC", "int8", "logits", Quantization(0.5, -2))
+    values = dequantize(np.array([-128, -2, 127], np.int8), spec)
+    assert values.tolist() == [-63.0, 0.0, 64.5]
+    assert values.dtype == np.float32
+
+
+def brute_force(labels, predictions, classes):
+    """IoU by sets of pixels."""
+    ious = []
+    for c in range(classes):
+        true = {i for i, v in enumerate(labels) if v == c}
+        seen = {i for i, v in enumerate(predictions) if v == c and labels[i] != 255}
+        if true | seen:
+            ious.append(len(true & seen) / len(true | seen))
+    return np.mean(ious) if ious else np.nan
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 60), st.integers(2, 6), st.integers(0, 10_000))
+def test_scores_are_those_of_sets_of_pixels_and_of_training(pixels, classes, seed):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, pixels).astype(np.uint8)
+    labels[rng.random(pixels) < 0.2] = 255
+    predictions = rng.integers(0, classes, pixels).astype(np.uint8)
+    confusion = Confusion(classes)
+    half = pixels // 2
+    confusion.add(labels[:half], predictions[:half])
+    confusion.add(labels[half:], predictions[half:])
+    result = confusion.result()
+    np.testing.assert_allclose(result["miou"], brute_force(labels, predictions, classes))
+    valid = labels != 255
+    if valid.any():
+        assert result["pixel_accuracy"] == pytest.approx(
+            (labels == predictions)[valid].mean(), abs=1e-12
+        )
+
+
+def test_scores_agree_with_the_training_metric():
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 4, (2, 9, 11)).astype(np.uint8)
+    labels[0, 0] = 255
+    labels[labels == 3] = 2  # a class that occurs in predictions only
+    predictions = rng.integers(0, 4, labels.shape).astype(np.uint8)
+    confusion, metric = Confusion(5), SegmentationScores(5)
+    confusion.add(labels, predictions)
+    metric.update_state(labels, predictions)
+    wanted = {name: float(value) for name, value in metric.result().items()}
+    for name, value in confusion.result().items():
+        # Keras computes in float32.
+        assert value == pytest.approx(wanted[name], abs=1e-6)
+
+
+def test_labels_outside_the_classes_are_refused():
+    with pytest.raises(InputError, match="a label is 7, but there are 3 classes"):
+        Confusion(3).add(np.array([0, 7], np.uint8), np.array([0, 1], np.uint8))
+    with pytest.raises(InputError, match="differ in shape"):
+        Confusion(3).add(np.zeros(3, np.uint8), np.zeros(4, np.uint8))
+
+
+def test_pictures_have_the_colours_of_the_palette():
+    palette = [(10, 20, 30), (40, 50, 60)]
+    painted = pictures.colorize(np.array([[0, 1, 255]], np.uint8), palette)
+    assert painted.tolist() == [[[10, 20, 30], [40, 50, 60], [0, 0, 0]]]
+    strip = pictures.legend(["wall", "floor"], palette, 120)
+    assert all((strip == colour).all(-1).any() for colour in palette)
+    only = pictures.legend(["wall", "floor"], palette, 120, present=[1])
+    assert not (only == palette[0]).all(-1).any()
+
+
+def test_near_is_brighter_than_far_and_missing_is_black():
+    painted = pictures.depth_picture(np.array([[0, 1, 2, 3, 4]], np.float32)).sum(-1)[0].astype(int)
+    assert painted[0] == 0
+    assert (np.diff(painted[1:]) < 0).all()
+    assert pictures.depth_picture(np.zeros((3, 4), np.float32)).max() == 0
+
+
+def test_differences_are_marked_where_they_are():
+    first, second = np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint8)
+    second[1, 2] = 3
+    marked = pictures.difference_map(first, second)
+    assert (marked != marked[0, 0]).any(-1).nonzero()[0].tolist() == [1]
+    mixed = pictures.overlay(
+        np.full((1, 1, 3), 100, np.uint8), np.full((1, 1, 3), 200, np.uint8), 0.5
+    )
+    assert mixed.tolist() == [[[150, 150, 150]]]
+
+
+def test_pages_hold_their_pictures():
+    row = pictures.side_by_side([("a", np.full((10, 20, 3), 9, np.uint8))] * 3, 30)
+    assert (row == 9).all(-1).sum() == 3 * 30 * 60
+    page = pictures.stack([row, row[:5, :7]])
+    assert page.shape == (row.shape[0] + 5, row.shape[1], 3)
