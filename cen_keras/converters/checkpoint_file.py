@@ -78,9 +78,7 @@ def read_checkpoint(path: str | os.PathLike) -> Mapping:
     try:
         with torch.serialization.safe_globals(ADMITTED):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    # A broken file makes torch raise almost anything: RuntimeError, EOFError, KeyError, ...
+    # A broken file makes torch raise almost anything: RuntimeError, EOFError, OSError, KeyError, ...
     except Exception as error:
         asked = re.search(r"GLOBAL (\S+)", str(error))
         if asked:
@@ -89,7 +87,9 @@ def read_checkpoint(path: str | os.PathLike) -> Mapping:
                 "hold only tensors and numbers. If you trust its author, save its state dict alone "
                 "with PyTorch and load that."
             ) from error
-        reason = (str(error).splitlines() or [""])[0][:120]
+        # What torch itself has to say stands at the end of a page on how to read untrusted files.
+        said = re.search(r"WeightsUnpickler error:\s*(.*)", str(error))
+        reason = said[1] if said else (str(error).splitlines() or [""])[0][:120]
         raise InputError(
             f"{path} cannot be read as a PyTorch checkpoint ({type(error).__name__}: {reason}); it "
             "may be truncated, of another program, or hold more than tensors. Copy or download "

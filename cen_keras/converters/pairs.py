@@ -158,7 +158,7 @@ def save_pairs(pairs: Iterable[Pair]) -> dict[str, np.ndarray]:
         if p.variable is None:
             state[p.key] = np.full(p.shape, p.fill, p.dtype)
             continue
-        value = keras.ops.convert_to_numpy(p.variable)
+        value = p.variable.numpy()
         axes = TO_TORCH[p.layout]
         value = value if axes is None else value.transpose(axes)
         state[p.key] = np.ascontiguousarray(value, p.dtype)

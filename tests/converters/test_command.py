@@ -1,0 +1,96 @@
+"""`python -m cen_keras.converters`: a file in, a file out, exit codes and one-line errors."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from seeded import images
+from tiny_resnets import narrow_resnets, random_state, refinenet
+
+from cen_keras.converters import __main__ as command
+from cen_keras.converters import torch_cen
+
+
+@pytest.fixture
+def checkpoint(tmp_path, monkeypatch):
+    """A checkpoint of a small model; --model resnet50 builds the same small model."""
+    pytest.importorskip("torch")
+    narrow_resnets(monkeypatch)
+    tiny = {"filters": 4, "deep_filters": 8}
+    monkeypatch.setitem(command.MODELS["refinenet50"], "decoder_options", tiny)
+    model = refinenet()
+    torch_cen.load(random_state(torch_cen.state_dict(model)), model)
+    torch_cen.save(model, tmp_path / "model.pth.tar")
+    return tmp_path / "model.pth.tar", model
+
+
+def run(*arguments):
+    return command.main([str(a) for a in arguments])
+
+
+def test_the_file_computes_what_the_checkpoint_says(checkpoint, tmp_path, capsys):
+    path, model = checkpoint
+    out = tmp_path / "new" / "model.keras"
+    assert run(path, "--model", "refinenet50", "--out", out, "--num-classes", 5) == 0
+    assert "5 classes" in capsys.readouterr().out
+    again = keras.models.load_model(out)
+    assert again.exchange_scope == "all" and again.exchange_threshold == 2e-2
+    x = images(model, (32, 48))
+    for name, logits in again(x).items():
+        np.testing.assert_array_equal(logits, model(x)[name])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--num-classes", 7], "(5,) instead of (7,)"),
+        (["--num-classes", 0], "at least 1"),
+        (["--num-classes", 5, "--modalities", "rgb"], "unexpected"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit(checkpoint, tmp_path, capsys, arguments, message):
+    out = tmp_path / "model.keras"
+    assert run(checkpoint[0], "--model", "refinenet50", "--out", out, *arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "out", "message"),
+    [
+        ("no.pth", None, "m.keras", "no.pth"),
+        ("text.pth", b"text", "m.keras", "text.pth cannot be read"),
+        ("text.pth", b"text", "m.h5", "must end in .keras"),
+    ],
+)
+def test_bad_files_are_one_line(tmp_path, capsys, name, content, out, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    assert run(tmp_path / name, "--model", "refinenet101", "--out", tmp_path / out) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+def test_ctrl_c(monkeypatch, capsys):
+    def interrupted(arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "convert", interrupted)
+    assert run("a", "--model", "refinenet50", "--out", "b.keras") == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_help_and_bad_arguments_need_no_framework():
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(['tensorflow', 'keras', 'torch', 'jax']));"
+        "from cen_keras.converters.__main__ import main; main(sys.argv[1:])"
+    )
+    for arguments, returncode in ((["--help"], 0), (["a", "--model", "vgg", "--out", "b"], 2)):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True
+        )
+        assert done.returncode == returncode
+        assert "refinenet101" in done.stdout + done.stderr
