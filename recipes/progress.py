@@ -66,7 +66,7 @@ class TrainingProgress(keras.callbacks.Callback):
             f"exchanged {percent(self.exchanged)} % in {logs.get('layers_exchanging', 0)} layers",
             f"{logs.get('seconds', 0):.0f} s",
         ]
-        self.console.print("  ".join(part for part in parts if part))
+        self.console.print("  ".join(part for part in parts if part), soft_wrap=True)
 
     def close(self):
         """Takes the bar off the terminal."""

@@ -104,10 +104,14 @@ def train(recipe: Recipe, run: Path, console: Any, scope: Any = None) -> dict[st
     write_json(run / "recipe.json", recipe.to_json())
     write_json(run / "data.json", data_json(recipe, validation))
     streams = [*model.modalities, "ensemble"]
+    for views in (loader.views, validation.views):
+        if hasattr(views, "prepare"):
+            views.prepare()
     console.print(
         f"{recipe.name} on {keras.backend.backend()}: {model.count_params():,} parameters, "
         f"{len(loader.views)} views, {recipe.epochs} epochs of {steps} steps, in {run}"
-        + (f"; going on after epoch {done}" if done else "")
+        + (f"; going on after epoch {done}" if done else ""),
+        soft_wrap=True,
     )
     logs = running.RunLogs(run, columns_of(streams))
     logs.initial_epoch = done
