@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from cen_keras.errors import InputError
 
+from ..host import stderr_kept_back
 from .tflite_graph import check_builtins
 
 
@@ -51,34 +52,32 @@ def write(model, image_shape: Sequence[int]) -> bytes:
             return model(inputs, training=False)
 
     served = Served()
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [served.serve.get_concrete_function()], served
-    )
+    traced = served.serve.get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], served)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    try:
-        content = converter.convert()
-    except Exception as error:  # the converter's own error derives from Exception alone
-        raise _explained(error) from error
+    refusal = None
+    with stderr_kept_back():
+        try:
+            content = converter.convert()
+        except Exception as error:  # the converter's own error derives from Exception alone
+            refusal = _refusal(str(error), traced.graph)
+            if refusal is None:
+                raise
+    if refusal is not None:
+        raise InputError(refusal)
     check_builtins(content)
     return content
 
 
-def _explained(error: Exception) -> Exception:
-    """Says which layer the converter stumbled over; an error of another kind is given back as it
-    is.
-    """
-    text = str(error)
-    found = []
-    for kind in sorted(
-        set(re.findall(r"'tf\.(\w+)' op is neither a custom op nor a flex op", text))
-    ):
-        # loc(callsite(fused["Erfinv:", callsite("model/layer/Erfinv@function"(...
-        places = re.findall(rf'fused\["{kind}:", (?:callsite\()?"([^"@]+)', text)
-        found.extend((kind, place) for place in sorted(set(places)) or ["an unnamed layer"])
-    if not found:
-        return error
-    layers = ", ".join(f"{kind} in {path}" for kind, path in found[:5])
-    return InputError(
-        f"the model needs operators that LiteRT does not have built in: {layers}; replace these "
+def _refusal(text: str, graph) -> str | None:
+    """Says which layers the converter has no operators for; None for an error of another kind."""
+    kinds = set(re.findall(r"'tf\.(\w+)' op is neither a custom op nor a flex op", text))
+    if not kinds:
+        return None
+    # The converter tells a kind and a line of Python; the graph knows the layer.
+    named = [f"{op.type} in {op.name}" for op in graph.get_operations() if op.type in kinds]
+    found = ", ".join(named[:5] or sorted(kinds))
+    return (
+        f"the model needs operators that LiteRT does not have built in: {found}; replace these "
         "layers by plain ones (convolution, pooling, add, concatenate, resize)"
     )

@@ -1,13 +1,14 @@
 """A run folder as training would leave it, small and with seeded weights, and its artifacts; made once."""
 
+import dataclasses
 import json
+from functools import partial
 
 import pytest
+from deploy_size import SIZE
 from seeded import trained_looking
 
 from cen_keras.data.labels import NYU13_CLASSES, palette
-
-SIZE = (48, 64)
 
 
 def data_json():
@@ -33,14 +34,20 @@ def data_json():
 @pytest.fixture(scope="session")
 def run_path(tmp_path_factory):
     """A run folder; tests that write into it copy it first."""
+    from cen_keras.backbones import BACKBONES
+    from cen_keras.backbones.resnet import basic_block, narrow_stem, resnet
     from cen_keras.models import Segmenter
 
+    # Conversion takes its time per layer, so there are few.
+    BACKBONES["for_tests"] = partial(
+        resnet, block=basic_block, blocks=(1, 1, 1, 1), widths=(16, 16, 24, 24), stem=narrow_stem
+    )
     model = trained_looking(
         Segmenter(
             ("rgb", "depth"),
             num_classes=13,
-            backbone="narrow",
-            decoder_options={"filters": 16, "pooling_stages": 2},
+            backbone="for_tests",
+            decoder_options={"filters": 16, "pooling_stages": 1},
         )
     )
     folder = tmp_path_factory.mktemp("runs") / "cen"
@@ -51,27 +58,37 @@ def run_path(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def artifacts(run_path, tmp_path_factory):
-    """The run's artifacts "fp32", "int8" and "as_trained", made with one conversion each."""
-    import dataclasses
-
+def artifacts(run_path):
+    """The run's artifacts "fp32" and "int8", made with one conversion."""
     from deploy import calibration
     from deploy.export.pipeline import apply_scheme, float_artifact
     from deploy.run_folder import open_run
-    from deploy.runtime import manifest as manifests
     from deploy.targets import TARGETS
 
-    run, target, folder = open_run(run_path), TARGETS["tflite"], run_path / "tflite"
-    model = run.model()
-    content, manifest = float_artifact(run, model, target, "all", SIZE)
+    run, target = open_run(run_path), TARGETS["tflite"]
+    content, manifest = float_artifact(run, run.model(), target, "all", SIZE)
     samples = calibration.collect(run.views("train"), manifest.inputs, 8)
-    made = {
-        "fp32": (content, manifest),
-        "int8": apply_scheme(content, manifest, target, "static_w8a8", samples),
-        "as_trained": float_artifact(run, model, target, "all", SIZE, as_trained=True),
+    quantised = apply_scheme(content, manifest, target, "static_w8a8", samples)
+    return {
+        "fp32": keep(run_path / "tflite" / "fp32.tflite", content, manifest),
+        "int8": keep(run_path / "tflite" / "static_w8a8.tflite", *quantised),
     }
-    paths = {}
-    for name, (data, described) in made.items():
-        paths[name] = folder / f"{name}.tflite"
-        manifests.save(dataclasses.replace(described, run=".."), paths[name], data)
-    return paths
+
+
+@pytest.fixture(scope="session")
+def as_trained(run_path):
+    """The run's float export with the exchange in the graph."""
+    from deploy.export.pipeline import float_artifact
+    from deploy.run_folder import open_run
+    from deploy.targets import TARGETS
+
+    run = open_run(run_path)
+    made = float_artifact(run, run.model(), TARGETS["tflite"], "all", SIZE, as_trained=True)
+    return keep(run_path / "bench" / "as_trained.tflite", *made)
+
+
+def keep(path, content, manifest):
+    from deploy.runtime import manifest as manifests
+
+    manifests.save(dataclasses.replace(manifest, run=".."), path, content)
+    return path

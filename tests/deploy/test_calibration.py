@@ -1,0 +1,142 @@
+"""Calibration samples are taken by name, and samples of another input do not pass."""
+
+import keras
+import numpy as np
+import pytest
+
+from cen_keras.errors import InputError
+from deploy import calibration
+from deploy.calibration import Calibration
+from deploy.export.tflite_graph import read_tensors
+from deploy.export.to_tflite import write
+from deploy.quantize.litert import check_input_ranges, static_w8a8
+from deploy.runtime.tensors import Normalization, TensorSpec
+
+
+@pytest.fixture(scope="module")
+def twins():
+    """A model with two inputs of one shape, which no engine could tell apart by it."""
+    first, second = (keras.Input((8, 8, 3), name=name) for name in ("rgb", "normal"))
+    layer = keras.layers.Conv2D(4, 3, padding="same", name="conv")
+    model = keras.Model(
+        {"rgb": first, "normal": second},
+        {"ensemble": keras.layers.Add()([layer(first), layer(second)])},
+    )
+    return write(model, (8, 8))
+
+
+def samples(n=6):
+    rng = np.random.default_rng(0)
+    return {
+        "rgb": rng.uniform(-2, 2.5, (n, 8, 8, 3)).astype(np.float32),
+        "normal": rng.uniform(-30, 30, (n, 8, 8, 3)).astype(np.float32),
+    }
+
+
+def test_each_input_gets_the_range_of_its_own_samples(twins):
+    given = samples()
+    # Another order of the names must change nothing.
+    content = static_w8a8(twins, dict(reversed(given.items())))
+    for name, tensor in read_tensors(content).inputs.items():
+        wanted = (given[name].max() - given[name].min()) / 255
+        # The zero point is rounded to a whole code, which may stretch the range by one of 255.
+        assert tensor.quantization.scale == pytest.approx(wanted, rel=1.5 / 255)
+
+
+def test_swapped_samples_are_caught(twins):
+    given = samples()
+    content = static_w8a8(twins, given)
+    check_input_ranges(content, given)
+    swapped = {"rgb": given["normal"], "normal": given["rgb"]}
+    with pytest.raises(InputError, match="samples of the inputs were swapped"):
+        check_input_ranges(content, swapped)
+
+
+def test_min_max_ranges_reach_over_every_sample(twins):
+    given = samples()
+    given["rgb"][0, 0, 0, 0] = 9.0  # one extreme in one early sample: a moving average forgets it
+    tensor = read_tensors(static_w8a8(twins, given)).inputs["rgb"]
+    high = tensor.quantization.scale * (127 - tensor.quantization.zero_point)
+    assert high == pytest.approx(9.0, rel=0.01)
+
+
+def specs():
+    image = Normalization(1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    metres = Normalization(1.0, (2.5,) * 3, (1.5,) * 3)
+    return {
+        "rgb": TensorSpec("rgb", (1, 8, 8, 3), "NHWC", "float32", "image", None, image),
+        "depth": TensorSpec("depth", (1, 8, 8, 3), "NHWC", "float32", "depth", None, metres),
+    }
+
+
+def test_values_that_an_input_cannot_have_are_refused():
+    """rgb and depth of one shape, swapped: an image's values are bounded and depth is not
+    negative.
+    """
+    rng = np.random.default_rng(1)
+    pixels = rng.uniform(0, 1, (2, 8, 8, 3))
+    rgb = ((pixels - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)).astype(np.float32)
+    depth = ((rng.uniform(0, 9, (2, 8, 8, 3)) - 2.5) / 1.5).astype(np.float32)
+    calibration.check(Calibration({"rgb": rgb, "depth": depth}), specs())
+    with pytest.raises(InputError, match="are the inputs swapped"):
+        calibration.check(Calibration({"rgb": depth, "depth": rgb}), specs())
+    with pytest.raises(InputError, match="samples not normalised"):
+        calibration.check(Calibration({"rgb": rgb * 225, "depth": depth}), specs())
+
+
+def test_samples_of_another_model_are_refused(twins):
+    with pytest.raises(InputError, match="samples are for rgb, the model's inputs are normal, rgb"):
+        static_w8a8(twins, {"rgb": samples()["rgb"]})
+    wrong = dict(samples(), normal=np.zeros((6, 4, 8, 3), np.float32))
+    with pytest.raises(InputError, match=r"'normal' are \(4, 8, 3\), the input is \(8, 8, 3\)"):
+        static_w8a8(twins, wrong)
+    with pytest.raises(InputError, match="are for rgb"):
+        calibration.check(Calibration({"rgb": samples()["rgb"]}), specs())
+
+
+def test_files_keep_names_values_and_checksum(tmp_path):
+    made = Calibration(samples(), seed=3)
+    calibration.save(made, tmp_path / "a.npz")
+    read = calibration.load(tmp_path / "a.npz")
+    assert read.checksum() == made.checksum()
+    assert Calibration(dict(reversed(made.arrays.items()))).checksum() == made.checksum()
+    swapped = Calibration({"rgb": made.arrays["normal"], "normal": made.arrays["rgb"]})
+    assert swapped.checksum() != made.checksum()
+    assert made.to_json() == {"count": 6, "seed": 3, "sha256": made.checksum()}
+
+
+def test_files_that_are_none(tmp_path):
+    with pytest.raises(InputError, match="no such calibration file"):
+        calibration.load(tmp_path / "a.npz")
+    calibration.save(Calibration(samples()), tmp_path / "a.npz")
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:500])
+    with pytest.raises(InputError, match="not a .npz file"):
+        calibration.load(tmp_path / "cut.npz")
+    np.savez(tmp_path / "flat.npz", rgb=np.zeros(3))
+    with pytest.raises(InputError, match="one named after each input"):
+        calibration.load(tmp_path / "flat.npz")
+    np.savez(tmp_path / "odd.npz", a=np.zeros((1, 2, 2, 1)), b=np.zeros((2, 2, 2, 1)))
+    with pytest.raises(InputError, match="different numbers of samples"):
+        calibration.load(tmp_path / "odd.npz")
+
+
+def test_the_choice_of_views_is_a_function_of_the_seed():
+    class Numbered:
+        def __len__(self):
+            return 20
+
+        def __getitem__(self, i):
+            return {
+                "rgb": np.full((8, 8, 3), i, np.uint8),
+                "depth": np.full((8, 8), i + 1, np.float32),
+            }
+
+    inputs = specs()
+    one = TensorSpec(
+        "depth", (1, 8, 8, 1), "NHWC", "float32", "depth", None, Normalization(1.0, (0.0,), (1.0,))
+    )
+    inputs["depth"] = one
+    first, again, other = (calibration.collect(Numbered(), inputs, 5, s) for s in (0, 0, 1))
+    assert first.checksum() == again.checksum() != other.checksum()
+    assert len(set(first.arrays["depth"][:, 0, 0, 0].tolist())) == 5
+    assert calibration.collect(Numbered(), inputs, 99, 0).count == 20

@@ -1,0 +1,3 @@
+"""Image size of the run that `conftest.py` makes."""
+
+SIZE = (48, 64)
