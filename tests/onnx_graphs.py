@@ -3,8 +3,11 @@
 import re
 
 import numpy as np
-import onnx
 from onnx import numpy_helper, parser
+
+from deploy.runtime import manifest as manifests
+from deploy.runtime.manifest import Manifest
+from deploy.runtime.tensors import Normalization, TensorSpec
 
 _RNG = np.random.default_rng(0)
 _WEIGHT = _RNG.normal(size=(16, 16, 1, 1)).astype("float32")
@@ -58,7 +61,41 @@ def graph(
     return model
 
 
-def saved(model, path):
-    """Writes a model and gives its path."""
-    onnx.save(model, path)
+def write_artifact(path, scheme):
+    """A tiny network of two inputs and two outputs with its manifest; gives its path."""
+    model = graph(
+        "c = Concat<axis = 1>(rgb, depth) rgb_logits = Conv(c, k) depth_logits = Conv(depth, k1)",
+        "float[1,3,4,6] rgb, float[1,1,4,6] depth",
+        "float[1,2,4,6] rgb_logits, float[1,2,4,6] depth_logits",
+        k1=np.float32([1, -2]).reshape(2, 1, 1, 1),
+        k=np.random.default_rng(1).normal(size=(2, 4, 1, 1)).astype("float32"),
+    )
+    inputs = {
+        name: TensorSpec(
+            name,
+            (1, channels, 4, 6),
+            "NCHW",
+            "float32",
+            content,
+            normalization=Normalization(1.0, (0.0,) * channels, (1.0,) * channels),
+        )
+        for name, channels, content in (("rgb", 3, "image"), ("depth", 1, "depth"))
+    }
+    outputs = {
+        name: TensorSpec(name, (1, 2, 4, 6), "NCHW", "float32", "logits", tensor=f"{name}_logits")
+        for name in ("rgb", "depth")
+    }
+    manifest = Manifest(
+        "segmentation", "onnx", scheme, inputs, outputs, ("a", "b"), ((0, 0, 0), (9, 9, 9))
+    )
+    manifests.save(manifest, path, model.SerializeToString())
     return path
+
+
+def frame():
+    """Inputs for `write_artifact`'s network, by name and channels last."""
+    rng = np.random.default_rng(0)
+    return {
+        "depth": rng.normal(size=(1, 4, 6, 1)).astype("float32"),
+        "rgb": rng.normal(size=(1, 4, 6, 3)).astype("float32"),
+    }

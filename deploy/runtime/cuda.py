@@ -9,6 +9,7 @@ Not run on hardware by the authors: tested against a recorded double of the libr
 from __future__ import annotations
 
 import ctypes
+import re
 from typing import Any, Sequence
 
 import numpy as np
@@ -50,8 +51,8 @@ class Cuda:
         name = ctypes.create_string_buffer(128)
         self._check("cuDeviceGetName", self._driver.cuDeviceGetName(name, len(name), device))
         numbers = [self._attribute(key, device) for key in (_MAJOR, _MINOR, _MULTIPROCESSORS)]
-        plain = "".join(c if c.isalnum() else "-" for c in name.value.decode("ascii", "replace"))
-        return "{}-sm{}{}-{}".format(plain.strip("-").lower(), *numbers)
+        plain = re.sub("[^a-z0-9]+", "-", name.value.decode("ascii", "replace").lower())
+        return "{}-sm{}{}-{}".format(plain.strip("-"), *numbers)
 
     def allocate(self, size: int) -> int:
         """Device memory of `size` bytes; gives its address."""

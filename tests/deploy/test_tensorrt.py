@@ -1,0 +1,200 @@
+"""TensorRT: the plan of each version, the build and the runner against doubles of the API."""
+
+import ast
+import gc
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx_graphs import frame, graph, write_artifact
+from tensorrt_doubles import CudaDriver, CudaRuntime, tensorrt
+
+import deploy
+from deploy.__main__ import main
+from deploy.export.to_tensorrt import build, plan, trtexec_line
+from deploy.runtime import manifest as manifests
+from deploy.runtime.cuda import Cuda
+from deploy.runtime.errors import InputError
+from deploy.runtime.runner import open_runner
+from deploy.runtime.trt_runner import TensorRTRunner
+
+VERSIONS = ("8.5", "10.3", "11.0")
+
+
+@pytest.fixture
+def artifact(tmp_path):
+    return write_artifact(tmp_path / "static_w8a8.onnx", "static_w8a8")
+
+
+def cuda(failing=""):
+    runtime = CudaRuntime(failing)
+    return Cuda(runtime, CudaDriver()), runtime
+
+
+@pytest.mark.parametrize(
+    ("version", "scheme", "half", "network", "flags"),
+    [
+        ((8, 5), "fp32", None, ("EXPLICIT_BATCH",), ()),
+        ((8, 5), "fp32", True, ("EXPLICIT_BATCH",), ("FP16",)),
+        ((8, 5), "fp16", None, ("EXPLICIT_BATCH",), ("FP16",)),
+        ((8, 6), "static_w8a8", None, ("EXPLICIT_BATCH",), ("INT8", "FP16")),
+        ((10, 3), "static_w8a8", None, (), ("INT8", "FP16")),
+        ((10, 3), "static_w8a8", False, (), ("INT8",)),
+        ((10, 3), "fp16", None, ("STRONGLY_TYPED",), ()),
+        ((10, 3), "fp32", None, (), ()),
+        ((11, 0), "static_w8a8", None, (), ()),
+        ((11, 4), "fp16", None, (), ()),
+    ],
+)
+def test_plan_has_the_flags_of_the_version(version, scheme, half, network, flags):
+    chosen = plan(version, scheme, half)
+    assert (chosen.network_flags, chosen.builder_flags) == (network, flags)
+    assert (chosen.effort is None) == (version < (8, 6))
+    assert bool(chosen.note) == (version >= (11, 0) and scheme == "static_w8a8")
+
+
+def test_plan_refuses_what_is_not_to_be_had():
+    with pytest.raises(InputError, match="scheme fp16"):
+        plan((11, 0), "fp32", half=True)
+    with pytest.raises(InputError, match="dynamic_w8"):
+        plan((10, 3), "dynamic_w8")
+
+
+def test_trtexec_line_of_each_version():
+    def words(version, scheme):
+        return trtexec_line("a b.onnx", "e.engine", plan(version, scheme)).split(" --")[1:]
+
+    common = ["saveEngine=e.engine", "memPoolSize=workspace:1024"]
+    level = "builderOptimizationLevel=3"
+    line = trtexec_line("a b.onnx", "e.engine", plan((8, 5), "static_w8a8"))
+    assert line.split()[0] == "/usr/src/tensorrt/bin/trtexec" and "'--onnx=a b.onnx'" in line
+    assert {*words((8, 5), "static_w8a8")} == {*common, "int8", "fp16", "buildOnly"}
+    assert {*words((10, 3), "static_w8a8")} == {*common, "int8", "fp16", level, "skipInference"}
+    assert {*words((10, 3), "fp16")} == {*common, "stronglyTyped", level, "skipInference"}
+    assert {*words((11, 0), "static_w8a8")} == {*common, level, "skipInference"}
+
+
+@pytest.mark.parametrize("scheme", ["fp32", "fp16", "static_w8a8"])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_build_and_run_use_only_what_the_version_has(version, scheme, tmp_path):
+    path = write_artifact(tmp_path / f"{scheme}.onnx", scheme)
+    trt, (gpu, memory) = tensorrt(version), cuda()
+    engine, chosen, built = build(path, tensorrt=trt, cuda=gpu, workspace_mb=256)
+    sha = manifests.load(path).file_sha256[:12]
+    assert engine == tmp_path / f"{scheme}.orin-nvgpu-sm87-16.trt{version}.0.{sha}.engine"
+    assert built and ("workspace", "workspace", 256 << 20) in trt.calls
+    assert trt.calls[-1] == ("build", sorted(chosen.builder_flags), chosen.effort)
+    runner = TensorRTRunner(path, manifests.load(path), tensorrt=trt, cuda=gpu)
+    found, wanted = runner.run(frame()), open_runner(path).run(frame())
+    for name in ("rgb", "depth"):
+        # The double computes with the very engine that it is compared with.
+        np.testing.assert_array_equal(found[name], wanted[name])
+    assert len(memory.alive) == 5  # four tensors and a stream
+    runner.close()
+    runner.close()
+    assert not memory.alive
+
+
+def test_a_forgotten_runner_gives_its_memory_back(artifact):
+    trt, (gpu, memory) = tensorrt("10.3"), cuda()
+    build(artifact, tensorrt=trt, cuda=gpu)
+    runner = TensorRTRunner(artifact, manifests.load(artifact), tensorrt=trt, cuda=gpu)
+    assert memory.alive
+    del runner
+    gc.collect()
+    assert not memory.alive
+
+
+def test_an_engine_is_built_once_and_again_for_another_version_or_file(artifact):
+    trt, (gpu, _) = tensorrt("10.3"), cuda()
+    first = build(artifact, tensorrt=trt, cuda=gpu)
+    assert build(artifact, tensorrt=trt, cuda=gpu)[::2] == (first[0], False)
+    assert build(artifact, tensorrt=trt, cuda=gpu, force=True)[2]
+    newer = build(artifact, tensorrt=tensorrt("11.0"), cuda=gpu)
+    assert newer[2] and newer[0] != first[0]
+    content = artifact.read_bytes()
+    manifests.save(manifests.load(artifact), artifact, content + b"\x1a\x00")
+    changed = build(artifact, tensorrt=trt, cuda=gpu)
+    assert changed[2] and changed[0] not in (first[0], newer[0])
+
+
+@pytest.mark.parametrize(("step", "message"), [("parse", "no importer"), ("build", "its log")])
+def test_a_refused_build_leaves_nothing_behind(artifact, step, message):
+    before = sorted(artifact.parent.iterdir())
+    with pytest.raises(InputError, match=message):
+        build(artifact, tensorrt=tensorrt("10.3", refuses=[step]), cuda=cuda()[0])
+    assert sorted(artifact.parent.iterdir()) == before
+
+
+def test_what_can_go_wrong_on_the_board_is_named(artifact):
+    manifest = manifests.load(artifact)
+
+    def runner(trt=None, failing=""):
+        gpu, memory = cuda(failing)
+        try:
+            return TensorRTRunner(artifact, manifest, tensorrt=trt or tensorrt("8.5"), cuda=gpu)
+        finally:
+            gc.collect()
+            assert failing == "" or set(memory.alive) <= {"stream"}
+
+    with pytest.raises(InputError, match="deploy engine"):
+        runner()
+    engine = build(artifact, tensorrt=tensorrt("8.5"), cuda=cuda()[0])[0]
+    with pytest.raises(InputError, match="cudaMalloc"):
+        runner(failing="cudaMalloc")
+    with pytest.raises(InputError, match="refuses an address"):
+        runner(tensorrt("8.5", accepts_addresses=False))
+    with pytest.raises(RuntimeError, match="could not run"):
+        runner(tensorrt("8.5", refuses=["run"])).run(frame())
+    engine.write_bytes(engine.read_bytes()[3:])
+    with pytest.raises(InputError, match="build it again"):
+        runner()
+    old = tensorrt("8.5")
+    old.__version__ = "8.4.1"
+    with pytest.raises(InputError, match="8.5 or later"):
+        runner(old)
+
+
+def test_an_engine_of_other_tensors_is_refused(artifact):
+    trt, (gpu, _) = tensorrt("10.3"), cuda()
+    engine = build(artifact, tensorrt=trt, cuda=gpu)[0]
+    other = graph("logits = Relu(rgb)", "float[1,3,4,6] rgb", "float[1,3,4,6] logits")
+    engine.write_bytes(b"ENGINE" + other.SerializeToString())
+    with pytest.raises(InputError, match="the engine has rgb, the manifest depth, rgb"):
+        TensorRTRunner(artifact, manifests.load(artifact), tensorrt=trt, cuda=gpu)
+
+
+def test_command_without_tensorrt_says_so_and_a_dry_run_needs_none(artifact, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorrt", None)  # importing it fails, installed or not
+    assert main(["engine", str(artifact)]) == 2
+    assert "JetPack" in capsys.readouterr().err
+    with pytest.raises(InputError, match="JetPack"):
+        open_runner(artifact, engine="tensorrt")
+    assert main(["engine", str(artifact), "--dry-run", "--tensorrt", "8.5"]) == 0
+    assert "--int8 --fp16" in capsys.readouterr().out
+
+
+def test_a_machine_without_cuda_is_named(monkeypatch):
+    def absent(name):
+        raise OSError(name)
+
+    monkeypatch.setattr("ctypes.CDLL", absent)
+    with pytest.raises(InputError, match="not on this machine"):
+        Cuda()
+
+
+def test_files_of_the_board_are_python_3_8_and_import_only_the_runtime():
+    folder = Path(deploy.__file__).parent
+    files = ["export/to_tensorrt.py", "export/__init__.py", "commands/engine.py", "__main__.py"]
+    files += ["runtime/trt_runner.py", "runtime/trt_engine.py", "runtime/cuda.py"]
+    for name in files:
+        tree = ast.parse((folder / name).read_text(encoding="utf-8"), feature_version=(3, 8))
+        for node in ast.walk(tree):
+            modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                modules = [node.module]
+            allowed = {"numpy", "tensorrt", "argparse", "ast", "collections", "ctypes"}
+            allowed |= {"dataclasses", "importlib", "pathlib", "re", "shlex", "sys", "typing"}
+            allowed |= {"weakref", "__future__"}
+            assert {m.split(".")[0] for m in modules} <= allowed, name
