@@ -18,3 +18,12 @@ def positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"found {text!r}, wanted a whole number of at least 1")
     return int(text)
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Adds `--engine`, for commands that run artifacts."""
+    parser.add_argument(
+        "--engine",
+        metavar="NAME",
+        help="for .tflite: litert; for .onnx: ort (default), ort-cuda, ort-tensorrt or tensorrt",
+    )

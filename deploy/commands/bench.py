@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..runtime.console import GOOD, Output, plain
 from ..runtime.files import atomic_path
-from . import image_size, positive
+from . import add_engine, image_size, positive
 
 SUMMARY = "time an artifact, or several interleaved"
 
@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--compare", action="append", default=[], metavar="B", help="another artifact, interleaved"
     )
     parser.add_argument("--threads", type=positive, metavar="N", help="of the engine")
+    add_engine(parser)
     parser.add_argument("--rounds", type=positive, default=50, metavar="N", help="(default: 50)")
     parser.add_argument(
         "--warm-up", type=int, default=5, metavar="N", help="untimed rounds before (default: 5)"
@@ -69,7 +70,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     else:
         artifacts = {str(p): p for p in [path] + [Path(other) for other in arguments.compare]}
         table = path.parent / "bench.csv"
-    runners = {name: open_runner(p, arguments.threads) for name, p in artifacts.items()}
+    runners = {
+        name: open_runner(p, arguments.threads, arguments.engine) for name, p in artifacts.items()
+    }
     times = measure(runners, arguments.rounds, arguments.warm_up, arguments.frame)
     first = next(iter(runners))
     rows = {}

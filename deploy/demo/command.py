@@ -45,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", help="stream to show (default: ensemble, or the first)")
     parser.add_argument("--count", type=int, metavar="N", help="at most so many frames")
     parser.add_argument("--threads", type=int, metavar="N", help="of the engine")
+    parser.add_argument(
+        "--engine", metavar="NAME", help="litert; ort, ort-cuda, ort-tensorrt or tensorrt"
+    )
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -53,7 +56,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         value = getattr(arguments, name)
         if value is not None and value < 1:
             raise InputError(f"--{name} is {value}, wanted at least 1")
-    runner = open_runner(arguments.artifact, arguments.threads)
+    runner = open_runner(arguments.artifact, arguments.threads, arguments.engine)
     manifest = runner.manifest
     shown = _shown_output(arguments.output, manifest)
     prepare = Preprocessor(runner.inputs)
