@@ -6,7 +6,7 @@ of pixels with the same class, and mIoU of both against the labels.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from .runtime.postprocess import class_map
 from .runtime.preprocess import Frame, Preprocessor
 from .runtime.runner import Runner, open_runner
 from .runtime.scores import Confusion
-from .runtime.tensors import TensorSpec
 from .schemes import scheme
 
 # Views that go through the Keras model at once; the artifact takes one at a time.
@@ -84,6 +83,7 @@ def verify_artifact(
     split: str = "val",
     max_drop: float | None = None,
     threads: int | None = None,
+    engine: str | None = None,
 ) -> dict[str, Any]:
     """Compares an artifact with the float model of its run.
 
@@ -94,6 +94,7 @@ def verify_artifact(
         split: of the data set.
         max_drop: mIoU points that may be lost by any output; None = as the scheme allows.
         threads: of the engine.
+        engine: as for `open_runner`.
 
     Returns:
         What was compared, the result of each output, `allowed_drop`, `worst_drop` and `passed`.
@@ -101,16 +102,17 @@ def verify_artifact(
     Raises:
         InputError: the artifact, its manifest or the run does not hold.
     """
-    runner = open_runner(artifact, threads)
+    runner = open_runner(artifact, threads, engine)
     run = run or _run_of(runner)
     allowed = scheme(runner.manifest.scheme).allowed_drop if max_drop is None else max_drop
-    inputs = runner.inputs
-    prepare = Preprocessor(inputs)
+    prepare = Preprocessor(runner.inputs)
 
     def candidate(frames: list[Frame]) -> list[dict[str, np.ndarray]]:
         return [{name: a[0] for name, a in runner.run(prepare(f)).items()} for f in frames]
 
-    reference = _keras_predictor(run.model(), inputs)
+    # What the float model is fed comes from the run, not from the manifest: a wrong normalisation
+    # in the manifest must show.
+    reference = _keras_predictor(run.model(), run, runner.manifest.image_shape)
     result = _compare(run, tuple(runner.outputs), reference, candidate, count, split)
     return {
         "artifact": str(artifact),
@@ -139,13 +141,9 @@ def verify_frozen(
 
     model = run.model()
     plain = freeze(model, "all", run.image_shape, batch=None)
-    height, width = run.image_shape
-    inputs = {
-        tensor.name: run.input_spec(tensor.name, (1, height, width, int(tensor.shape[-1])))
-        for tensor in plain.inputs
-    }
-    names = tuple(plain.output) if isinstance(plain.output, dict) else tuple(plain.output_names)
-    reference, candidate = _keras_predictor(model, inputs), _keras_predictor(plain, inputs)
+    names = tuple(plain.output)
+    reference = _keras_predictor(model, run, run.image_shape)
+    candidate = _keras_predictor(plain, run, run.image_shape)
     result = _compare(run, names, reference, candidate, count, split)
     worst = max(output["relative_error"] for output in result["outputs"].values())
     return {"frozen": str(run.path), "relative_error": worst, **_judged(result, max_drop)}
@@ -183,8 +181,12 @@ def _compare(
     }
 
 
-def _keras_predictor(model, inputs: Mapping[str, TensorSpec]) -> Predictor:
+def _keras_predictor(model, run: RunFolder, image_shape: tuple[int, int]) -> Predictor:
     """Runs a Keras model on the float values of frames."""
+    inputs = {
+        tensor.name: run.input_spec(tensor.name, (1, *image_shape, int(tensor.shape[-1])))
+        for tensor in model.inputs
+    }
     prepare = Preprocessor(inputs, as_float=True)
 
     def predict(frames: list[Frame]) -> list[dict[str, np.ndarray]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..runtime.console import CHECK_FAILED, GOOD, Output, plain
 from ..runtime.files import atomic_path
-from . import positive
+from . import add_engine, positive
 
 SUMMARY = "compare an artifact with the float model on held-out views"
 
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="mIoU points that may be lost (default: 1.0 for int8, 0.05 for float)",
     )
     parser.add_argument("--threads", type=positive, metavar="N", help="of the engine")
+    add_engine(parser)
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -66,6 +67,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             split=arguments.split,
             max_drop=arguments.max_drop,
             threads=arguments.threads,
+            engine=arguments.engine,
         )
         kept = path.with_suffix(".verify.json")
     with atomic_path(kept) as temporary:

@@ -1,0 +1,70 @@
+"""bench interleaves, counts what it says, and leaves rows that can be read again."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from deploy import bench
+from deploy.__main__ import main
+
+
+class Slow:
+    """Stands in for one artifact; what it was asked for goes into a common list."""
+
+    def __init__(self, name, calls):
+        self.name, self.calls = name, calls
+
+    def once(self):
+        self.calls.append(self.name)
+        return (0.001, 0.010 if self.name == "a" else 0.020, 0.002)
+
+
+def test_rounds_run_every_artifact_once_in_turning_order(monkeypatch):
+    calls = []
+    monkeypatch.setattr(bench, "_Timed", lambda name, *_: Slow(name, calls))
+    times = bench.measure({"a": "a", "b": "b", "c": "c"}, rounds=4, warm_up=1)
+    assert [calls[i : i + 3] for i in range(0, 15, 3)] == [
+        ["a", "b", "c"],  # warming up
+        ["a", "b", "c"],
+        ["b", "c", "a"],
+        ["c", "a", "b"],
+        ["a", "b", "c"],
+    ]
+    assert times["a"]["infer"]["p50"] == pytest.approx(10)
+    assert times["b"]["infer"]["p50"] == pytest.approx(20)
+    assert times["b"]["total"]["p50"] == pytest.approx(23)
+
+
+def test_percentiles():
+    times = np.array([[0.0, ms, 0.0] for ms in range(101)])
+    found = bench._statistics(times)["infer"]
+    assert (found["p50"], found["p95"], found["min"], found["mean"]) == (50, 95, 0, 50)
+
+
+def test_rows_are_appended_and_new_columns_join(tmp_path):
+    path = tmp_path / "bench.csv"
+    bench.append_rows(path, [{"a": 1, "b": 2}])
+    bench.append_rows(path, [{"a": 3, "c": "x, y"}])
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows == [{"a": "1", "b": "2", "c": ""}, {"a": "3", "b": "", "c": "x, y"}]
+
+
+def test_the_command_compares_two_artifacts(artifacts, tmp_path, capsys):
+    table, result = tmp_path / "rows.csv", tmp_path / "r.json"
+    arguments = ["bench", str(artifacts["int8"]), "--compare", str(artifacts["fp32"])]
+    arguments += ["--rounds", "3", "--warm-up", "0", "--frame", "60x80", "--csv", str(table)]
+    assert main([*arguments, "--json", str(result), "--threads", "1"]) == 0
+    assert "infer ratio" in capsys.readouterr().out
+    with open(table, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["scheme"] for row in rows] == ["static_w8a8", "fp32"]
+    assert {"processor", "engine", "infer_p50_ms", "pre_p95_ms", "sha256"} <= set(rows[0])
+    times = json.loads(result.read_text())["artifacts"]
+    first, second = times.values()
+    wanted = second["infer"]["p50"] / first["infer"]["p50"]
+    assert float(rows[1]["ratio"]) == pytest.approx(wanted, abs=1e-3)  # rounded to 4 digits
+    assert all(item[phase]["p50"] > 0 for item in times.values() for phase in bench.PHASES)
+    assert json.loads(artifacts["fp32"].with_suffix(".bench.json").read_text())["sha256"]
