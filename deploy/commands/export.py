@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target", default="tflite", help="file format and engine (default: tflite)"
     )
-    parser.add_argument("--scheme", default="fp32", help="fp32 (default) or static_w8a8")
+    parser.add_argument("--scheme", default="fp32", help="fp32 (default), static_w8a8, and what else the target has")
     parser.add_argument(
         "--outputs",
         default="all",

@@ -10,28 +10,29 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from deploy_size import SIZE
 from onnx_graphs import QUANTISED_CONV, graph, pair
-from seeded import images, trained_looking
+from seeded import images
 
 from cen_keras.errors import InputError
-from cen_keras.models import Segmenter
+from deploy.calibration import Choice
 from deploy.export import onnx_graph, to_onnx
 from deploy.export.onnx_fp16 import fp16
+from deploy.export.pipeline import export
 from deploy.freeze import freeze
 from deploy.lint import counts, lint
 from deploy.quantize import qdq_passes
 from deploy.quantize.onnx_qdq import static_w8a8
+from deploy.run_folder import open_run
+from deploy.runtime import manifest as manifests
+from deploy.verify import verify_artifact
 
-SIZE = (32, 64)
 OUTPUTS = ("rgb", "depth", "ensemble")
 
 
 @pytest.fixture(scope="module")
-def frozen():
-    model = Segmenter(
-        backbone="narrow", num_classes=5, decoder_options={"filters": 16, "pooling_stages": 2}
-    )
-    return freeze(trained_looking(model), image_shape=SIZE)
+def frozen(run_path):
+    return freeze(open_run(run_path).model(), image_shape=SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +94,7 @@ def test_float_file_is_static_channels_first_and_plain(frozen, fp32):
         "depth": ((1, 1, *SIZE), "NCHW", ""),
     }
     assert {n: (t.shape, t.tensor) for n, t in tensors.outputs.items()} == {
-        name: ((1, 5, SIZE[0] // 4, SIZE[1] // 4), name + "_logits") for name in OUTPUTS
+        name: ((1, 13, SIZE[0] // 4, SIZE[1] // 4), name + "_logits") for name in OUTPUTS
     }
     kinds = Counter(node.op_type for node in model.graph.node)
     # Not a Transpose or Reshape anywhere; padding went into the pooling. Mul: the ensemble.
@@ -190,8 +191,23 @@ def test_the_range_of_an_input_is_that_of_its_own_samples(fp32, samples):
 def test_samples_of_other_names_or_sizes_are_refused(fp32, samples):
     with pytest.raises(InputError, match="thermal"):
         static_w8a8(fp32, {"rgb": samples["rgb"], "thermal": samples["depth"]})
-    with pytest.raises(InputError, match="are .32, 64, 3., the input is .32, 64, 1."):
+    with pytest.raises(
+        InputError, match=rf"are .{SIZE[0]}, {SIZE[1]}, 3., the input is .{SIZE[0]}, {SIZE[1]}, 1."
+    ):
         static_w8a8(fp32, {"rgb": samples["depth"], "depth": samples["rgb"]})
+
+
+def test_exported_artifact_runs_and_verifies(run_path, tmp_path):
+    run = open_run(run_path)
+    path = export(run, "onnx", "static_w8a8", folder=tmp_path, calibration=Choice(count=8))
+    manifest = manifests.load(path)
+    assert path.name == "static_w8a8.onnx" and manifest.calibration["count"] == 8
+    assert list(manifest.inputs) == ["rgb", "depth"] and tuple(manifest.outputs) == OUTPUTS
+    assert {spec.layout for spec in manifest.inputs.values()} == {"NCHW"}
+    assert {spec.dtype for spec in manifest.inputs.values()} == {"float32"}
+    result = verify_artifact(path, run, count=4)
+    for name in OUTPUTS:
+        assert result["outputs"][name]["sqnr_db"] > 17  # as above
 
 
 def test_sixteen_bits_are_typed_but_for_inputs_outputs_and_scales(frozen, fp32, samples):
@@ -202,7 +218,11 @@ def test_sixteen_bits_are_typed_but_for_inputs_outputs_and_scales(frozen, fp32, 
         assert value.type.tensor_type.elem_type == float32
     scales = {node.input[2] for node in model.graph.node if node.op_type == "Resize"}
     assert {t.name for t in model.graph.initializer if t.data_type == float32} == scales
-    assert len(content) < 0.55 * len(fp32)
+    weights = sum(
+        v.nbytes for v in onnx_graph.constants(onnx.load_model_from_string(fp32)).values()
+    )
+    # Half of the weights' bytes go, the graph around them stays and gets casts at its ends.
+    assert len(fp32) - len(content) > 0.45 * weights
     wanted, found = frozen(one(samples)), run(content, one(samples))
     for name in OUTPUTS:
         # A float16 rounding errs by up to 2^-11 of a value, 71 dB for uniform errors; weights and
