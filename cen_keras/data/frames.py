@@ -18,7 +18,7 @@ from cen_keras.errors import InputError
 COLOUR_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".tif", ".tiff", ".webp")
 
 MEDIAN_RANGE = (0.2, 15.0)
-"""Metres between which the median depth of an indoor picture lies; outside it the scale is wrong."""
+"""Metres between which the median depth of a room lies; outside it the scale is wrong."""
 
 USUAL_SCALES = {
     0.001: "millimetres (Kinect, RealSense, Azure Kinect)",
@@ -260,7 +260,7 @@ def read_label(path: Path, num_classes: int) -> np.ndarray:
 
 
 def _read_indices(path: Path) -> np.ndarray:
-    """Class numbers of a grey or palette PNG; OpenCV would give a palette's colours instead."""
+    """Class numbers of a grey or palette PNG; OpenCV would give the colours of a palette."""
     image = _read(path, cv2.IMREAD_UNCHANGED)
     if image.ndim == 2:
         return image

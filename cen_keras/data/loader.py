@@ -61,6 +61,11 @@ class Loader(keras.utils.PyDataset):
             twice in a score.
         target: key of the labels.
 
+    Attributes:
+        epoch: number of the current epoch, 0 for the first.
+        error: the last error met while reading, or None. TensorFlow puts an error of its own in its
+            place; whoever calls `fit` finds the true one here.
+
     Raises:
         InputError: an argument does not fit, or the data set has too few views.
     """
@@ -108,6 +113,7 @@ class Loader(keras.utils.PyDataset):
         self.bad_frames = bad_frames
         self.target = target
         self.epoch = 0
+        self.error: Exception | None = None
         self._finished = False
         self._orders: collections.OrderedDict[int, np.ndarray] = collections.OrderedDict()
         self._ahead: dict[tuple[int, int], Future] = {}
@@ -149,6 +155,14 @@ class Loader(keras.utils.PyDataset):
         """
         if not 0 <= index < len(self):
             raise IndexError(f"an epoch has {len(self)} batches; there is no batch {index}.")
+        try:
+            return self._get(index)
+        except Exception as error:
+            self.error = error
+            raise
+
+    def _get(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """The batch, from the threads if there are any."""
         if self.threads < 1:
             self._finished |= index == len(self) - 1
             return self.batch(self.epoch, index)

@@ -147,6 +147,15 @@ def test_a_bad_frame_stops_by_default():
         loader(bad=(4,))[1]
 
 
+def test_fit_stops_at_a_bad_frame_and_the_loader_tells_which():
+    model, data = Recorder(), loader(bad=(7,))
+    model.compile(run_eagerly=True)
+    # TensorFlow raises an error of its own, with the message of the true one inside.
+    with pytest.raises(Exception, match="frame 7 is damaged"):
+        model.fit(data, shuffle=False, verbose=0)
+    assert isinstance(data.error, InputError)
+
+
 def test_a_skipped_frame_is_replaced_and_does_not_count_twice():
     plain = loader(bad=(4,), bad_frames="skip")
     inputs, label = plain[1]

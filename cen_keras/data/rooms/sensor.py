@@ -9,7 +9,7 @@ noise, dark rooms.
 import cv2
 import numpy as np
 
-DARK_SHARE = 0.3
+DARK_SHARE = 0.18
 """Share of views in which the lights are off."""
 
 
@@ -41,7 +41,7 @@ def sense_depth(
     # both its sides.
     reach = max(1, 2 * (shape[1] // 400) + 1)
     border = cv2.dilate(jump, np.ones((reach, reach), np.uint8)) if reach > 1 else jump
-    lost = 0.02 + 0.45 * (border > 0.08)
+    lost = 0.02 + 0.35 * (border > 0.08)
     lost = lost + np.clip((0.22 - facing) / 0.2, 0, 0.9) + np.clip((depth - 4.5) / 4, 0, 0.8)
     return np.where(chance < lost * 0.8 + 0.08, 0, measured).astype(np.float32)
 
@@ -58,7 +58,7 @@ def sense_rgb(light: np.ndarray, rng: np.random.Generator, steady: bool = False)
         uint8 (h, w, 3), RGB for display.
     """
     dark = rng.random() < DARK_SHARE
-    gain = np.exp(rng.uniform(-3.9, -2.0)) if dark else np.exp(rng.uniform(-0.45, 0.35))
+    gain = np.exp(rng.uniform(-3.4, -1.9)) if dark else np.exp(rng.uniform(-0.45, 0.35))
     balance = np.exp(rng.normal(0, 0.07, 3)).astype(np.float32)
     exposed = light * balance * np.float32(gain)
     if steady:

@@ -22,9 +22,9 @@ def random_camera(scene: Scene, rng: np.random.Generator) -> Camera:
     best, best_score = None, -1.0
     for _ in range(_TRIES):
         camera = _candidate(scene, rng)
-        seen = geometry(scene, camera, 12, 16)
+        seen = geometry(scene, camera, 9, 12)
         count = np.bincount(labels(scene, seen).ravel(), minlength=13)
-        score = (count >= 3).sum() + (count[[0, 1, 3, 6, 7, 8, 10, 12]] >= 4).sum()
+        score = (count >= 2).sum() + (count[[0, 1, 3, 6, 7, 8, 10, 12]] >= 3).sum()
         score -= 8 * (np.median(seen.depth) < 1.2) + 4 * ((seen.depth < 0.5).mean() > 0.05)
         if score > best_score or best is None:
             best, best_score = camera, score
