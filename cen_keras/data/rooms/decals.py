@@ -27,6 +27,7 @@ class Decal:
         first: linear colour of the frame.
         second: linear colour of the content.
         seed: varies the content.
+        night: whether it is dark outside; only windows care.
     """
 
     face: int
@@ -37,6 +38,7 @@ class Decal:
     first: np.ndarray
     second: np.ndarray
     seed: int
+    night: bool = False
 
 
 def paint(decal: Decal, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -69,7 +71,6 @@ def paint(decal: Decal, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.nd
 def _window(decal, x, y, edge, width, height):
     """Sky, hills and a frame with bars; at night a dark pane with a few lights."""
     rng = np.random.default_rng(decal.seed)
-    night = rng.random() < 0.2
     horizon = rng.uniform(0.25, 0.5) + 0.1 * np.sin(x * rng.uniform(3, 9) + rng.uniform(0, 6))
     horizon = horizon + 0.06 * materials.clouds(x, x * 0, 0.2, decal.seed)
     sky_low = materials.hsv_to_linear(0.56, rng.uniform(0.0, 0.25), 1.0)
@@ -81,7 +82,7 @@ def _window(decal, x, y, edge, width, height):
     leaves = 0.5 + materials.clouds(x * width, y * height, 0.15, decal.seed + 1)
     colour = np.where((y < horizon)[:, None], ground * leaves[:, None], sky) * 1.3
     glow = np.ones_like(x)
-    if night:
+    if decal.night:
         lights = materials.hashed((x * 24).astype(np.int64), (y * 24).astype(np.int64), decal.seed)
         lit = (lights > 0.93) & (y < horizon + 0.15)
         colour = np.where(lit[:, None], np.float32([0.9, 0.7, 0.35]), colour * 0.02)

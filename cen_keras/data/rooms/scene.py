@@ -118,7 +118,8 @@ def make_scene(rng: np.random.Generator) -> Scene:
     if rng.random() < 0.4:
         faces[rng.integers(4)] = stock.draw()
     placed = _furnish(rng, size, stock)
-    decals = _hang(rng, size, placed)
+    night = bool(rng.random() < 0.2)
+    decals = _hang(rng, size, placed, night)
     if rng.random() < 0.4:
         shade = Piece(rng, stock.draw, stock.special)
         r, drop = rng.uniform(0.15, 0.3), rng.uniform(0.15, 0.3)
@@ -137,7 +138,7 @@ def make_scene(rng: np.random.Generator) -> Scene:
         materials=stock.table(),
         lamp=lamp.astype(np.float32),
         lamp_colour=warm * np.float32(rng.uniform(1.2, 2.6)),
-        day=cool * np.float32(rng.uniform(0.0, 1.6)),
+        day=cool * np.float32(0 if night else rng.uniform(0.2, 1.6)),
         ambient=np.float32(rng.uniform(0.3, 0.55)) * (warm + cool) / 2,
         skirting=materials.random_colour(rng) if rng.random() < 0.6 else None,
     )
@@ -204,7 +205,7 @@ def _free_spot(rng, size, piece):
     return rng.uniform(reach, size[0] - reach), rng.uniform(reach, size[1] - reach), float(yaw)
 
 
-def _hang(rng, size, placed) -> list[Decal]:
+def _hang(rng, size, placed, night) -> list[Decal]:
     """Windows, pictures, screens and a door, side by side on the walls, above what stands there."""
     decals = []
     tall = [(entry, entry[0].height) for entry in placed]
@@ -225,7 +226,7 @@ def _hang(rng, size, placed) -> list[Decal]:
                 span[0] < b + 0.08 and a < span[1] + 0.08 for a, b in spans[face]
             ):
                 spans[face].append(span)
-                decals.append(_decal(rng, name, face, span, low, high))
+                decals.append(_decal(rng, name, face, span, low, high, night))
                 break
     return decals
 
@@ -252,7 +253,7 @@ def _decal_size(rng, name, ceiling):
     return width, low, min(low + height, ceiling - 0.1)
 
 
-def _decal(rng, name, face, span, low, high) -> Decal:
+def _decal(rng, name, face, span, low, high, night) -> Decal:
     kind = {
         "Window": materials.WINDOW,
         "Picture": materials.PICTURE,
@@ -264,7 +265,7 @@ def _decal(rng, name, face, span, low, high) -> Decal:
         first = np.full(3, 0.75, np.float32)
     label = CLASS["Wall" if name == "Door" else name]
     seed = int(rng.integers(1 << 30))
-    return Decal(face, (span[0], low), (span[1], high), kind, label, first, second, seed)
+    return Decal(face, (span[0], low), (span[1], high), kind, label, first, second, seed, night)
 
 
 def _solids(placed) -> dict:

@@ -71,10 +71,12 @@ def walk(scene: Scene, frames: int, seed: int = 0) -> list[Camera]:
     """
     rng = np.random.default_rng([seed, 77])
     phase = rng.uniform(0, 2 * math.pi, 4)
-    # The sway must stay clear of the furniture: take the spot with the largest clearance.
+    # The sway must stay clear of the furniture, and from the middle no wall fills the picture.
     spots = rng.uniform([0.5, 0.5], scene.size[:2] - 0.5, (200, 2))
     room = np.array([_clearance(scene, spot) for spot in spots])
-    spot, reach = spots[room.argmax()], max(0.05, min(0.5, 0.8 * float(room.max())))
+    off_center = np.linalg.norm(spots - scene.size[:2] / 2, axis=1)
+    best = (np.minimum(room, 0.5) - 0.25 * off_center).argmax()
+    spot, reach = spots[best], max(0.05, min(0.5, 0.8 * float(room[best])))
     cameras = []
     for frame in range(frames):
         turn = 2 * math.pi * frame / frames

@@ -17,7 +17,7 @@ from cen_keras.data.rooms.shots import random_camera, walk
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
 
-RENDERER_VERSION = 2
+RENDERER_VERSION = 3
 """Raised whenever the same spec gives other pictures; part of the cache's key."""
 
 DOMAINS = {
