@@ -19,11 +19,11 @@ RECIPE = Recipe(
         "decoder_options": {"filters": 32},
         "exchange_threshold": 2e-2,
         "exchange_scope": "subpart",
-        "sparsity": 5e-3,
+        "sparsity": 2e-3,
         # A scale that starts at 1 does not travel to zero in so few steps.
         "gamma_initializer": 0.3,
     },
-    optimizer=Optimizer(name="adam", learning_rate=2e-3, schedule="cosine"),
+    optimizer=Optimizer(name="adam", learning_rate=3e-3, schedule="cosine"),
     epochs=8,
     epoch_steps=100,
     batch=16,
