@@ -277,6 +277,22 @@ def _pool(low, layer, args, kwargs):
     return low.graph.map(args[0], Operation(type(layer).__name__, options), size)
 
 
+@rule("PyramidPool")
+def _pyramid_pool(low, layer, args, kwargs):
+    def pool(view, stream):
+        if any(length % layer.bins for length in view.size):
+            wanted = tuple(-(-length // layer.bins) * layer.bins for length in view.size)
+            raise InputError(
+                f"{layer.name!r} averages {layer.bins}x{layer.bins} bins over a map of {view.size}; frozen, the bins "
+                f"must be equal. Choose an image size that makes the map {wanted}."
+            )
+        window = tuple(length // layer.bins for length in view.size)
+        options = (("pool_size", window), ("strides", window))
+        return low.graph.map(view, Operation("AveragePooling2D", options), (layer.bins,) * 2)
+
+    return low.each(args[0], pool)
+
+
 @rule("ZeroPadding2D")
 def _zero_padding(low, layer, args, kwargs):
     (top, bottom), (left, right) = layer.padding
