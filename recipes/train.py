@@ -4,11 +4,13 @@ The backend is chosen by KERAS_BACKEND. A run that was stopped, by Ctrl-C or by 
 on from its last finished epoch when the same command is given again, and ends with the weights it
 would have had without the stop.
 
-    FOLDER/recipe.json   the recipe with its settings       FOLDER/log.csv       a row per epoch
-    FOLDER/data.json     data set, classes, normalisation   FOLDER/exchange.csv  a row per epoch,
-    layer, modality FOLDER/best.keras    the model of the best epoch        FOLDER/tensorboard/  the
-    same as events FOLDER/last.npz      from which the run goes on         FOLDER/scores.json   of
-    best.keras, when finished
+    FOLDER/recipe.json    the recipe with its settings
+    FOLDER/data.json      data set, classes, normalisation
+    FOLDER/log.csv        a row per epoch; FOLDER/tensorboard/ the same as events
+    FOLDER/exchange.csv   a row per epoch, layer and modality
+    FOLDER/last.npz       from which the run goes on
+    FOLDER/best.keras     the model of the best epoch
+    FOLDER/scores.json    its scores, when finished
 """
 
 import argparse
@@ -23,7 +25,7 @@ from cen_keras.files import write_json
 from recipes import console as consoles
 from recipes.building import (
     build_model,
-    build_optimizer,
+    compile_model,
     data_json,
     default_run,
     open_loader,
@@ -86,7 +88,6 @@ def train(recipe: Recipe, run: Path, console: Any, scope: Any = None) -> dict[st
     import keras
 
     from cen_keras.data.loader import EpochCallback
-    from cen_keras.losses.segmentation import SegmentationLoss
     from cen_keras.training import callbacks as running
 
     loader = open_loader(recipe, "train", training=True)
@@ -94,11 +95,7 @@ def train(recipe: Recipe, run: Path, console: Any, scope: Any = None) -> dict[st
     steps = len(loader)
     with scope or contextlib.nullcontext():
         model = build_model(recipe, len(loader.views.classes))
-        model.compile(
-            build_optimizer(recipe, steps),
-            loss=SegmentationLoss(ignore=recipe.ignore),
-            jit_compile=recipe.jit,
-        )
+        compile_model(model, recipe, steps)
     checkpoint = running.RunCheckpoint(run)
     done = checkpoint.resume(model)
     write_json(run / "recipe.json", recipe.to_json())
