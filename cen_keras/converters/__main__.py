@@ -5,11 +5,11 @@ python -m cen_keras.converters CKPT --model refinenet101 --out model.keras
 
 import argparse
 import errno
-import os
 import sys
 from pathlib import Path
 
 from cen_keras.errors import InputError
+from cen_keras.quiet import import_keras
 
 # Name of a model -> keyword arguments of the Segmenter that computes what the official code does.
 OFFICIAL = {"decoder": "refinenet", "exchange_scope": "all", "exchange_threshold": 2e-2}
@@ -61,7 +61,7 @@ def convert(arguments: argparse.Namespace) -> None:
     from cen_keras.converters.checkpoint_file import read_checkpoint
 
     checkpoint = read_checkpoint(arguments.checkpoint)
-
+    import_keras()
     from cen_keras.converters import torch_cen
     from cen_keras.files import atomic_path
     from cen_keras.models import Segmenter
@@ -79,8 +79,6 @@ def convert(arguments: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; an error that the user can mend becomes one line on standard error."""
     arguments = parser().parse_args(argv)
-    # TensorFlow greets with a page of notes.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         convert(arguments)
     except (InputError, FileNotFoundError) as error:

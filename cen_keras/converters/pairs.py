@@ -118,7 +118,7 @@ def load_pairs(
     """
     pairs = list(pairs)
     wanted = {p.key for p in pairs}
-    missing = sorted({p.key for p in pairs if p.key not in state and not p.optional})
+    missing = list(dict.fromkeys(p.key for p in pairs if p.key not in state and not p.optional))
     unexpected = [str(key) for key in state if key not in wanted and key not in ignored]
     arrays, unfit, broken = {}, {}, {}
     for p in pairs:

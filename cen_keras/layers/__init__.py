@@ -3,6 +3,7 @@
 from cen_keras.layers.ensemble import ModalityEnsemble
 from cen_keras.layers.exchange import exchange_channels, kept_channels
 from cen_keras.layers.modality_norm import ModalityNorm
+from cen_keras.layers.pyramid_pool import PyramidPool
 from cen_keras.layers.resize import BilinearResize
 from cen_keras.layers.shared import SharedConv2D, SharedConv2DTranspose, SharedDepthwiseConv2D
 
@@ -10,6 +11,7 @@ __all__ = [
     "BilinearResize",
     "ModalityEnsemble",
     "ModalityNorm",
+    "PyramidPool",
     "SharedConv2D",
     "SharedConv2DTranspose",
     "SharedDepthwiseConv2D",

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -72,6 +73,28 @@ def test_bad_files_are_one_line(tmp_path, capsys, name, content, out, message):
     assert run(tmp_path / name, "--model", "refinenet101", "--out", tmp_path / out) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
+
+
+def test_an_error_is_the_only_line_of_the_whole_process(tmp_path):
+    torch = pytest.importorskip("torch")
+    torch.save({"segmenter": {"alpha": torch.zeros(2)}}, tmp_path / "a.pth")
+    arguments = ["a.pth", "--model", "refinenet50", "--out", "b.keras"]
+    code = (
+        # A real start with its notes of every framework, on a model that is made quickly.
+        "import sys; sys.path.insert(0, sys.argv.pop(1));"
+        "from cen_keras.quiet import import_keras; import_keras();"
+        "import pytest; from tiny_resnets import narrow_resnets;"
+        "narrow_resnets(pytest.MonkeyPatch());"
+        "from cen_keras.converters.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(Path(__file__).parents[1]), *arguments],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("error: a.pth does not fit") and done.stderr.count("\n") == 1
 
 
 def test_ctrl_c(monkeypatch, capsys):
