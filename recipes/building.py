@@ -204,6 +204,27 @@ def _schedule(spec: Optimizer, rate: Any, steps: int, stages: list[int]) -> Any:
     )
 
 
+def compile_model(model: Any, recipe: Recipe, steps_per_epoch: int) -> None:
+    """Compiles a model with the recipe's loss and optimiser, and makes their variables.
+
+    TensorFlow traces a step that makes variables a second time, which for this many layers takes as
+    long as dozens of steps.
+    """
+    import keras
+
+    from cen_keras.losses.segmentation import SegmentationLoss
+
+    model.compile(
+        build_optimizer(recipe, steps_per_epoch),
+        loss=SegmentationLoss(ignore=recipe.ignore),
+        jit_compile=recipe.jit,
+    )
+    model.optimizer.build(model.trainable_variables)
+    logits = keras.ops.zeros((1, 1, 1, model.num_classes))
+    labels = keras.ops.zeros((1, 1, 1), "int32")
+    model.compute_loss(y=labels, y_pred={name: logits for name in model.output})
+
+
 def data_json(recipe: Recipe, loader) -> dict[str, Any]:
     """Returns a run folder's `data.json`: all that evaluation and deployment need of the data."""
     views = loader.views

@@ -79,6 +79,15 @@ def _parts(value):
 def _more_keys(key: str, known: list[str]) -> list[str]:
     """Returns what a section of the recipe takes beside the keys that it has."""
     section, *path = key.split(".")
+    if section == "model" and path[:-1] == ["decoder_options"]:
+        from cen_keras.decoders import DECODERS
+
+        return [
+            name
+            for decoder in DECODERS.values()
+            for name, parameter in inspect.signature(decoder).parameters.items()
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY and name not in known
+        ]
     if len(path) != 1:
         return []
     if section == "data":

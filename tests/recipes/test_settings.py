@@ -43,6 +43,7 @@ def value_of(recipe, key):
         ("model.exchange_threshold=1e-1", 0.1),
         ("model.decoder_options.n=16", 16),
         ("model.sparsity=0.005", 0.005),  # not in this recipe, but the Segmenter has it
+        ("model.decoder_options.dropout=0.5", 0.5),
         ("augmentation.mirror=true", True),
         ("evaluation.interpolation=cubic", "cubic"),
     ],
