@@ -34,7 +34,32 @@ def _frames(spec: dict, split: str) -> Views:
     return FrameViews(str(spec["root"]).replace("{split}", split), **fields)
 
 
-DATASETS: dict[str, Callable[[dict, str], Views]] = {"rooms": _rooms, "frames": _frames}
+def _nyudv2(spec: dict, split: str) -> Views:
+    """`{"name": "nyudv2", "root": "datasets/nyudv2"}` or `"mat": "nyu_depth_v2_labeled.mat"`."""
+    from cen_keras.data.nyudv2 import open_nyudv2
+
+    lists = {"train_list", "val_list", "test_list", "depth_scale"}
+    given = {"depth", "crop"} if "mat" in spec else lists
+    _check_keys("nyudv2", spec, {"mat", "root", "classes"} | given)
+    return open_nyudv2(spec, split)
+
+
+def _sunrgbd(spec: dict, split: str) -> Views:
+    """`{"name": "sunrgbd", "root": "datasets/sunrgbd"}` or `"raw": "SUNRGBD", "split_file": ...`."""
+    from cen_keras.data.sunrgbd import open_sunrgbd
+
+    lists = {"train_list", "val_list", "test_list", "depth_scale"}
+    given = {"split_file", "depth"} if "raw" in spec else lists
+    _check_keys("sunrgbd", spec, {"raw", "root"} | given)
+    return open_sunrgbd(spec, split)
+
+
+DATASETS: dict[str, Callable[[dict, str], Views]] = {
+    "rooms": _rooms,
+    "frames": _frames,
+    "nyudv2": _nyudv2,
+    "sunrgbd": _sunrgbd,
+}
 """Name of a data set and the function that opens it from (spec, split)."""
 
 
