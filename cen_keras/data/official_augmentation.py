@@ -1,0 +1,140 @@
+"""The augmentation of CEN's official code, step by step, each of its quirks an option.
+
+    scale by s ~ U(0.5, 2), but so that the short side is at least 350
+    pad to 500 where a side is shorter
+    mirror every other view
+    cut a window of 500 at random
+
+Before it the reader has cut the pictures to their mask; after it the loader normalises. It differs
+from `transforms.Augmentation` in that the factor is uniform, not log-uniform, colour and depth are
+left alone, and a picture smaller than the window is padded around its middle.
+
+The official code draws from NumPy's global generator in 16 forked workers that are seeded alike, so
+its workers repeat each other; here every view has its own generator.
+"""
+
+import dataclasses
+
+import cv2
+import numpy as np
+
+from cen_keras.data import transforms
+from cen_keras.data.labels import IGNORE
+from cen_keras.data.transforms import View
+from cen_keras.errors import InputError
+
+PADDING_RGB = (123, 116, 103)
+"""ImageNet's mean colour as the official code pads with: cut to whole numbers by uint8 arrays."""
+
+PADDING_DEPTH = 114 / 5000
+"""Metres. The official code pads the three equal channels of depth with 123, 116 and 103 counts of
+1/5000 m, as if they were colours; a stream of one channel gets their mean."""
+
+
+@dataclasses.dataclass(frozen=True)
+class OfficialAugmentation:
+    """Scale, pad, mirror, crop: a function `(view, rng) -> view` for the loader.
+
+    Attributes:
+        size: side of the window, pixels; odd sizes are lowered by one, as in the official code.
+        scale: least and largest factor, drawn uniformly.
+        short_side: least short side after scaling, pixels; a factor that gives less is raised.
+        official_depth_padding: True pads depth with 0.0228 m, nearly as the official code does (see
+            `PADDING_DEPTH`); False with 0, which means missing.
+        official_nearest: True takes OpenCV's nearest for depth and labels, which reads from the
+            upper left of each pixel and so shifts them by up to half a pixel against rgb; False
+            takes the nearest centre.
+        mirror: whether half of the views are mirrored.
+    """
+
+    size: int = 500
+    scale: tuple[float, float] = (0.5, 2.0)
+    short_side: int = 350
+    official_depth_padding: bool = True
+    official_nearest: bool = True
+    mirror: bool = True
+
+    def __post_init__(self):
+        if len(self.scale) != 2 or not 0 < self.scale[0] <= self.scale[1]:
+            raise InputError(
+                f"augmentation: scale is {list(self.scale)}; give [least, largest], both above 0."
+            )
+        if self.size < 2 or self.short_side < 1:
+            raise InputError(
+                f"augmentation: size is {self.size}, short_side {self.short_side}; give at least 2 "
+                "and 1 pixels."
+            )
+
+    def __call__(self, view: View, rng: np.random.Generator) -> View:
+        """The view as the net sees it this time.
+
+        Args:
+            view: pictures of one height and width.
+            rng: draws factor, mirroring and place, in this order.
+
+        Returns:
+            pictures of `size` x `size`.
+        """
+        view = self.scaled(view, self.factor(view, rng))
+        size = self.size - self.size % 2
+        view = self.padded(view, size)
+        if self.mirror and rng.integers(2):
+            view = transforms.mirror(view)
+        height, width = next(iter(view.values())).shape[:2]
+        top = int(rng.integers(height - size + 1))
+        left = int(rng.integers(width - size + 1))
+        return {
+            name: np.ascontiguousarray(picture[top : top + size, left : left + size])
+            for name, picture in view.items()
+        }
+
+    def factor(self, view: View, rng: np.random.Generator) -> float:
+        """Draws the factor and raises it where the short side would become too short."""
+        short = min(next(iter(view.values())).shape[:2])
+        return max(float(rng.uniform(*self.scale)), self.short_side / short)
+
+    def scaled(self, view: View, factor: float) -> View:
+        """Resizes: rgb cubic, everything else nearest.
+
+        Args:
+            view: pictures of one height and width.
+            factor: new size through old; sizes are rounded.
+
+        Returns:
+            the resized pictures.
+        """
+        if not self.official_nearest:
+            height, width = next(iter(view.values())).shape[:2]
+            size = (round(height * factor), round(width * factor))
+            rgb = {"rgb": _resize(view["rgb"], factor, cv2.INTER_CUBIC)} if "rgb" in view else {}
+            rest = {name: picture for name, picture in view.items() if name != "rgb"}
+            return {**rgb, **(transforms.resize(rest, size) if rest else {})}
+        return {
+            name: _resize(picture, factor, cv2.INTER_CUBIC if name == "rgb" else cv2.INTER_NEAREST)
+            for name, picture in view.items()
+        }
+
+    def padded(self, view: View, size: int) -> View:
+        """Pads every side that is shorter than `size`, equally on both ends.
+
+        Where an odd number of pixels is lacking the result is one larger than `size`, as in the
+        official code; the window that is cut next sees to it.
+        """
+        height, width = next(iter(view.values())).shape[:2]
+        rows, columns = (max(0, (size - side + 1) // 2) for side in (height, width))
+        if not rows and not columns:
+            return view
+        depth = PADDING_DEPTH if self.official_depth_padding else 0.0
+        values = {"rgb": PADDING_RGB, "label": IGNORE, "depth": depth}
+        result = {}
+        for name, picture in view.items():
+            shape = (height + 2 * rows, width + 2 * columns, *picture.shape[2:])
+            result[name] = np.empty(shape, picture.dtype)
+            result[name][:] = values.get(name, 0)
+            result[name][rows : rows + height, columns : columns + width] = picture
+        return result
+
+
+def _resize(picture: np.ndarray, factor: float, interpolation: int) -> np.ndarray:
+    # By factor, not by size: OpenCV then samples at exact multiples of 1 / factor.
+    return cv2.resize(picture, None, fx=factor, fy=factor, interpolation=interpolation)
