@@ -25,6 +25,8 @@ class Target:
         quantizers: scheme name -> "module:function" of (float bytes, calibration arrays or None,
             integer_io) -> bytes; None where the float artifact is the result.
         reader: "module:function" of (bytes) -> `GraphTensors`, the signature as the file has it.
+        merger: "module:function" of (bytes) -> (bytes, report), run on every quantised file; None
+            where the format has none.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Target:
     writer: str
     quantizers: dict[str, str | None]
     reader: str
+    merger: str | None = None
 
     def load(self, entry: str) -> Callable:
         """Imports one of the functions named above."""
@@ -46,6 +49,7 @@ TARGETS = {
         writer="export.to_tflite:write",
         quantizers={"fp32": None, "static_w8a8": "quantize.litert:static_w8a8"},
         reader="export.tflite_graph:read_tensors",
+        merger="quantize.merge_weights:merge_weights",
     ),
     "onnx": Target(
         "onnx",

@@ -22,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target", default="tflite", help="file format and engine (default: tflite)"
     )
-    parser.add_argument("--scheme", default="fp32", help="fp32 (default), static_w8a8, and what else the target has")
+    parser.add_argument(
+        "--scheme", default="fp32", help="fp32 (default), static_w8a8, and what else the target has"
+    )
     parser.add_argument(
         "--outputs",
         default="all",
@@ -90,5 +92,12 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if macs:
         share = macs["after"] / macs["before"]
         output.say(f"freezing left {share:.0%} of the multiply-adds of the model as trained")
+    merged = manifest.freeze.get("merged")
+    if merged and merged["buffers"]:
+        output.say(
+            f"{merged['buffers']} weight buffers serve several modalities: "
+            f"{merged['bytes_before'] / 1e6:.2f} -> {merged['bytes_after'] / 1e6:.2f} MB "
+            f"({merged['differing']} of {merged['codes']} codes moved by one)"
+        )
     output.result({"artifact": str(path), "seconds": seconds, "manifest": manifest.to_json()})
     return GOOD

@@ -157,6 +157,11 @@ def apply_scheme(
         calibrations.check(calibration, manifest.inputs)
         samples = calibration.arrays
     content = target.load(entry)(content, samples, integer_io)
+    freeze = manifest.freeze
+    if target.merger is not None:
+        # After quantising, the modalities' shared filters are the same codes; it costs no latency.
+        content, merged = target.load(target.merger)(content)
+        freeze = {**freeze, "merged": merged.to_json()}
     tensors = target.load(target.reader)(content)
     inputs = {
         name: dataclasses.replace(
@@ -172,6 +177,7 @@ def apply_scheme(
         inputs=inputs,
         outputs=_outputs(tensors, tuple(manifest.outputs)),
         calibration=calibration.to_json() if samples else None,
+        freeze=freeze,
     )
 
 

@@ -39,7 +39,8 @@ class Manifest:
             bare model.
         run: the run folder, relative to the artifact's folder; None as above.
         calibration: count, seed and checksum of the samples; None for a scheme without calibration.
-        freeze: statistics of the freezing step; empty for an artifact that was not frozen.
+        freeze: statistics of the freezing step, none for an artifact that was not frozen, and in
+            "merged" what one buffer for the modalities' equal 8-bit kernels saved.
         versions: of the libraries that made the artifact, and of the project.
         note: anything a reader should know, such as "as trained, for comparison only".
     """

@@ -52,6 +52,25 @@ def test_the_manifest_says_what_the_file_holds(artifacts):
     assert {"keras", "tensorflow", "python"} <= set(manifest.versions)
 
 
+def test_int8_holds_the_shared_filters_once(run_path):
+    """Scales of one sign: every kernel whose channels nobody gives away has a twin."""
+    from deploy import calibration
+    from deploy.targets import TARGETS
+
+    run, target = open_run(run_path), TARGETS["tflite"]
+    model = run.model()
+    for weight in model.weights:
+        if weight.name == "gamma":
+            weight.assign(np.abs(weight))
+    content, manifest = pipeline.float_artifact(run, model, target, "all", SIZE)
+    samples = calibration.collect(run.views("train"), manifest.inputs, 2)
+    small, manifest = pipeline.apply_scheme(content, manifest, target, "static_w8a8", samples)
+    merged = manifest.freeze["merged"]
+    # Four blocks, each with one norm that exchanges nothing; three have a projection besides.
+    assert merged["buffers"] >= 4 + 3
+    assert merged["bytes_after"] == len(small) < merged["bytes_before"]
+
+
 def test_int8_is_a_quarter_and_close(artifacts, fed):
     feeds, wanted = fed
     sizes = [artifacts[name].stat().st_size for name in ("int8", "fp32")]
