@@ -17,6 +17,18 @@ TOOLS = ("building", "console", "evaluate", "progress", "recipe", "settings", "t
 """Modules of this package that are no recipes."""
 
 
+def _check_counts(section: str, value: Any, **least: int) -> None:
+    for name, bound in least.items():
+        found = getattr(value, name)
+        if found is not None and found < bound:
+            raise InputError(f"{section}{name} is {found}; it must be at least {bound}.")
+
+
+def _check_choice(key: str, found: str, known: tuple[str, ...]) -> None:
+    if found not in known:
+        raise InputError(f"{key} {found!r} is unknown; take {' or '.join(known)}.")
+
+
 @dataclasses.dataclass(frozen=True)
 class Optimizer:
     """How weights are updated.
@@ -50,6 +62,9 @@ class Optimizer:
     global_clipnorm: float | None = None
     accumulate: int = 1
 
+    def __post_init__(self):
+        _check_counts("optimizer.", self, accumulate=1, warmup_steps=0)
+
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
@@ -67,6 +82,10 @@ class Evaluation:
     batch: int = 16
     every: int = 1
     interpolation: str = "bilinear"
+
+    def __post_init__(self):
+        _check_counts("evaluation.", self, batch=1, every=1)
+        _check_choice("evaluation.interpolation", self.interpolation, ("bilinear", "cubic"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,6 +134,10 @@ class Recipe:
     deterministic: bool = True
     workers: int = 2
     bad_frames: str = "raise"
+
+    def __post_init__(self):
+        _check_counts("", self, epochs=1, epoch_steps=1, batch=1, seed=0, workers=0)
+        _check_choice("bad_frames", self.bad_frames, ("raise", "skip"))
 
     def derive(self, name: str, **changes: Any) -> "Recipe":
         """Returns a copy under another name; dicts among the changes are merged into its own."""

@@ -117,12 +117,11 @@ def train(recipe: Recipe, run: Path, console: Any, scope: Any = None) -> dict[st
     try:
         if done < recipe.epochs:
             loader.set_epoch(done)
-            model.fit(
+            fit(
+                model,
                 loader,
-                shuffle=False,
                 epochs=recipe.epochs,
                 initial_epoch=done,
-                verbose=0,
                 callbacks=[
                     EpochCallback(loader),
                     running.StopOnNonFinite(run, steps),
@@ -138,10 +137,6 @@ def train(recipe: Recipe, run: Path, console: Any, scope: Any = None) -> dict[st
                     progress,
                 ],
             )
-    except Exception as error:
-        if loader.error is not None:
-            raise loader.error from error
-        raise
     finally:
         progress.close()
         loader.close()
@@ -150,6 +145,19 @@ def train(recipe: Recipe, run: Path, console: Any, scope: Any = None) -> dict[st
     result = {**evaluate_run(run), "best_epoch": checkpoint.best["epoch"], "seconds": seconds}
     write_json(run / "scores.json", result)
     return result
+
+
+def fit(model: Any, loader: Any, **arguments: Any) -> None:
+    """Runs `model.fit` on a loader of `open_loader`, whose errors come through as they were.
+
+    TensorFlow turns what a loader raises into an error of its own, with a stack trace for a text.
+    """
+    try:
+        model.fit(loader, shuffle=False, verbose=0, **arguments)
+    except Exception as error:
+        if loader.error is not None:
+            raise loader.error from error
+        raise
 
 
 def _progress(console, streams, epochs, steps):

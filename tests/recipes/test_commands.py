@@ -1,0 +1,190 @@
+"""The commands: exit codes, one line for what the user can mend, JSON; without a training."""
+
+import errno
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from cen_keras.errors import InputError
+from cen_keras.files import write_json
+from cen_keras.training.errors import NonFiniteError
+from recipes import evaluate, train
+from recipes.building import build_optimizer, compile_model, open_loader
+from recipes.console import run_command
+from recipes.recipe import Optimizer, recipe_of
+from recipes.settings import apply_settings
+
+TINY = ["data.size=32,48", "data.train=4", "data.val=2", "data.cache=null", "batch=2"]
+
+
+def one_line(capsys):
+    """Returns what stands on standard error: one line, without a stack trace."""
+    text = capsys.readouterr().err
+    assert text.count("\n") == 1, text
+    return text
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (InputError("found x,\n wanted y"), 2, "error: found x, wanted y\n"),
+        (FileNotFoundError(2, "No such file", "a.npz"), 2, "a.npz"),
+        (OSError(errno.ENOSPC, "No space left on device", "f"), 2, "No space left"),
+        (PermissionError(errno.EACCES, "Permission denied", "f"), 2, "Permission denied"),
+        (NonFiniteError("the loss became nan"), 1, "the loss became nan"),
+        (KeyboardInterrupt(), 130, "goes on from the last finished epoch"),
+    ],
+)
+def test_errors_become_a_line_and_a_code(error, code, text, capsys):
+    def command():
+        raise error
+
+    assert run_command(command) == code
+    assert text in one_line(capsys)
+
+
+def test_a_bug_is_not_hidden():
+    def command():
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    with pytest.raises(OSError, match="Bad file"):
+        run_command(command)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ([], "no recipe given"),
+        (["rooms_tin"], "did you mean 'rooms_tiny'"),
+        (["rooms_tiny", "--set", "epoch=1"], "did you mean 'epochs'"),
+        (["rooms_tiny", "--set", "data.sise=8,8"], "'sise'"),
+        (["rooms_tiny", "--set", "data.name=roms"], "'roms'"),
+        (["rooms_tiny", "--set", "model.backbone=wide"], "'wide'"),
+        (["rooms_tiny", "--set", "optimizer.schedule=step"], "'step'"),
+        (["rooms_tiny", "--set", "policy=int3"], "policy 'int3'"),
+        (["rooms_tiny", "--set", "evaluation.interpolation=nearest"], "'nearest'"),
+        (["rooms_tiny", "--set", "epochs=0"], "epochs is 0"),
+    ],
+)
+def test_bad_recipes_end_with_2_and_leave_no_folder(arguments, text, tmp_path, capsys):
+    run = tmp_path / "run"
+    settings = [part for setting in TINY for part in ("--set", setting)]
+    # The setting under test comes last and wins.
+    assert train.main([*arguments[:1], *settings, *arguments[1:], "--run", str(run)]) == 2
+    assert text in one_line(capsys)
+    assert not run.exists()
+
+
+def test_another_recipe_in_the_folder_is_refused(tmp_path, capsys):
+    recipe = recipe_of("rooms_tiny")
+    write_json(tmp_path / "recipe.json", recipe.to_json())
+    arguments = ["rooms_tiny", "--run", str(tmp_path), "--set", "optimizer.learning_rate=9"]
+    assert train.main(arguments) == 2
+    rate = recipe.optimizer.learning_rate
+    assert f"optimizer.learning_rate: {rate}, now 9.0" in one_line(capsys)
+    assert train.main(["rooms_tiny_rgb", "--run", str(tmp_path)]) == 2
+    assert "name: 'rooms_tiny', now 'rooms_tiny_rgb'" in one_line(capsys)
+
+
+def test_list_as_json(capsys):
+    assert train.main(["--list", "--json", "-"]) == 0
+    assert "rooms_tiny_rgb" in json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK not a zip"])
+def test_evaluate_names_what_is_wrong_with_a_folder(content, tmp_path, capsys):
+    if content is None:
+        assert evaluate.main([str(tmp_path)]) == 2
+        assert "is no run folder" in one_line(capsys)
+        return
+    write_json(tmp_path / "recipe.json", recipe_of("rooms_tiny").to_json())
+    (tmp_path / "best.keras").write_bytes(content)
+    assert evaluate.main([str(tmp_path)]) == 2
+    assert "best.keras is not a whole Keras model" in one_line(capsys)
+
+
+def test_an_error_of_the_data_comes_through_fit_as_it_was():
+    recipe = apply_settings(recipe_of("rooms_tiny"), [*TINY, "epoch_steps=4", "data.train=8"])
+    loader = open_loader(recipe, "train", training=True)
+    read = type(loader.views).__getitem__
+
+    class Broken(type(loader.views)):
+        def __getitem__(self, index):
+            # Keras looks at the first batches by itself; this one comes out of TensorFlow.
+            if index == int(loader.positions(0, 3)[0][1]):
+                raise InputError("room.png is truncated")
+            return read(self, index)
+
+    loader.views.__class__ = Broken
+    inputs = {name: keras.Input((None, None, n)) for name, n in (("rgb", 3), ("depth", 1))}
+    logits = keras.layers.Conv2D(13, 1)(inputs["depth"])
+    model = keras.Model(inputs, logits)
+    model.compile("sgd", loss="sparse_categorical_crossentropy", jit_compile=False)
+    with pytest.raises(InputError, match=r"^room\.png is truncated$"):
+        train.fit(model, loader)
+    loader.close()
+
+
+def rates(optimizer, steps):
+    values = []
+    for step in range(steps):
+        optimizer.iterations.assign(step)
+        values.append(float(keras.ops.convert_to_numpy(optimizer.learning_rate)))
+    return values
+
+
+def test_cosine_falls_from_the_rate_to_zero_after_a_warm_up():
+    recipe = recipe_of("rooms_tiny").derive(
+        "x", epochs=2, optimizer=Optimizer(learning_rate=1.0, warmup_steps=4)
+    )
+    optimizer = build_optimizer(recipe, 6)
+    found = rates(optimizer, 12)
+    wanted = [0, 0.25, 0.5, 0.75, *(0.5 * (1 + np.cos(np.pi * np.arange(8) / 8)))]
+    # The schedule is computed in float32.
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+def test_stages_follow_the_epochs():
+    stages = Optimizer(
+        name="sgd",
+        schedule="stages",
+        learning_rate=(3.0, 2.0),
+        encoder_learning_rate=(0.3, 0.2),
+        stage_epochs=(2, 1),
+        weight_decay=1e-5,
+    )
+    recipe = recipe_of("rooms_tiny").derive("x", epochs=3, optimizer=stages)
+    optimizer = build_optimizer(recipe, 2)
+    assert rates(optimizer, 6) == [3.0, 3.0, 3.0, 3.0, 2.0, 2.0]
+    assert optimizer.reset_steps == (4,)
+    assert optimizer.coupled_weight_decay == 1e-5
+    assert float(next(iter(optimizer.groups.values()))(4)) == pytest.approx(0.2)
+    with pytest.raises(InputError, match=r"\[2, 1\] make 3 epochs, the recipe has 4"):
+        build_optimizer(recipe.derive("x", epochs=4), 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "lion"}, "'lion' is unknown"),
+        ({"learning_rate": (1.0, 2.0)}, "2 learning rates need"),
+        ({"encoder_learning_rate": 0.1}, "needs optimizer.name=sgd"),
+        ({"warmup_steps": 99}, "warmup_steps is 99"),
+    ],
+)
+def test_optimisers_that_do_not_fit_are_named(change, message):
+    recipe = recipe_of("rooms_tiny").derive("x", epochs=1, optimizer=Optimizer(**change))
+    with pytest.raises(InputError, match=message):
+        build_optimizer(recipe, 8)
+
+
+def test_compiling_makes_every_variable_of_a_step():
+    from cen_keras.models import Segmenter
+
+    model = Segmenter(backbone="narrow", num_classes=3, decoder_options={"filters": 4})
+    compile_model(model, recipe_of("rooms_tiny"), 10)
+    assert model.optimizer.built
+    # One tracker per output beside the total: made later, they would cost a second trace.
+    assert len(model.metrics_variables) == 2 * (1 + len(model.output))
