@@ -3,13 +3,17 @@
     name                     decoded
     fp32                     float32 weights and activations
     fp16                     16-bit floats; .onnx: activations too, inputs and outputs float32
+    dynamic_w8               8-bit weights; activations quantised as they come, at run time
     static_w8a8              8-bit weights (per channel) and activations (per tensor), whose ranges
                              come from calibration samples before the artifact is written
+    static_w8a8_float_head   static_w8a8 but for the last convolution of each stream and what
+                             follows, which are float32; outputs are float32
+    int16x8                  8-bit weights, 16-bit activations: to see whether activations are what
+                             8 bits lose accuracy by; LiteRT has no fast kernels for it
+    qat_w8a8                 static_w8a8 of a model that was trained on with its rounding
+                             (`python -m deploy qat`)
 
-Planned names, for which the table below has its columns: dynamic_w8 (8-bit weights, activations
-quantised as they come), static_w8a8_float_head (static_w8a8 but for the last convolution of each
-stream), int16x8 (16-bit activations), qat_w8a8 (static_w8a8 from a model trained with its
-rounding).
+Which target has which is in `targets.py`.
 """
 
 from dataclasses import dataclass
@@ -27,6 +31,8 @@ class Scheme:
         calibrated: needs calibration samples.
         integer_io: inputs and outputs may be integer codes.
         allowed_drop: mIoU points that `verify` lets an artifact lose unless told otherwise.
+        warning: what a user should know who chose it; such a scheme is not held to the engine's
+            fast kernels.
     """
 
     name: str
@@ -34,6 +40,7 @@ class Scheme:
     calibrated: bool
     integer_io: bool
     allowed_drop: float
+    warning: str = ""
 
 
 SCHEMES = {
@@ -41,7 +48,19 @@ SCHEMES = {
     for scheme in (
         Scheme("fp32", "float32 throughout", False, False, 0.05),
         Scheme("fp16", "16-bit floats", False, False, 0.05),
+        Scheme("dynamic_w8", "8-bit weights, activations as they come", False, False, 0.5),
         Scheme("static_w8a8", "8-bit weights and activations, calibrated", True, True, 1.0),
+        Scheme("static_w8a8_float_head", "static_w8a8, last layers in float", True, True, 1.0),
+        Scheme(
+            "int16x8",
+            "8-bit weights, 16-bit activations",
+            True,
+            True,
+            0.3,
+            "int16x8 runs on LiteRT's reference kernels, many times slower than int8; use it to "
+            "find where accuracy goes, not on a board",
+        ),
+        Scheme("qat_w8a8", "static_w8a8 after training with its rounding", True, True, 0.5),
     )
 }
 

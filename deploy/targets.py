@@ -27,6 +27,8 @@ class Target:
         reader: "module:function" of (bytes) -> `GraphTensors`, the signature as the file has it.
         merger: "module:function" of (bytes) -> (bytes, report), run on every quantised file; None
             where the format has none.
+        checker: "module:function" of (bytes), which refuses a file that the engine would run
+            slowly; None where nobody can tell.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Target:
     quantizers: dict[str, str | None]
     reader: str
     merger: str | None = None
+    checker: str | None = None
 
     def load(self, entry: str) -> Callable:
         """Imports one of the functions named above."""
@@ -47,9 +50,22 @@ TARGETS = {
         "tflite",
         ".tflite",
         writer="export.to_tflite:write",
-        quantizers={"fp32": None, "static_w8a8": "quantize.litert:static_w8a8"},
+        quantizers={
+            "fp32": None,
+            **{
+                name: f"quantize.litert:{name}"
+                for name in (
+                    "fp16",
+                    "dynamic_w8",
+                    "static_w8a8",
+                    "static_w8a8_float_head",
+                    "int16x8",
+                )
+            },
+        },
         reader="export.tflite_graph:read_tensors",
         merger="quantize.merge_weights:merge_weights",
+        checker="export.xnnpack:check_fast",
     ),
     "onnx": Target(
         "onnx",

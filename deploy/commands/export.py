@@ -23,7 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--target", default="tflite", help="file format and engine (default: tflite)"
     )
     parser.add_argument(
-        "--scheme", default="fp32", help="fp32 (default), static_w8a8, and what else the target has"
+        "--scheme",
+        default="fp32",
+        help="tflite: fp32 (default), fp16, dynamic_w8, static_w8a8, static_w8a8_float_head, "
+        "int16x8; onnx: fp32, fp16, static_w8a8",
     )
     parser.add_argument(
         "--outputs",
@@ -36,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FOLDER", help="where to write (default: RUN/TARGET)")
     parser.add_argument(
         "--float-io", action="store_true", help="float32 inputs and outputs for an integer scheme"
+    )
+    parser.add_argument(
+        "--float-layers",
+        metavar="NAME,...",
+        help="layers that a quantised .tflite keeps in float32 (`deploy sensitivity` ranks them)",
     )
     parser.add_argument(
         "--as-trained",
@@ -65,7 +73,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from ..targets import resolve
 
     start = time.perf_counter()
-    resolve(arguments.target, arguments.scheme)  # before anything slow is imported
+    scheme = resolve(arguments.target, arguments.scheme)[1]  # before anything slow is imported
+    if scheme.warning:
+        output.say(f"warning: {scheme.warning}")
     folder = open_run(arguments.run_folder)
     quiet_tensorflow()
     path = export(
@@ -77,6 +87,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         folder=arguments.out,
         as_trained=arguments.as_trained,
         integer_io=not arguments.float_io,
+        float_layers=_names(arguments.float_layers),
         calibration=Choice(
             file=arguments.calibration,
             count=arguments.calibration_count,
@@ -101,3 +112,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         )
     output.result({"artifact": str(path), "seconds": seconds, "manifest": manifest.to_json()})
     return GOOD
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())

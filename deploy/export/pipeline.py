@@ -4,6 +4,7 @@ import dataclasses
 import importlib.metadata
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 from cen_keras.errors import InputError
@@ -36,6 +37,7 @@ def export(
     as_trained: bool = False,
     integer_io: bool = True,
     calibration: Choice | None = None,
+    float_layers: Sequence[str] = (),
 ) -> Path:
     """Writes one artifact of a trained run.
 
@@ -49,6 +51,7 @@ def export(
         as_trained: leave the exchange in the graph as it was trained instead of freezing it.
         integer_io: int8 inputs and outputs where the scheme has them.
         calibration: where a scheme that needs samples takes them; None = the usual views.
+        float_layers: layers of the frozen graph that a quantised artifact keeps in float32.
 
     Returns:
         Path of the artifact; its manifest lies beside it.
@@ -64,10 +67,15 @@ def export(
     samples = None
     if chosen.calibrated:
         samples = (calibration or Choice()).samples(run, manifest.inputs)
-    content, manifest = apply_scheme(content, manifest, target, scheme_name, samples, integer_io)
+    content, manifest = apply_scheme(
+        content, manifest, target, scheme_name, samples, integer_io, float_layers
+    )
+    if target.checker and not as_trained and not chosen.warning:
+        target.load(target.checker)(content)
     folder = Path(folder) if folder else run.path / target.name
     path = folder / (
-        _stem(scheme_name, outputs, shape, run, as_trained, integer_io) + target.suffix
+        _stem(scheme_name, outputs, shape, run, as_trained, integer_io, float_layers)
+        + target.suffix
     )
     manifest = dataclasses.replace(manifest, run=os.path.relpath(run.path, folder))
     manifests.save(manifest, path, content)
@@ -133,6 +141,7 @@ def apply_scheme(
     scheme_name: str,
     calibration: Calibration | None = None,
     integer_io: bool = True,
+    float_layers: Sequence[str] = (),
 ) -> tuple[bytes, Manifest]:
     """Turns a float artifact into one of another scheme.
 
@@ -143,11 +152,16 @@ def apply_scheme(
         scheme_name: a scheme of the target.
         calibration: samples, needed where the scheme is calibrated.
         integer_io: as for `export`.
+        float_layers: as for `export`.
 
     Returns:
         The new file's bytes and manifest.
     """
     entry = target.quantizers[scheme_name]
+    if float_layers and (entry is None or target.name != "tflite"):
+        raise InputError(
+            f"--float-layers is for the quantised schemes of tflite, not {target.name} {scheme_name}"
+        )
     if entry is None:
         return content, dataclasses.replace(manifest, scheme=scheme_name)
     samples = None
@@ -156,7 +170,8 @@ def apply_scheme(
             raise InputError(f"scheme {scheme_name!r} needs calibration samples")
         calibrations.check(calibration, manifest.inputs)
         samples = calibration.arrays
-    content = target.load(entry)(content, samples, integer_io)
+    options = {"float_layers": tuple(float_layers)} if float_layers else {}
+    content = target.load(entry)(content, samples, integer_io, **options)
     freeze = manifest.freeze
     if target.merger is not None:
         # After quantising, the modalities' shared filters are the same codes; it costs no latency.
@@ -178,6 +193,7 @@ def apply_scheme(
         outputs=_outputs(tensors, tuple(manifest.outputs)),
         calibration=calibration.to_json() if samples else None,
         freeze=freeze,
+        note="; ".join(filter(None, (manifest.note, _in_float(float_layers)))),
     )
 
 
@@ -192,7 +208,7 @@ def _outputs(tensors, order: tuple[str, ...]) -> dict[str, TensorSpec]:
     }
 
 
-def _stem(scheme_name, outputs, shape, run, as_trained, integer_io) -> str:
+def _stem(scheme_name, outputs, shape, run, as_trained, integer_io, float_layers=()) -> str:
     """`static_w8a8`, and behind it whatever is not as usual: `-ensemble`, `-480x640`."""
     parts = [scheme_name]
     if as_trained:
@@ -203,7 +219,13 @@ def _stem(scheme_name, outputs, shape, run, as_trained, integer_io) -> str:
         parts.append(f"{shape[0]}x{shape[1]}")
     if not integer_io:
         parts.append("float_io")
+    if float_layers:
+        parts.append("float_layers")
     return "-".join(parts)
+
+
+def _in_float(layers: Sequence[str]) -> str:
+    return f"in float32: {', '.join(layers)}" if layers else ""
 
 
 def _versions(target: str) -> dict[str, str]:

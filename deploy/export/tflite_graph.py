@@ -1,11 +1,15 @@
 """Looks into a .tflite file: its signature's tensors and its operators, without running it."""
 
+import re
 from dataclasses import dataclass
 
 from cen_keras.errors import InputError
 
 from ..runtime.litert_runner import SIGNATURE
 from ..runtime.tensors import Quantization
+
+# How TensorFlow ends the names of what a layer with weights computes.
+_WEIGHTED = ("convolution", "depthwise", "conv_transpose", "MatMul")
 
 
 @dataclass(frozen=True)
@@ -29,13 +33,22 @@ class GraphTensors:
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator: its kind ("CONV_2D", or the name of a custom one) and its first output's tensor
-    name.
+    """One operator.
+
+    Attributes:
+        kind: "CONV_2D", or the name of a custom one.
+        name: its first output's tensor name.
+        custom: not built in.
+        inputs, outputs: indices of its tensors.
+        stream: the signature's name of its output, where it is one.
     """
 
     kind: str
     name: str
     custom: bool
+    inputs: tuple[int, ...] = ()
+    outputs: tuple[int, ...] = ()
+    stream: str = ""
 
 
 def read_tensors(content: bytes) -> GraphTensors:
@@ -59,6 +72,11 @@ def read_operators(content: bytes) -> list[Operator]:
         if not name.startswith("_")
     }
     model = schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
+    streams = {
+        entry.tensorIndex: entry.name.decode()
+        for signature in model.signatureDefs or []
+        for entry in signature.outputs
+    }
     operators = []
     for graph in model.subgraphs:
         for operator in graph.operators:
@@ -67,10 +85,27 @@ def read_operators(content: bytes) -> list[Operator]:
             number = max(code.builtinCode, code.deprecatedBuiltinCode)
             custom = number == schema.BuiltinOperator.CUSTOM
             kind = code.customCode.decode() if custom else kinds[number]
-            operators.append(
-                Operator(kind, graph.tensors[operator.outputs[0]].name.decode(), custom)
-            )
+            inputs = tuple(int(i) for i in operator.inputs if i >= 0)
+            outputs = tuple(int(i) for i in operator.outputs)
+            name = graph.tensors[outputs[0]].name.decode()
+            stream = streams.get(outputs[0], "")
+            operators.append(Operator(kind, name, custom, inputs, outputs, stream))
     return operators
+
+
+def layer_name(operator: Operator) -> str:
+    """The Keras layer that an operator computes, by the names that the converter leaves.
+
+    An operator that several layers were fused into bears the name of its convolution; the last one
+    before an output has lost its name and is called "output_" and the name of the output.
+    """
+    parts = [part.split("/") for part in operator.name.split(";")]
+    named = [part for part in parts if len(part) > 1]
+    if not named:
+        return f"output_{operator.stream}" if operator.stream else operator.name
+    first = next((part for part in named if part[-1] in _WEIGHTED), named[0])
+    # The converter numbers the trace of every layer: "frozen_1/stem_conv_rgb_1/convolution".
+    return re.sub(r"_1$", "", first[1] if len(first) > 2 else first[0])
 
 
 def check_builtins(content: bytes) -> None:

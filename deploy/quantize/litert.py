@@ -1,26 +1,87 @@
-"""8-bit LiteRT artifacts out of float ones, by litert-quantizer; all that touches this young
-library is in here.
+"""LiteRT artifacts of every scheme out of float ones, by litert-quantizer; all that touches this
+young library is in here.
 
 Ranges of activations are the smallest and largest values seen over the calibration samples. The
 library's own default, a moving average, forgets the extremes when samples are few and clips them;
 mean squared error as criterion puts quantise/dequantise pairs around static operators.
+
+Every scheme is a function of (float bytes, samples or None, integer_io, float_layers) to bytes;
+`float_layers` names layers of the frozen graph that stay in float32, by `layer_name`.
 """
 
 import contextlib
 import io
+import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from cen_keras.errors import InputError
 
-from ..export.tflite_graph import read_tensors
+from ..export.tflite_graph import Operator, layer_name, read_operators, read_tensors
 from ..runtime.litert_runner import SIGNATURE
+
+_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
+Samples = Mapping[str, np.ndarray]
+
+
+def fp16(
+    content: bytes,
+    samples: Samples | None = None,
+    integer_io: bool = True,
+    float_layers: Sequence[str] = (),
+) -> bytes:
+    """Halves the file: weights in 16-bit floats, which a CPU expands to float32 when it loads them.
+
+    Args:
+        content: a float .tflite file with batch 1.
+        samples: not used.
+        integer_io: not used; inputs and outputs stay float32.
+        float_layers: layers whose weights stay float32.
+
+    Returns:
+        The file's bytes.
+    """
+    library = _library()
+    half = library.qtyping.OpQuantizationConfig(
+        weight_tensor_config=library.qtyping.TensorQuantizationConfig(
+            num_bits=16, dtype=library.qtyping.TensorDataType.FLOAT
+        ),
+        compute_precision=library.qtyping.ComputePrecision.FLOAT,
+        explicit_dequantize=True,
+    )
+    quantizer = library.Quantizer(content)
+    for kind in ("CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D_TRANSPOSE", "FULLY_CONNECTED"):
+        name = getattr(library.qtyping.TFLOperationName, kind)
+        quantizer.update_quantization_recipe(".*", name, half, algorithm_key="float_casting")
+    _leave(quantizer, library, find_layers(content, float_layers))
+    with _quiet():
+        return bytes(quantizer.quantize().quantized_model)
+
+
+def dynamic_w8(
+    content: bytes,
+    samples: Samples | None = None,
+    integer_io: bool = True,
+    float_layers: Sequence[str] = (),
+) -> bytes:
+    """Quantises weights to 8 bits per channel; activations are quantised as they come, at run time.
+
+    Args and returns as for `fp16`.
+    """
+    library = _library()
+    quantizer = library.Quantizer(content, library.recipe.dynamic_wi8_afp32())
+    _leave(quantizer, library, find_layers(content, float_layers))
+    with _quiet():
+        return bytes(quantizer.quantize().quantized_model)
 
 
 def static_w8a8(
-    content: bytes, samples: Mapping[str, np.ndarray], integer_io: bool = True
+    content: bytes,
+    samples: Samples,
+    integer_io: bool = True,
+    float_layers: Sequence[str] = (),
 ) -> bytes:
     """Quantises weights per channel and activations per tensor to 8 bits.
 
@@ -29,40 +90,181 @@ def static_w8a8(
         samples: float32 (n, h, w, c) by input name, normalised as the network is fed.
         integer_io: inputs and outputs are int8 codes; otherwise float32, converted inside the
             graph.
+        float_layers: layers that stay in float32.
 
     Returns:
         The quantised file's bytes.
 
     Raises:
-        InputError: litert-quantizer is not installed, or the samples are not those of the inputs.
+        InputError: litert-quantizer is not installed, the samples are not those of the inputs, or a
+            layer is unknown.
     """
-    try:
-        from litert_quantizer import Quantizer, qtyping, recipe, recipe_manager
-        from litert_quantizer.calibrator import CalibrationMode, Calibrator
-        from litert_quantizer.utils import qsv_utils
-    except ImportError as error:
-        raise InputError(
-            f"8-bit LiteRT artifacts need litert-quantizer ({error}); pip install cen-keras[export]"
-        ) from error
-    _check_samples(content, samples)
-    quantizer = Quantizer(content, recipe.static_wi8_ai8())
-    if not integer_io:
-        for operation in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
-            quantizer.update_quantization_recipe(".*", operation, algorithm_key="no_quantize")
-    # Quantizer.calibrate() offers no choice of update; the calibrator beneath it does.
-    manager = recipe_manager.RecipeManager()
-    manager.load_quantization_recipe(quantizer.get_quantization_recipe())
-    count = len(next(iter(samples.values())))
-    feeds = [{name: array[i : i + 1] for name, array in samples.items()} for i in range(count)]
-    with _quiet():
-        calibrator = Calibrator(
-            content, 1, CalibrationMode.CALIBRATION_PRESERVE_ALL_TENSORS, qsv_utils.min_max_update
-        )
-        calibrator.calibrate({SIGNATURE: feeds}, manager)
-        result = bytes(quantizer.quantize(calibrator.get_model_qsvs()).quantized_model)
+    result = _static(content, samples, 8, find_layers(content, float_layers), integer_io)
     if integer_io:
         check_input_ranges(result, samples)
     return result
+
+
+def static_w8a8_float_head(
+    content: bytes,
+    samples: Samples,
+    integer_io: bool = True,
+    float_layers: Sequence[str] = (),
+) -> bytes:
+    """As `static_w8a8`, but the last convolution of each stream and what follows stay in float32.
+
+    The outputs are float32 logits; the inputs are int8 codes if `integer_io`. Args and errors as
+    for `static_w8a8`.
+    """
+    operators = [*find_layers(content, float_layers), *_head(content)]
+    result = _static(content, samples, 8, operators, integer_io, float_outputs=True)
+    if integer_io:
+        check_input_ranges(result, samples)
+    return result
+
+
+def int16x8(
+    content: bytes,
+    samples: Samples,
+    integer_io: bool = True,
+    float_layers: Sequence[str] = (),
+) -> bytes:
+    """Quantises weights to 8 and activations to 16 bits; LiteRT has only slow kernels for these.
+
+    Args and errors as for `static_w8a8`.
+    """
+    return _static(content, samples, 16, find_layers(content, float_layers), integer_io)
+
+
+def find_layers(content: bytes, names: Sequence[str]) -> list[Operator]:
+    """The operators of layers.
+
+    Args:
+        content: a float .tflite file.
+        names: of layers, as `layer_name` gives them.
+
+    Raises:
+        InputError: the file has no layer of a name.
+    """
+    operators = read_operators(content)
+    known = {layer_name(operator) for operator in operators}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        import difflib
+
+        close = difflib.get_close_matches(unknown[0], sorted(known), 3, 0.3)
+        raise InputError(
+            f"layer {unknown[0]!r} is not in the frozen graph; there are {len(known)}, such as "
+            f"{', '.join(close or sorted(known)[:3])} (`python -m deploy sensitivity` lists them)"
+        )
+    return [operator for operator in operators if layer_name(operator) in set(names)]
+
+
+def _head(content: bytes) -> list[Operator]:
+    """The last operator with weights before each output, and all between it and the output."""
+    operators = read_operators(content)
+    maker = {tensor: operator for operator in operators for tensor in operator.outputs}
+    wanted = [operator for operator in operators if operator.stream]
+    found = {}
+    while wanted:
+        operator = wanted.pop()
+        if operator.outputs in found:
+            continue
+        found[operator.outputs] = operator
+        if operator.kind not in _WEIGHTED:
+            wanted.extend(maker[tensor] for tensor in operator.inputs if tensor in maker)
+    return list(found.values())
+
+
+def _static(
+    content: bytes,
+    samples: Samples,
+    activation_bits: int,
+    float_operators: Sequence[Operator],
+    integer_io: bool,
+    float_outputs: bool = False,
+) -> bytes:
+    """Calibrates and quantises; see `static_w8a8`."""
+    quantizer, statistics = calibrated(content, samples, activation_bits)
+    library = _library()
+    operation = library.qtyping.TFLOperationName
+    if not integer_io:
+        quantizer.update_quantization_recipe(".*", operation.INPUT, algorithm_key="no_quantize")
+    if not integer_io or float_outputs:
+        quantizer.update_quantization_recipe(".*", operation.OUTPUT, algorithm_key="no_quantize")
+    _leave(quantizer, library, float_operators)
+    with _quiet():
+        return bytes(quantizer.quantize(statistics).quantized_model)
+
+
+def calibrated(content: bytes, samples: Samples, activation_bits: int = 8):
+    """The library's quantizer with its static recipe, and the statistics of the samples.
+
+    Args:
+        content: a float .tflite file with batch 1.
+        samples: float32 (n, h, w, c) by input name.
+        activation_bits: 8 or 16.
+
+    Raises:
+        InputError: as for `static_w8a8`.
+    """
+    library = _library()
+    _check_samples(content, samples)
+    recipes = {8: library.recipe.static_wi8_ai8, 16: library.recipe.static_wi8_ai16}
+    quantizer = library.Quantizer(content, recipes[activation_bits]())
+    # Quantizer.calibrate() offers no choice of update; the calibrator beneath it does.
+    manager = library.recipe_manager.RecipeManager()
+    manager.load_quantization_recipe(quantizer.get_quantization_recipe())
+    with _quiet():
+        calibrator = library.calibrator.Calibrator(
+            content,
+            1,
+            library.calibrator.CalibrationMode.CALIBRATION_PRESERVE_ALL_TENSORS,
+            library.qsv_utils.min_max_update,
+        )
+        calibrator.calibrate({SIGNATURE: feeds_of(samples)}, manager)
+    return quantizer, calibrator.get_model_qsvs()
+
+
+def feeds_of(samples: Samples) -> list[dict[str, np.ndarray]]:
+    """One dict of batch 1 per sample."""
+    count = len(next(iter(samples.values())))
+    return [{name: array[i : i + 1] for name, array in samples.items()} for i in range(count)]
+
+
+def _leave(quantizer, library, operators: Sequence[Operator]) -> None:
+    """Leaves operators as they are; the library addresses them by their output tensors' names."""
+    for operator in operators:
+        quantizer.update_quantization_recipe(
+            f"^{re.escape(operator.name)};?$",
+            library.qtyping.TFLOperationName.ALL_SUPPORTED,
+            algorithm_key="no_quantize",
+        )
+
+
+class _Library:
+    """The modules of litert-quantizer that are used here."""
+
+    def __init__(self):
+        from litert_quantizer import Quantizer, calibrator, qtyping, recipe, recipe_manager
+        from litert_quantizer.utils import qsv_utils
+
+        self.Quantizer = Quantizer
+        self.calibrator = calibrator
+        self.qtyping = qtyping
+        self.recipe = recipe
+        self.recipe_manager = recipe_manager
+        self.qsv_utils = qsv_utils
+
+
+def _library() -> _Library:
+    try:
+        return _Library()
+    except ImportError as error:
+        raise InputError(
+            f"quantised LiteRT artifacts need litert-quantizer ({error}); "
+            "pip install cen-keras[export]"
+        ) from error
 
 
 def check_input_ranges(content: bytes, samples: Mapping[str, np.ndarray]) -> None:
