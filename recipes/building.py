@@ -55,7 +55,6 @@ def open_loader(recipe: Recipe, split: str, training: bool):
     """
     from cen_keras.data.datasets import open_dataset
     from cen_keras.data.loader import Loader
-    from cen_keras.data.transforms import Augmentation
 
     class RecipeLoader(Loader):
         """Keeps the error of a batch: TensorFlow passes on no more than its text."""
@@ -76,7 +75,8 @@ def open_loader(recipe: Recipe, split: str, training: bool):
         )
     augment = None
     if training and recipe.augmentation is not None:
-        augment = Augmentation(**check_arguments(Augmentation, recipe.augmentation, "augmentation"))
+        kind, arguments = augmentation_of(recipe.augmentation)
+        augment = kind(**check_arguments(kind, arguments, "augmentation"))
     steps = {"drop_last": True, "epoch_steps": recipe.epoch_steps} if training else {}
     return RecipeLoader(
         views,
@@ -90,6 +90,25 @@ def open_loader(recipe: Recipe, split: str, training: bool):
         bad_frames=recipe.bad_frames,
         **steps,
     )
+
+
+def augmentation_of(spec: dict[str, Any]) -> tuple[type, dict[str, Any]]:
+    """Returns the class that a recipe's augmentation names, and the arguments without the name.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    from cen_keras.data.official_augmentation import OfficialAugmentation
+    from cen_keras.data.transforms import Augmentation
+
+    kinds = {"usual": Augmentation, "official": OfficialAugmentation}
+    name = spec.get("name", "usual")
+    if name not in kinds:
+        raise InputError(
+            f"augmentation.name {name!r} is unknown{close_to(str(name), kinds)}; take "
+            f"{' or '.join(kinds)}."
+        )
+    return kinds[name], {key: value for key, value in spec.items() if key != "name"}
 
 
 def check_arguments(function: Any, arguments: dict[str, Any], section: str) -> dict[str, Any]:
@@ -114,15 +133,27 @@ def check_arguments(function: Any, arguments: dict[str, Any], section: str) -> d
 
 
 def build_model(recipe: Recipe, num_classes: int):
-    """Builds the recipe's Segmenter for a number of classes.
+    """Builds the recipe's Segmenter for a number of classes, with its pretrained encoder.
 
     Raises:
-        InputError: an argument that the Segmenter does not have, or does not take.
+        InputError: an argument that the Segmenter does not have, or does not take; or the
+            pretrained file is missing or of another architecture.
     """
     from cen_keras.models import Segmenter
 
+    if recipe.pretrained is not None and not Path(recipe.pretrained).expanduser().is_file():
+        raise InputError(
+            f"{recipe.pretrained}: is missing; the recipe starts from this ImageNet ResNet of "
+            "torchvision (download.pytorch.org/models). Put it there, name it with `--set "
+            "pretrained=FILE`, or start from random weights with `--set pretrained=null`."
+        )
     arguments = check_arguments(Segmenter.__init__, recipe.model, "model")
-    return Segmenter(num_classes=num_classes, **arguments)
+    model = Segmenter(num_classes=num_classes, **arguments)
+    if recipe.pretrained is not None:
+        from cen_keras.converters import torch_resnet
+
+        torch_resnet.load(Path(recipe.pretrained).expanduser(), model)
+    return model
 
 
 def build_optimizer(recipe: Recipe, steps_per_epoch: int):

@@ -103,8 +103,11 @@ class Recipe:
             shorter epochs.
         batch: images per batch.
         seed: of the initial weights, dropout, order and augmentation.
-        augmentation: arguments of `cen_keras.data.transforms.Augmentation`; None for no
-            augmentation.
+        augmentation: arguments of `cen_keras.data.transforms.Augmentation`, or with `"name":
+            "official"` those of `cen_keras.data.official_augmentation.OfficialAugmentation`; None
+            for no augmentation.
+        pretrained: file of an ImageNet ResNet in torchvision's layout that the encoder starts
+            from; None for random weights.
         normalization: modality -> scale, mean, std (see `cen_keras.data.transforms.Normalization`);
             modalities left out keep their default.
         ignore: the label of pixels that do not count.
@@ -126,6 +129,7 @@ class Recipe:
     batch: int = 16
     seed: int = 0
     augmentation: dict[str, Any] | None = None
+    pretrained: str | None = None
     normalization: dict[str, Any] = dataclasses.field(default_factory=dict)
     ignore: int = 255
     evaluation: Evaluation = Evaluation()

@@ -98,9 +98,10 @@ def _more_keys(key: str, known: list[str]) -> list[str]:
         arguments = inspect.signature(Segmenter.__init__).parameters
         return [name for name in arguments if name not in ("self", "kwargs", "num_classes", *known)]
     if section == "augmentation":
-        from cen_keras.data.transforms import Augmentation
+        from recipes.building import augmentation_of
 
-        return [name for name in inspect.signature(Augmentation).parameters if name not in known]
+        kind, _ = augmentation_of({"name": "official"} if "name" in known else {})
+        return [name for name in inspect.signature(kind).parameters if name not in known]
     return []
 
 

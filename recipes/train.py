@@ -77,7 +77,8 @@ def train(recipe: Recipe, run: Path, console: Any, scope: Any = None) -> dict[st
             of a distribution strategy; None for one device.
 
     Returns:
-        The scores of `recipes.evaluate.evaluate_run`, with `seconds` of this call's training.
+        The scores of `recipes.evaluate.evaluate_run`, with `seconds` of this call's training and
+        `skipped_frames`, the frames it could not read -> why.
 
     Raises:
         InputError: the recipe, the data or the folder do not fit.
@@ -143,6 +144,13 @@ def train(recipe: Recipe, run: Path, console: Any, scope: Any = None) -> dict[st
         validation.close()
     seconds = time.perf_counter() - started
     result = {**evaluate_run(run), "best_epoch": checkpoint.best["epoch"], "seconds": seconds}
+    if loader.skipped:
+        console.print(
+            f"{len(loader.skipped)} frames could not be read and were skipped: "
+            f"{', '.join(list(loader.skipped)[:5])}{', ...' if len(loader.skipped) > 5 else ''}",
+            soft_wrap=True,
+        )
+    result["skipped_frames"] = dict(sorted(loader.skipped.items()))
     write_json(run / "scores.json", result)
     return result
 

@@ -65,6 +65,7 @@ class Loader(keras.utils.PyDataset):
         epoch: number of the current epoch, 0 for the first.
         error: the last error met while reading, or None. TensorFlow puts an error of its own in its
             place; whoever calls `fit` finds the true one here.
+        skipped: frames that could not be read -> why; filled with `bad_frames="skip"`.
 
     Raises:
         InputError: an argument does not fit, or the data set has too few views.
@@ -114,6 +115,7 @@ class Loader(keras.utils.PyDataset):
         self.target = target
         self.epoch = 0
         self.error: Exception | None = None
+        self.skipped: dict[str, str] = {}
         self._finished = False
         self._orders: collections.OrderedDict[int, np.ndarray] = collections.OrderedDict()
         self._ahead: dict[tuple[int, int], Future] = {}
@@ -245,7 +247,11 @@ class Loader(keras.utils.PyDataset):
             except (InputError, OSError) as error:
                 if self.bad_frames == "raise":
                     raise
-                _LOG.warning("Skipped a frame: %s", error)
+                source = self.views.source(place)
+                # Once for each frame, not once for each pass over the data.
+                if source not in self.skipped:
+                    _LOG.warning("Skipped a frame: %s", error)
+                self.skipped[source] = str(error)
                 continue
             view = {name: view[name] for name in (*self.modalities, self.target)}
             if step and not self.shuffle and self.target == "label":
