@@ -246,6 +246,14 @@ class TreeViews(Views):
         """Folder of a frame."""
         return str(self.root / self.folders[index])
 
+    def colour_file(self, index: int) -> Path:
+        """Colour file of a frame.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        return _only_file(self.root / self.folders[index] / "image", COLOUR_SUFFIXES)
+
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         """Reads a view.
 
@@ -258,7 +266,7 @@ class TreeViews(Views):
             raise IndexError(f"{self.root} has {len(self)} views; there is no view {index}.")
         folder = self.root / self.folders[index]
         view = {
-            "rgb": read_colour(_only_file(folder / "image", COLOUR_SUFFIXES)),
+            "rgb": read_colour(self.colour_file(index)),
             "depth": read_rotated_depth(_only_file(folder / DEPTHS[self.depth], (".png",))),
             "label": read_segmentation(folder / "seg.mat"),
         }

@@ -1,0 +1,1 @@
+"""Commands that unpack and check downloaded data sets: `python -m recipes.prepare.NAME`."""
