@@ -1,14 +1,12 @@
 """What the host's commands share: a quiet TensorFlow, and the backend that exporting needs."""
 
-import contextlib
 import logging
 import os
 import sys
-import tempfile
 import warnings
-from collections.abc import Iterator
 
 from cen_keras.errors import InputError
+from cen_keras.quiet import stderr_kept_back
 
 
 def quiet_tensorflow() -> None:
@@ -31,24 +29,3 @@ def quiet_tensorflow() -> None:
     warnings.filterwarnings("ignore", category=UserWarning, module="keras|ai_edge_litert")
     for name in ("tensorflow", "absl"):
         logging.getLogger(name).setLevel(logging.ERROR)
-
-
-@contextlib.contextmanager
-def stderr_kept_back() -> Iterator[None]:
-    """Keeps what is written to standard error, by C++ too, and lets it out only after an
-    exception.
-    """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as buffer:
-        os.dup2(buffer.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            os.dup2(kept, 2)
-            buffer.seek(0)
-            sys.stderr.write(buffer.read().decode(errors="replace"))
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)

@@ -18,13 +18,18 @@ def prepare_backend(recipe: Recipe) -> None:
     Raises:
         InputError: an unknown policy.
     """
-    import keras
+    from cen_keras.quiet import stderr_kept_back
 
-    if recipe.deterministic and keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
+    with stderr_kept_back():
+        import keras
 
-        tf.config.experimental.enable_op_determinism()
-    keras.utils.set_random_seed(recipe.seed)
+        if recipe.deterministic and keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            tf.config.experimental.enable_op_determinism()
+        keras.utils.set_random_seed(recipe.seed)
+        # TensorFlow looks for devices, and notes what it missed, with the first tensor.
+        keras.ops.convert_to_tensor(0.0)
     try:
         keras.config.set_dtype_policy(recipe.policy)
     except (ValueError, TypeError) as error:

@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 
 from cen_keras.errors import InputError
+from cen_keras.quiet import stderr_kept_back
 
-from ..host import stderr_kept_back
 from .tflite_graph import check_builtins
 
 
