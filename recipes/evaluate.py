@@ -1,4 +1,4 @@
-"""Scores a trained run: `python -m recipes.evaluate RUN [--split val] [--json FILE]`.
+"""Scores a trained run: `python -m recipes.evaluate RUN [--split val] [--scales S,S] [--flip]`.
 
 Prints mIoU, mean and pixel accuracy of every stream and the ensemble, IoU per class, and how much
 each layer exchanges.
@@ -54,7 +54,14 @@ def load_best(run: Path):
         raise InputError(f"{path} is not a whole Keras model ({reason}); train again.") from error
 
 
-def evaluate(model, recipe: Recipe, loader, split: str) -> dict[str, Any]:
+def evaluate(
+    model,
+    recipe: Recipe,
+    loader,
+    split: str,
+    scales: tuple[float, ...] = (1.0,),
+    flip: bool = False,
+) -> dict[str, Any]:
     """Scores a model over a loader's views.
 
     Args:
@@ -62,9 +69,12 @@ def evaluate(model, recipe: Recipe, loader, split: str) -> dict[str, Any]:
         recipe: its recipe.
         loader: of `recipes.building.open_loader`.
         split: named in the result.
+        scales: sizes at which every picture is tested; the probabilities are averaged.
+        flip: whether every picture is tested mirrored as well.
 
     Returns:
-        `recipe`, `split`, `images`, `classes`; `streams`: stream -> `miou`, `mean_accuracy`,
+        `recipe`, `split`, `images`, `classes`, `scales`, `flip`, `skipped_frames` (those that could
+        not be read -> why); `streams`: stream -> `miou`, `mean_accuracy`,
         `pixel_accuracy` in 0..1 and `per_class`: class -> `iou`, `accuracy` (null where undefined),
         `pixels`; `exchange`: see `exchange_rate`.
     """
@@ -72,13 +82,17 @@ def evaluate(model, recipe: Recipe, loader, split: str) -> dict[str, Any]:
 
     from cen_keras.metrics.evaluation import evaluate_streams
     from cen_keras.metrics.exchange_rate import exchange_rate
+    from cen_keras.metrics.multi_scale import MultiScale
 
     def or_null(value):
         return None if math.isnan(value) else float(value)
 
     classes = list(loader.views.classes)
+    predictor = model
+    if flip or tuple(scales) != (1.0,):
+        predictor = MultiScale(model, scales, flip, recipe.evaluation.interpolation)
     matrices = evaluate_streams(
-        model,
+        predictor,
         loader,
         len(classes),
         ignore=recipe.ignore,
@@ -101,12 +115,17 @@ def evaluate(model, recipe: Recipe, loader, split: str) -> dict[str, Any]:
         "split": split,
         "images": len(loader.views),
         "classes": classes,
+        "scales": [float(scale) for scale in scales],
+        "flip": flip,
+        "skipped_frames": dict(sorted(loader.skipped.items())),
         "streams": streams,
         "exchange": exchange_rate(model),
     }
 
 
-def evaluate_run(run: Path, split: str | None = None) -> dict[str, Any]:
+def evaluate_run(
+    run: Path, split: str | None = None, scales: tuple[float, ...] = (1.0,), flip: bool = False
+) -> dict[str, Any]:
     """Scores the best model of a run folder; see `evaluate`.
 
     Raises:
@@ -119,9 +138,26 @@ def evaluate_run(run: Path, split: str | None = None) -> dict[str, Any]:
     model = load_best(run)
     loader = open_loader(recipe, split, training=False)
     try:
-        return {"run": str(run), **evaluate(model, recipe, loader, split)}
+        return {"run": str(run), **evaluate(model, recipe, loader, split, scales, flip)}
     finally:
         loader.close()
+
+
+def scales_of(text: str) -> tuple[float, ...]:
+    """Returns the scales that an argument means: numbers above 0 with commas between.
+
+    Raises:
+        argparse.ArgumentTypeError: it means none.
+    """
+    try:
+        scales = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        scales = ()
+    if not scales or not all(0 < scale < 100 for scale in scales):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} are no scales; give numbers above 0, for instance 0.75,1,1.25"
+        )
+    return scales
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -131,6 +167,14 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("run", type=Path, help="run folder that recipes.train wrote")
     parser.add_argument("--split", help="of the data set; default: the recipe's")
+    parser.add_argument(
+        "--scales",
+        type=scales_of,
+        default=(1.0,),
+        metavar="S,S,...",
+        help="test at several sizes and average, for instance 0.75,1,1.25; default: 1",
+    )
+    parser.add_argument("--flip", action="store_true", help="test mirrored as well, and average")
     parser.add_argument("--json", metavar="FILE", help="write the result here too; - for stdout")
     return parser
 
@@ -140,7 +184,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = make_parser().parse_args(arguments)
 
     def command():
-        result = evaluate_run(options.run, options.split)
+        result = evaluate_run(options.run, options.split, options.scales, options.flip)
         console = consoles.console_for(options.json)
         consoles.print_scores(console, result, classes=True)
         consoles.print_exchange(console, result["exchange"])

@@ -150,7 +150,7 @@ def train(recipe: Recipe, run: Path, console: Any, scope: Any = None) -> dict[st
             f"{', '.join(list(loader.skipped)[:5])}{', ...' if len(loader.skipped) > 5 else ''}",
             soft_wrap=True,
         )
-    result["skipped_frames"] = dict(sorted(loader.skipped.items()))
+    result["skipped_frames"] = dict(sorted({**result["skipped_frames"], **loader.skipped}.items()))
     write_json(run / "scores.json", result)
     return result
 

@@ -227,6 +227,7 @@ def test_every_recipe_takes_a_step(tmp_path, name):
     loader = open_loader(recipe, "train", training=True)
     model = build_model(recipe, len(loader.views.classes))
     compile_model(model, recipe, len(loader))
+    model.run_eagerly = True  # Tracing takes minutes.
     before = [variable.numpy() for variable in model.trainable_variables]
     loss = float(model.train_on_batch(*loader[0], return_dict=True)["loss"])
     loader.close()

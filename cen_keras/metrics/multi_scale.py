@@ -1,0 +1,96 @@
+"""Testing on several scales and mirrored: the mean of what a model says of changed pictures.
+
+The usual practice of semantic segmentation. Which scales CEN's paper used is not known; the official
+code tests on one.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import keras
+import numpy as np
+
+from cen_keras.errors import InputError
+from cen_keras.metrics.confusion import resize_logits
+
+SMOOTH = ("rgb", "normal", "reshading")
+"""Modalities that are interpolated; depth and edges take the nearest value."""
+
+
+class MultiScale:
+    """Takes a model's place in `evaluate_streams` and gives mean probabilities.
+
+    For each scale, and once more mirrored, the pictures are resized, the model's logits brought to
+    the pictures' size, and their softmax added; the mean has the pictures' size.
+
+    ```python
+    evaluate_streams(MultiScale(model, (0.75, 1, 1.25), flip=True), loader, 40)
+    ```
+
+    Args:
+        model: gives a dict stream -> (b, h, w, n) logits.
+        scales: sizes of the pictures through their own.
+        flip: whether the mirrored pictures count as well.
+        interpolation: of the logits to the pictures' size: "bilinear" or "cubic".
+
+    Raises:
+        InputError: no scales, or one that is not above 0.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        scales: Sequence[float] = (1.0,),
+        flip: bool = False,
+        interpolation: str = "cubic",
+    ):
+        if not scales or min(scales) <= 0:
+            raise InputError(f"scales are {list(scales)}; give at least one, all above 0.")
+        self.model = model
+        self.scales = tuple(scales)
+        self.flip = flip
+        self.interpolation = interpolation
+
+    def predict_on_batch(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Predicts a batch.
+
+        Args:
+            inputs: modality -> float32 (b, H, W, channels), normalised.
+
+        Returns:
+            stream -> float32 (b, H, W, n), mean probabilities.
+        """
+        size = next(iter(inputs.values())).shape[1:3]
+        total: dict[str, np.ndarray] = {}
+        for scale in self.scales:
+            scaled_size = tuple(max(1, round(side * scale)) for side in size)
+            scaled = {name: _resize(name, x, scaled_size) for name, x in inputs.items()}
+            for turned in (False, True) if self.flip else (False,):
+                pictures = {n: x[:, :, ::-1] for n, x in scaled.items()} if turned else scaled
+                for stream, logits in self.model.predict_on_batch(pictures).items():
+                    logits = np.asarray(logits)[:, :, ::-1] if turned else np.asarray(logits)
+                    probabilities = np.stack(
+                        [_softmax(resize_logits(x, size, self.interpolation)) for x in logits]
+                    )
+                    total[stream] = total.get(stream, 0) + probabilities
+        passes = np.float32(len(self.scales) * (2 if self.flip else 1))
+        return {stream: value / passes for stream, value in total.items()}
+
+
+def _resize(name: str, pictures: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes (b, h, w, channels): smooth ones cubically, or by area where they shrink."""
+    height, width = pictures.shape[1:3]
+    if (height, width) == size:
+        return pictures
+    if name in SMOOTH:
+        how = cv2.INTER_AREA if size[0] < height else cv2.INTER_CUBIC
+        resized = [cv2.resize(x, (size[1], size[0]), interpolation=how) for x in pictures]
+        return np.stack(resized).reshape(len(pictures), *size, -1)
+    rows = np.minimum(((np.arange(size[0]) + 0.5) * height / size[0]).astype(int), height - 1)
+    columns = np.minimum(((np.arange(size[1]) + 0.5) * width / size[1]).astype(int), width - 1)
+    return pictures[:, rows[:, None], columns]
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
