@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tiny_resnets import narrow_resnets
 
 from cen_keras.data.official_augmentation import OfficialAugmentation
 from cen_keras.errors import InputError
@@ -137,6 +138,31 @@ def test_missing_weights_and_unknown_augmentations_are_told():
         apply_settings(recipe, ["augmentation.shortside=3"])
     changed = apply_settings(recipe, ["augmentation.official_nearest=false"])
     assert changed.augmentation["official_nearest"] is False
+
+
+def test_an_imagenet_file_reaches_every_modality(tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    from cen_keras.converters.torch_resnet import resnet_pairs
+
+    narrow_resnets(monkeypatch)
+    few = ["model.decoder_options.filters=4", "model.decoder_options.deep_filters=4"]
+    recipe = apply_settings(recipe_of("nyudv2_cen_refinenet101"), [*few, "pretrained=null"])
+    rng = np.random.default_rng(0)
+    state = {
+        pair.key: torch.from_numpy(rng.uniform(0.1, 1, pair.shape).astype("float32"))
+        for pair in resnet_pairs(build_model(recipe, 40))
+        if not pair.key.endswith("num_batches_tracked")
+    }
+    path = tmp_path / "resnet.pth"
+    torch.save(state, path)
+    with_file = apply_settings(recipe, [f"pretrained={path}"])
+    norm = build_model(with_file, 40).get_layer("stack2_block1_norm2")
+    for scale in norm.scales():
+        np.testing.assert_array_equal(np.asarray(scale), state["layer2.0.bn2.weight"].numpy())
+    del state["layer3.0.conv2.weight"]
+    torch.save(state, path)
+    with pytest.raises(InputError, match="layer3.0.conv2.weight"):
+        build_model(with_file, 40)
 
 
 def run(*arguments):
