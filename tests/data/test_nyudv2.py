@@ -215,3 +215,17 @@ def test_a_mask_larger_than_its_picture_is_an_error(tmp_path):
 def test_specs_that_do_not_fit(spec):
     with pytest.raises(InputError, match="give either|there are mappings"):
         open_dataset({"name": "nyudv2", **spec}, "train")
+
+
+@pytest.mark.parametrize("kind", ["rgb", "masks", "depth"])
+@pytest.mark.parametrize("damage", ["cut", "flipped", "emptied"])
+def test_a_corrupt_picture_is_named(tmp_path, kind, damage):
+    views = open_dataset(write_layout(tmp_path), "train")
+    path = tmp_path / kind / "000002.png"
+    whole = path.read_bytes()
+    middle = whole.index(b"IDAT") + 10
+    flipped = whole[:middle] + bytes([whole[middle] ^ 0xFF]) + whole[middle + 1 :]
+    path.write_bytes({"cut": whole[:middle], "flipped": flipped, "emptied": b""}[damage])
+    with pytest.raises(InputError, match=f"{kind}/000002.png: is (damaged|empty)"):
+        views[1]
+    assert views[0]["rgb"].shape == views[2]["rgb"].shape
