@@ -171,6 +171,8 @@ def test_a_pyramid_of_equal_bins_is_frozen_and_others_name_a_good_size():
     model = trained_looking(Segmenter(num_classes=3, backbone="narrow", decoder="pspnet"))
     good, bad = (192, 384), (64, 96)
     x = images(model, good)
-    assert relative_error(model(x), freeze(model, "ensemble", image_shape=good)(x)) < 1e-5  # as above
+    assert (
+        relative_error(model(x), freeze(model, "ensemble", image_shape=good)(x)) < 1e-5
+    )  # as above
     with pytest.raises(InputError, match="image size"):
         freeze(model, "ensemble", image_shape=bad)
