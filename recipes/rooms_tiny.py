@@ -1,4 +1,20 @@
-"""CEN on small generated rooms, RGB and depth: what `make demo` trains."""
+"""CEN on small generated rooms, RGB and depth: what `make demo` trains.
+
+    python -m recipes.train rooms_tiny
+    python -m recipes.evaluate runs/rooms_tiny
+
+Hardware: two CPU cores, 2 GB of memory. Measured with TensorFlow 2.21 while other work shared the
+cores: 229 s for the 800 steps and their evaluations, after the rooms are rendered (once, kept in
+runs/cache).
+
+Expect, on 200 views of rooms that were not trained on (mIoU %, seed 0; other machines round
+differently and may end a point apart):
+
+    rgb stream 51.5   depth stream 49.8   ensemble 52.7
+    rooms_tiny_rgb 33.4   rooms_tiny_depth 40.5   (the same net on one modality)
+
+79 % of the penalised channels are exchanged, in 5 of the 6 layers that may.
+"""
 
 from recipes.recipe import Evaluation, Optimizer, Recipe
 
@@ -20,7 +36,7 @@ RECIPE = Recipe(
         "exchange_threshold": 2e-2,
         "exchange_scope": "subpart",
         "sparsity": 2e-3,
-        # A scale that starts at 1 does not travel to zero in so few steps.
+        # A scale that starts at 1 does not travel to zero in so few steps, whatever the sparsity.
         "gamma_initializer": 0.3,
     },
     optimizer=Optimizer(name="adam", learning_rate=3e-3, schedule="cosine"),

@@ -1,6 +1,7 @@
 """A run that is killed and started again ends as one that was left alone, in every file."""
 
 import csv
+import functools
 import importlib.util
 import json
 import os
@@ -10,6 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from cen_keras.backbones import BACKBONES
+from cen_keras.backbones.resnet import basic_block, narrow_stem, resnet
+from recipes import evaluate
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,7 +50,7 @@ def save_after_the_end(path, model, note):
     if note["epochs"] == 2 and "COPY_TO" in os.environ:
         shutil.copytree(path.parent, os.environ["COPY_TO"])
     if note["epochs"] == 2 and "KILL" in os.environ:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), getattr(signal, os.environ["KILL"]))
     save(path, model, note)
 callbacks.save_checkpoint = save_after_the_end
 from recipes import train
@@ -93,22 +98,39 @@ def resume(folder, backend):
     assert "going on after epoch 1" in resumed.stdout
 
 
-def test_a_run_goes_on_as_if_never_ended(tmp_path):
+def test_a_run_goes_on_as_if_never_ended(tmp_path, monkeypatch, capsys):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     finished = run(whole, "tensorflow", COPY_TO=str(broken))
     assert finished.returncode == 0, finished.stderr
     resume(broken, "tensorflow")
     assert_same_runs(whole, broken)
 
+    # And recipes.evaluate finds the same scores again.
+    least = functools.partial(
+        resnet, block=basic_block, blocks=(1, 1, 1, 1), widths=(4, 4, 4, 4), stem=narrow_stem
+    )
+    monkeypatch.setitem(BACKBONES, "least", least)
+    assert evaluate.main([str(broken), "--json", "-"]) == 0
+    printed = capsys.readouterr()
+    found = json.loads(printed.out)
+    wanted = json.loads((broken / "scores.json").read_text())
+    assert {key: wanted[key] for key in found} == found
+    assert "stack1_block1_norm1" in printed.err
+
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-def test_a_killed_run_goes_on_as_if_never_killed(tmp_path, backend):
+@pytest.mark.parametrize(
+    ("backend", "signal", "code"),
+    [("tensorflow", "SIGKILL", -9), ("tensorflow", "SIGINT", 130), ("jax", "SIGKILL", -9)],
+)
+def test_a_killed_run_goes_on_as_if_never_killed(tmp_path, backend, signal, code):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     finished = run(whole, backend)
     assert finished.returncode == 0, finished.stderr
-    assert run(broken, backend, KILL="1").returncode == -9
+    killed = run(broken, backend, KILL=signal)
+    assert killed.returncode == code
+    assert "Traceback" not in killed.stderr
     resume(broken, backend)
     assert_same_runs(whole, broken)
