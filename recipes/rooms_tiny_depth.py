@@ -2,7 +2,7 @@
 
     python -m recipes.train rooms_tiny_depth
 
-Expect 40.5 % mIoU, where rooms_tiny's ensemble has 52.7: what the exchange is worth.
+Expect 40.5 % mIoU, where rooms_tiny's ensemble has 52.7: what the other modality is worth.
 """
 
 from recipes import rooms_tiny
