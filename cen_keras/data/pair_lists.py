@@ -119,7 +119,10 @@ def read_list(root: Path, path: Path) -> list[dict[str, Path]]:
         InputError: see `PairListViews`.
     """
     if not root.is_dir():
-        raise InputError(f"{root}: is not a folder; give the one that holds rgb/, masks/, depth/.")
+        raise InputError(
+            f"{root}: is not a folder; give the one that holds rgb/, masks/ and depth/, as `python "
+            "-m recipes.prepare.nyudv2` or `... .sunrgbd` writes it."
+        )
     if not path.is_file():
         raise InputError(
             f"{path}: is missing; wanted a text file with the paths of rgb, masks and depth of one "
