@@ -13,7 +13,18 @@ from collections.abc import Sequence
 
 from .runtime.console import Output, add_json, guarded
 
-COMMANDS = ("export", "verify", "lint", "engine", "bench", "demo", "report", "walkthrough")
+COMMANDS = (
+    "export",
+    "verify",
+    "lint",
+    "engine",
+    "bench",
+    "benchmarks",
+    "demo",
+    "report",
+    "sensitivity",
+    "walkthrough",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

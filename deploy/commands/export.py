@@ -11,6 +11,7 @@ import argparse
 import time
 
 from ..runtime.console import GOOD, Output
+from ..runtime.errors import InputError
 from . import image_size, positive
 
 SUMMARY = "freeze a trained run and write an artifact"
@@ -43,7 +44,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--float-layers",
         metavar="NAME,...",
-        help="layers that a quantised .tflite keeps in float32 (`deploy sensitivity` ranks them)",
+        help="layers that a quantised .tflite keeps in float32 (`deploy sensitivity` ranks them); "
+        "auto: as few as the budget needs",
+    )
+    parser.add_argument(
+        "--float-budget",
+        type=float,
+        default=0.5,
+        metavar="POINTS",
+        help="mIoU points that 8 bits may cost, for --float-layers auto (default: 0.5)",
     )
     parser.add_argument(
         "--as-trained",
@@ -78,6 +87,26 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         output.say(f"warning: {scheme.warning}")
     folder = open_run(arguments.run_folder)
     quiet_tensorflow()
+    choice = Choice(
+        file=arguments.calibration,
+        count=arguments.calibration_count,
+        seed=arguments.seed,
+        save_to=arguments.save_calibration,
+    )
+    float_layers = _names(arguments.float_layers)
+    if float_layers == ("auto",):
+        from ..quantize.sensitivity import choose_float_layers
+
+        if (arguments.target, arguments.scheme) != ("tflite", "static_w8a8"):
+            raise InputError("--float-layers auto is for --target tflite --scheme static_w8a8")
+        float_layers = choose_float_layers(
+            folder,
+            arguments.float_budget,
+            outputs=arguments.outputs,
+            image_shape=arguments.image_shape,
+            calibration=choice,
+            say=output.say,
+        )
     path = export(
         folder,
         arguments.target,
@@ -87,13 +116,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         folder=arguments.out,
         as_trained=arguments.as_trained,
         integer_io=not arguments.float_io,
-        float_layers=_names(arguments.float_layers),
-        calibration=Choice(
-            file=arguments.calibration,
-            count=arguments.calibration_count,
-            seed=arguments.seed,
-            save_to=arguments.save_calibration,
-        ),
+        float_layers=float_layers,
+        calibration=choice,
     )
     manifest = manifests.load(path)
     seconds = time.perf_counter() - start

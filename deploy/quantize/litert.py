@@ -99,7 +99,8 @@ def static_w8a8(
         InputError: litert-quantizer is not installed, the samples are not those of the inputs, or a
             layer is unknown.
     """
-    result = _static(content, samples, 8, find_layers(content, float_layers), integer_io)
+    static = Static(content, samples)
+    result = static.quantise(find_layers(content, float_layers), integer_io)
     if integer_io:
         check_input_ranges(result, samples)
     return result
@@ -117,7 +118,7 @@ def static_w8a8_float_head(
     for `static_w8a8`.
     """
     operators = [*find_layers(content, float_layers), *_head(content)]
-    result = _static(content, samples, 8, operators, integer_io, float_outputs=True)
+    result = Static(content, samples).quantise(operators, integer_io, float_outputs=True)
     if integer_io:
         check_input_ranges(result, samples)
     return result
@@ -133,7 +134,8 @@ def int16x8(
 
     Args and errors as for `static_w8a8`.
     """
-    return _static(content, samples, 16, find_layers(content, float_layers), integer_io)
+    static = Static(content, samples, activation_bits=16)
+    return static.quantise(find_layers(content, float_layers), integer_io)
 
 
 def find_layers(content: bytes, names: Sequence[str]) -> list[Operator]:
@@ -176,29 +178,8 @@ def _head(content: bytes) -> list[Operator]:
     return list(found.values())
 
 
-def _static(
-    content: bytes,
-    samples: Samples,
-    activation_bits: int,
-    float_operators: Sequence[Operator],
-    integer_io: bool,
-    float_outputs: bool = False,
-) -> bytes:
-    """Calibrates and quantises; see `static_w8a8`."""
-    quantizer, statistics = calibrated(content, samples, activation_bits)
-    library = _library()
-    operation = library.qtyping.TFLOperationName
-    if not integer_io:
-        quantizer.update_quantization_recipe(".*", operation.INPUT, algorithm_key="no_quantize")
-    if not integer_io or float_outputs:
-        quantizer.update_quantization_recipe(".*", operation.OUTPUT, algorithm_key="no_quantize")
-    _leave(quantizer, library, float_operators)
-    with _quiet():
-        return bytes(quantizer.quantize(statistics).quantized_model)
-
-
-def calibrated(content: bytes, samples: Samples, activation_bits: int = 8):
-    """The library's quantizer with its static recipe, and the statistics of the samples.
+class Static:
+    """A float file with the ranges of its activations, to be quantised once or many times.
 
     Args:
         content: a float .tflite file with batch 1.
@@ -206,24 +187,52 @@ def calibrated(content: bytes, samples: Samples, activation_bits: int = 8):
         activation_bits: 8 or 16.
 
     Raises:
-        InputError: as for `static_w8a8`.
+        InputError: litert-quantizer is not installed, or the samples are not those of the inputs.
     """
-    library = _library()
-    _check_samples(content, samples)
-    recipes = {8: library.recipe.static_wi8_ai8, 16: library.recipe.static_wi8_ai16}
-    quantizer = library.Quantizer(content, recipes[activation_bits]())
-    # Quantizer.calibrate() offers no choice of update; the calibrator beneath it does.
-    manager = library.recipe_manager.RecipeManager()
-    manager.load_quantization_recipe(quantizer.get_quantization_recipe())
-    with _quiet():
-        calibrator = library.calibrator.Calibrator(
-            content,
-            1,
-            library.calibrator.CalibrationMode.CALIBRATION_PRESERVE_ALL_TENSORS,
-            library.qsv_utils.min_max_update,
-        )
-        calibrator.calibrate({SIGNATURE: feeds_of(samples)}, manager)
-    return quantizer, calibrator.get_model_qsvs()
+
+    def __init__(self, content: bytes, samples: Samples, activation_bits: int = 8):
+        self._library = library = _library()
+        _check_samples(content, samples)
+        self._content = content
+        recipes = {8: library.recipe.static_wi8_ai8, 16: library.recipe.static_wi8_ai16}
+        self._recipe = recipes[activation_bits]
+        # Quantizer.calibrate() offers no choice of update; the calibrator beneath it does.
+        manager = library.recipe_manager.RecipeManager()
+        manager.load_quantization_recipe(self._recipe())
+        with _quiet():
+            calibrator = library.calibrator.Calibrator(
+                content,
+                1,
+                library.calibrator.CalibrationMode.CALIBRATION_PRESERVE_ALL_TENSORS,
+                library.qsv_utils.min_max_update,
+            )
+            calibrator.calibrate({SIGNATURE: feeds_of(samples)}, manager)
+        self._statistics = calibrator.get_model_qsvs()
+
+    def quantise(
+        self,
+        float_operators: Sequence[Operator] = (),
+        integer_io: bool = True,
+        float_outputs: bool = False,
+    ) -> bytes:
+        """Writes the file in 8 bits, or 16 and 8.
+
+        Args:
+            float_operators: what stays in float32.
+            integer_io: inputs and outputs are integer codes.
+            float_outputs: outputs are float32 whatever the inputs are.
+        """
+        quantizer = self._library.Quantizer(self._content, self._recipe())
+        operation = self._library.qtyping.TFLOperationName
+        if not integer_io:
+            quantizer.update_quantization_recipe(".*", operation.INPUT, algorithm_key="no_quantize")
+        if not integer_io or float_outputs:
+            quantizer.update_quantization_recipe(
+                ".*", operation.OUTPUT, algorithm_key="no_quantize"
+            )
+        _leave(quantizer, self._library, float_operators)
+        with _quiet():
+            return bytes(quantizer.quantize(self._statistics).quantized_model)
 
 
 def feeds_of(samples: Samples) -> list[dict[str, np.ndarray]]:

@@ -1,0 +1,192 @@
+"""Latency and size of a full network, frozen against as trained and against one modality.
+
+Weights are seeded: neither latency nor size depends on what a network has learnt, only on how many
+channels it exchanges. Half of each modality's own channels are, and all scales are positive.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cen_keras.data.labels import NYU13_CLASSES, palette
+
+from .. import bench, calibration
+from ..export.pipeline import apply_scheme, float_artifact
+from ..mask_export import masked
+from ..run_folder import RunFolder
+from ..runtime import manifest as manifests
+from ..runtime.runner import open_runner
+from ..targets import TARGETS
+
+SCHEMES = {"fp32": "fp32", "int8": "static_w8a8"}
+# Ranges do not change the time; these are enough for ones that do not overflow.
+_SAMPLES = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """What is measured.
+
+    Attributes:
+        backbone, decoder: of the `Segmenter`.
+        size: height and width.
+        share: of each modality's own channels that are exchanged.
+        decoder_options: of the `Segmenter`.
+    """
+
+    backbone: str = "resnet50"
+    decoder: str = "light_refinenet"
+    size: tuple[int, int] = (240, 320)
+    share: float = 0.5
+    decoder_options: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def seeded(network: Network, modalities: tuple[str, ...] = ("rgb", "depth"), seed: int = 0):
+    """Builds a `Segmenter` with seeded weights and scales.
+
+    Args:
+        network: what to build.
+        modalities: of the model.
+        seed: of everything.
+
+    Returns:
+        The model; of each modality's own part of an exchanging norm, `share` of the scales is 0.
+    """
+    import keras
+
+    from cen_keras.layers import ModalityNorm
+    from cen_keras.models import Segmenter
+
+    keras.utils.set_random_seed(seed)
+    model = Segmenter(
+        modalities,
+        num_classes=len(NYU13_CLASSES),
+        backbone=network.backbone,
+        decoder=network.decoder,
+        decoder_options=dict(network.decoder_options),
+    )
+    generator = np.random.default_rng(seed)
+    for layer in model.layers:
+        if not isinstance(layer, ModalityNorm):
+            continue
+        for modality in layer.modalities:
+            norm = layer.norm(modality)
+            gamma = generator.uniform(0.2, 1.0, norm.gamma.shape[0])
+            if layer.exchange_threshold is not None:
+                own = np.arange(len(gamma))[layer.own_part(modality)]
+                count = round(network.share * len(own))
+                gamma[generator.choice(own, count, replace=False)] = 0.0
+            norm.gamma.assign(gamma)
+            norm.beta.assign(generator.normal(0, 0.1, len(gamma)))
+            norm.moving_mean.assign(generator.normal(0, 0.1, len(gamma)))
+            norm.moving_variance.assign(generator.uniform(0.5, 1.5, len(gamma)))
+    return model
+
+
+def measure(
+    out: Path,
+    say: Callable[[str], None],
+    network: Network | None = None,
+    rounds: int = 40,
+    threads: int | None = 2,
+) -> dict[str, Any]:
+    """Exports every form of the network and times them interleaved.
+
+    Args:
+        out: folder for the artifacts.
+        say: takes one line of progress.
+        network: what to measure.
+        rounds: timed rounds.
+        threads: of the engine.
+
+    Returns:
+        `latency_ratio`, `size_ratio` and `details`.
+    """
+    network = network or Network()
+    model = seeded(network)
+    artifacts = {}
+    forms = (("frozen", model, False), ("where", model, True), ("mask", masked(model), True))
+    for form, graph, as_trained in forms:
+        say(f"exporting {network.backbone} {network.decoder}, {form}")
+        wanted = ("int8",) if form == "mask" else tuple(SCHEMES)
+        artifacts.update(_export(out, form, graph, network, as_trained, wanted))
+    del model, graph, forms
+    say("exporting one modality")
+    one = _export(out, "one", seeded(network, ("rgb",)), network, False, tuple(SCHEMES))
+    sizes = {name: path.stat().st_size for name, path in {**artifacts, **one}.items()}
+    say(f"timing {len(artifacts)} artifacts, {rounds} rounds")
+    runners = {name: open_runner(path, threads) for name, path in artifacts.items()}
+    times = bench.measure(runners, rounds, warm_up=3)
+    p50 = {name: phases["infer"]["p50"] for name, phases in times.items()}
+    rows = []
+    for name, runner in runners.items():
+        row = bench.provenance(runner, threads, rounds)
+        row.update(
+            {f"infer_{key}_ms": round(times[name]["infer"][key], 4) for key in ("p50", "p95")}
+        )
+        rows.append(row)
+    bench.append_rows(out / "bench.csv", rows)
+    return {
+        "latency_ratio": {
+            "int8": p50["frozen_int8"] / p50["where_int8"],
+            "fp32": p50["frozen_fp32"] / p50["where_fp32"],
+            "int8_vs_mask": p50["frozen_int8"] / p50["mask_int8"],
+        },
+        "size_ratio": {name: sizes[f"frozen_{name}"] / sizes[f"one_{name}"] for name in SCHEMES},
+        "details": {
+            "network": dataclasses.asdict(network),
+            "threads": threads,
+            "rounds": rounds,
+            "processor": bench.processor(),
+            "p50_ms": p50,
+            "bytes": sizes,
+        },
+    }
+
+
+def _export(
+    out: Path, form: str, model, network: Network, as_trained: bool, wanted: tuple[str, ...]
+) -> dict[str, Path]:
+    """Writes one form in the wanted number formats."""
+    run, target = _imagined_run(out, model.input, network), TARGETS["tflite"]
+    content, manifest = float_artifact(run, model, target, "all", network.size, as_trained)
+    samples = calibration.collect(_noise(network.size), manifest.inputs, _SAMPLES)
+    paths = {}
+    for name in wanted:
+        made = apply_scheme(content, manifest, target, SCHEMES[name], samples)
+        path = out / "network" / f"{form}_{name}.tflite"
+        manifests.save(made[1], path, made[0])
+        paths[f"{form}_{name}"] = path
+    return paths
+
+
+def _imagined_run(out: Path, inputs: dict, network: Network) -> RunFolder:
+    """What a run folder would say of data that the seeded network has never seen."""
+    normal = {
+        "rgb": {"scale": 1 / 255, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
+        "depth": {"scale": 1.0, "mean": [0.0], "std": [1.0]},
+    }
+    data = {
+        "task": "segmentation",
+        "dataset": None,
+        "modalities": [name for name in normal if name in inputs],
+        "classes": list(NYU13_CLASSES),
+        "palette": [[int(c) for c in colour] for colour in palette(len(NYU13_CLASSES))],
+        "normalization": normal,
+        "image_shape": list(network.size),
+    }
+    return RunFolder(out, data)
+
+
+def _noise(size: tuple[int, int], seed: int = 0) -> list[dict[str, np.ndarray]]:
+    generator = np.random.default_rng(seed)
+    return [
+        {
+            "rgb": generator.integers(0, 256, (*size, 3), dtype=np.uint8),
+            "depth": generator.uniform(0.5, 8.0, size).astype(np.float32),
+        }
+        for _ in range(_SAMPLES)
+    ]

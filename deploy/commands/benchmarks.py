@@ -1,0 +1,95 @@
+"""Measure the project's edge figures again on this machine.
+
+    python -m deploy benchmarks --out runs/bench        (what `make bench` does)
+
+writes OUT/deploy.json: latency and size of a full network frozen and as trained, the mIoU points
+that each scheme loses on the run of `make demo` (trained first where it is not there), and what the
+linter says. It takes up to 40 minutes; a part that is done is kept when it is interrupted. Exit
+code 1 when a part fails or a figure that does not depend on the machine misses its target.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from ..runtime.console import CHECK_FAILED, GOOD, INTERRUPTED, Output
+from . import positive
+
+SUMMARY = "measure the edge figures of the project again"
+_PARTS = ("network", "accuracy", "lint")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("--out", default="runs/bench", metavar="FOLDER", help="(runs/bench)")
+    parser.add_argument(
+        "--demo", default="runs/demo", metavar="FOLDER", help="of `make demo` (runs/demo)"
+    )
+    parser.add_argument("--part", choices=_PARTS, help="measure this part only, in this process")
+    parser.add_argument("--epochs", type=positive, default=4, help="of qat (default: 4)")
+    parser.add_argument("--rounds", type=positive, default=40, help="timed rounds (default: 40)")
+    parser.add_argument("--threads", type=positive, default=2, help="of the engine (default: 2)")
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Measures all parts, or the one that was asked for."""
+    out = Path(arguments.out)
+    if arguments.part:
+        return _part(arguments, out, output)
+    from ..benchmarks import held, keep, measure_all
+
+    handed_on = {
+        "--demo": arguments.demo,
+        "--epochs": str(arguments.epochs),
+        "--rounds": str(arguments.rounds),
+        "--threads": str(arguments.threads),
+    }
+    result, code = measure_all(out, handed_on, output.say)
+    if code == INTERRUPTED:
+        output.say("interrupted; the same command goes on with the parts that are missing")
+        return code
+    rows = held(result)
+    result["held"] = {
+        name: {"value": value, "limit": limit, "within": good} for name, value, limit, good in rows
+    }
+    keep(out / "deploy.json", result)
+    output.table(
+        ["figure", "measured", "wanted", ""],
+        [
+            [name, "-" if v is None else f"{v:.3g}", f"{limit:g}", "good" if good else "MISSED"]
+            for name, v, limit, good in rows
+        ],
+    )
+    for name, why in result["failed"].items():
+        output.say(f"{name} failed: {why}")
+    output.say(f"{out / 'deploy.json'}; {result['seconds']['total'] / 60:.1f} minutes")
+    output.result(result)
+    # A busy machine's latency is told, not decided.
+    missed = [name for name, _, _, good in rows if not good and not name.startswith("latency")]
+    return CHECK_FAILED if missed or result["failed"] else GOOD
+
+
+def _part(arguments: argparse.Namespace, out: Path, output: Output) -> int:
+    from ..benchmarks import keep, part_path
+    from ..host import quiet_tensorflow
+
+    start = time.perf_counter()
+    quiet_tensorflow()
+    if arguments.part == "network":
+        from ..benchmarks import network
+
+        found = network.measure(out, output.say, rounds=arguments.rounds, threads=arguments.threads)
+    else:
+        from ..benchmarks import accuracy, lint
+
+        trained = accuracy.demo_run(Path(arguments.demo), output.say)
+        if arguments.part == "lint":
+            found = lint.measure(out, trained, output.say)
+        else:
+            found = accuracy.measure(out, trained, output.say, arguments.epochs)
+    found["seconds"] = time.perf_counter() - start
+    keep(part_path(out, arguments.part), found)
+    output.result(found)
+    return GOOD

@@ -1,0 +1,69 @@
+"""Rank the layers by what 8 bits cost in them.
+
+    python -m deploy sensitivity runs/demo/cen
+
+writes RUN/sensitivity.json and RUN/sensitivity.png. The names are what `export --float-layers`
+takes; `export --float-layers auto` chooses by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from ..runtime.console import GOOD, Output, plain
+from ..runtime.files import atomic_path
+from . import image_size, positive
+
+SUMMARY = "rank the layers by what 8 bits cost in them"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("run_folder", metavar="RUN", help="folder that recipes.train wrote")
+    parser.add_argument("--outputs", default="all", help="as for export (default: all)")
+    parser.add_argument("--image-shape", type=image_size, metavar="HxW", help="(default: trained)")
+    parser.add_argument("--calibration", metavar="FILE.npz", help="samples by input name")
+    parser.add_argument("--calibration-count", type=positive, default=64, metavar="N", help="(64)")
+    parser.add_argument("--top", type=positive, default=15, metavar="N", help="rows shown (15)")
+    parser.add_argument("--out", metavar="FOLDER", help="where to write (default: RUN)")
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Ranks, prints the table, and keeps the ranking and its picture."""
+    from ..calibration import Choice
+    from ..host import quiet_tensorflow
+    from ..run_folder import open_run
+
+    folder = open_run(arguments.run_folder)
+    quiet_tensorflow()
+    from ..quantize.sensitivity import rank_run
+
+    choice = Choice(file=arguments.calibration, count=arguments.calibration_count)
+    found = rank_run(folder, arguments.outputs, arguments.image_shape, choice, output.say)
+    result = found.to_json()
+    output.say(f"all layers in 8 bits: logits {result['sqnr_db']:.1f} dB above their noise")
+    output.table(
+        ["layer", "operator", "share of the noise"],
+        [[x.name, x.kind, f"{100 * x.share:+.1f} %"] for x in found.layers[: arguments.top]],
+    )
+    out = Path(arguments.out) if arguments.out else folder.path
+    with atomic_path(out / "sensitivity.json") as temporary:
+        temporary.write_text(json.dumps(plain(result), indent=2) + "\n", encoding="utf-8")
+    with atomic_path(out / "sensitivity.png") as temporary:
+        _plot(found.layers[: arguments.top], temporary)
+    output.say(f"{out / 'sensitivity.json'}, {out / 'sensitivity.png'}")
+    output.result(result)
+    return GOOD
+
+
+def _plot(layers, path: Path) -> None:
+    """A bar for each layer, the most costly on top."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 1 + 0.28 * len(layers)), layout="constrained")
+    axes = figure.add_subplot()
+    axes.barh([layer.name for layer in layers][::-1], [100 * x.share for x in layers][::-1])
+    axes.set_xlabel("share of the logits' noise in 8 bits, %")
+    figure.savefig(path, format="png", dpi=120)

@@ -1,0 +1,91 @@
+"""The layer that 8 bits hurt is found, by name, and going back to float repairs it."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from cen_keras.errors import InputError
+from deploy.__main__ import main
+from deploy.quantize import sensitivity
+from deploy.quantize.sensitivity import Layer, Sensitivity, choose_float_layers, rank
+from deploy.run_folder import open_run
+
+
+@pytest.fixture(scope="module")
+def broken():
+    """A chain of convolutions, one of which 8 bits cannot hold, and its samples."""
+    import keras
+
+    from deploy.export.to_tflite import write
+
+    keras.utils.set_random_seed(1)
+    x = keras.Input((16, 16, 3), name="rgb")
+    y = keras.layers.Conv2D(8, 3, padding="same", activation="relu", name="first")(x)
+    y = keras.layers.Conv2D(8, 3, padding="same", name="wide")(y)
+    y = keras.layers.Conv2D(8, 3, padding="same", activation="relu", name="third")(y)
+    model = keras.Model({"rgb": x}, {"rgb": keras.layers.Conv2D(4, 1, name="head")(y)})
+    wide, third = model.get_layer("wide"), model.get_layer("third")
+    # One channel of `wide` spans a thousand times what the others do, and nobody listens to it: the
+    # codes of its activations are spent on it.
+    kernel, bias = wide.get_weights()
+    kernel[..., 0] *= 1000
+    wide.set_weights([kernel, bias])
+    kernel, bias = third.get_weights()
+    kernel[:, :, 0] = 0
+    third.set_weights([kernel, bias])
+    samples = {"rgb": np.random.default_rng(0).normal(size=(4, 16, 16, 3)).astype("float32")}
+    return write(model, (16, 16)), samples
+
+
+def test_the_layer_that_8_bits_hurt_comes_first(broken):
+    found = rank(*broken)
+    # The noise is in the map between the two; nothing else here is hard.
+    assert found.layers[0].together == ("wide", "third")
+    assert found.layers[0].share > 0.9
+    assert {layer.name for layer in found.layers} == {"first", "wide", "third", "output_rgb"}
+    shares = [layer.share for layer in found.layers]
+    assert shares == sorted(shares, reverse=True)
+    # No layer can take away more noise than there is.
+    assert shares[0] <= 1
+    assert found.to_json()["sqnr_db"] == pytest.approx(-10 * np.log10(found.noise))
+
+
+def test_auto_doubles_until_the_budget_is_met(run_path, monkeypatch):
+    """The drop falls with each layer; the choice is the fewest of 1, 2, 4 ... that do."""
+    names = [f"layer{i}" for i in range(16)]
+    ranking = Sensitivity(0.1, tuple(Layer(n, "CONV_2D", 0.01, (n,)) for n in names))
+    tried = []
+
+    def drop(run, content, manifest, samples, chosen, count):
+        tried.append(len(chosen))
+        return 2.0 - 0.4 * len(chosen)
+
+    class Samples:
+        arrays = None
+
+    monkeypatch.setattr(sensitivity, "_float", lambda *arguments: (b"", None, Samples))
+    monkeypatch.setattr(sensitivity, "_drop", drop)
+    monkeypatch.setattr(sensitivity, "rank", lambda *arguments: ranking)
+    assert choose_float_layers(open_run(run_path), 0.5) == tuple(names[:4])
+    assert tried == [0, 1, 2, 4]
+    assert choose_float_layers(open_run(run_path), 2.0) == ()
+    with pytest.raises(InputError, match="allowed 0.5"):
+        monkeypatch.setattr(sensitivity, "_drop", lambda *arguments: 3.0)
+        choose_float_layers(open_run(run_path), 0.5)
+    with pytest.raises(InputError, match="above 0"):
+        choose_float_layers(open_run(run_path), 0)
+
+
+def test_the_command_leaves_ranking_and_picture(run_path, tmp_path, monkeypatch, capsys):
+    for name in ("best.keras", "data.json"):
+        shutil.copy(run_path / name, tmp_path)
+    # Each layer costs the same time here; few are enough.
+    monkeypatch.setattr(sensitivity, "KINDS", ("MUL",))
+    assert main(["sensitivity", str(tmp_path), "--calibration-count", "2"]) == 0
+    found = json.loads((tmp_path / "sensitivity.json").read_text())
+    assert {layer["kind"] for layer in found["layers"]} == {"MUL"}
+    assert found["sqnr_db"] > 10
+    assert (tmp_path / "sensitivity.png").read_bytes()[:4] == b"\x89PNG"
+    assert found["layers"][0]["name"] in capsys.readouterr().out
