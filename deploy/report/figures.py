@@ -34,8 +34,16 @@ def training_curves(log: list[dict[str, str]], streams: list[str]) -> str | None
     left.set(title="loss", xlabel="epoch")
     for index, stream in enumerate(streams):
         values = 100 * _column(log, f"{stream}_miou")
+        # Not every epoch is evaluated; the line goes from one that was to the next.
+        seen = np.isfinite(values)
+        colour = _COLOURS[index % 6]
         right.plot(
-            epochs, values, color=_COLOURS[index % 6], marker="o", markersize=3, label=stream
+            np.array(epochs)[seen],
+            values[seen],
+            color=colour,
+            marker="o",
+            markersize=3,
+            label=stream,
         )
     right.set(title="mIoU on held-out views, points", xlabel="epoch")
     right.legend(frameon=False)
