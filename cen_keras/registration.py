@@ -46,7 +46,7 @@ class _AfterKeras(importlib.abc.MetaPathFinder):
 
 def register_with_keras() -> None:
     """Imports the models now if Keras is loaded, otherwise right after it will have been."""
-    if "keras" in sys.modules:
+    if sys.modules.get("keras"):
         importlib.import_module("cen_keras.models")
     else:
         sys.meta_path.insert(0, _AfterKeras())

@@ -68,6 +68,8 @@ def test_a_checkpoint_that_does_not_fit(checkpoint, tmp_path, capsys, arguments,
     ],
 )
 def test_bad_files_are_one_line(tmp_path, capsys, name, content, out, message):
+    if "cannot be read" in message:
+        pytest.importorskip("torch")
     if content is not None:
         (tmp_path / name).write_bytes(content)
     assert run(tmp_path / name, "--model", "refinenet101", "--out", tmp_path / out) == 2
