@@ -42,13 +42,18 @@ def run_command(command: Callable[[], int]) -> int:
     except OSError as error:
         if error.errno not in USERS_OS_ERRORS:
             raise
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            where = f" for {error.filename}" if error.filename else ""
+            error = (
+                f"no space is left on the disk{where}; make room and give the same command again"
+            )
         return _fail(error, 2)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the same command goes on from the last finished epoch\n")
         return 130
 
 
-def _fail(error: Exception, code: int) -> int:
+def _fail(error: Exception | str, code: int) -> int:
     sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
     return code
 

@@ -15,6 +15,7 @@ would have had without the stop.
 
 import argparse
 import contextlib
+import errno
 import sys
 import time
 from pathlib import Path
@@ -138,6 +139,11 @@ def train(recipe: Recipe, run: Path, console: Any, scope: Any = None) -> dict[st
                     progress,
                 ],
             )
+    except OSError as error:
+        # Written files are named by temporary names, or by none at all.
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(error.errno, error.strerror, str(run)) from error
+        raise
     finally:
         progress.close()
         loader.close()

@@ -31,7 +31,12 @@ def one_line(capsys):
     [
         (InputError("found x,\n wanted y"), 2, "error: found x, wanted y\n"),
         (FileNotFoundError(2, "No such file", "a.npz"), 2, "a.npz"),
-        (OSError(errno.ENOSPC, "No space left on device", "f"), 2, "No space left"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "f"),
+            2,
+            "no space is left on the disk for f;",
+        ),
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "no space is left on the disk;"),
         (PermissionError(errno.EACCES, "Permission denied", "f"), 2, "Permission denied"),
         (NonFiniteError("the loss became nan"), 1, "the loss became nan"),
         (KeyboardInterrupt(), 130, "goes on from the last finished epoch"),
