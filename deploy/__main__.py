@@ -21,6 +21,7 @@ COMMANDS = (
     "bench",
     "benchmarks",
     "demo",
+    "qat",
     "report",
     "sensitivity",
     "walkthrough",

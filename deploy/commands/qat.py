@@ -1,0 +1,50 @@
+"""Train a run's frozen graph on with its 8-bit rounding, and write the int8 artifact.
+
+    python -m deploy qat runs/demo/cen --epochs 4
+
+writes RUN/tflite/qat_w8a8.tflite; `python -m deploy verify` judges it like any other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from ..runtime.console import GOOD, Output
+from . import positive
+
+SUMMARY = "train on with 8-bit rounding and write the int8 artifact"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("run_folder", metavar="RUN", help="folder that recipes.train wrote")
+    parser.add_argument("--epochs", type=positive, default=4, metavar="N", help="(default: 4)")
+    parser.add_argument("--batch-size", type=positive, default=8, metavar="N", help="(default: 8)")
+    parser.add_argument("--rate", type=float, default=2e-5, help="of Adam (default: 2e-5)")
+    parser.add_argument(
+        "--views", type=positive, default=1200, metavar="N", help="training views (default: 1200)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of their order (default: 0)")
+    parser.add_argument("--out", metavar="FOLDER", help="where to write (default: RUN/tflite)")
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Trains, writes and says what was written."""
+    from ..host import quiet_tensorflow
+    from ..run_folder import open_run
+
+    start = time.perf_counter()
+    folder = open_run(arguments.run_folder)
+    quiet_tensorflow()
+    from ..quantize.qat import Settings, summary, train
+
+    settings = Settings(
+        arguments.epochs, arguments.batch_size, arguments.rate, arguments.views, arguments.seed
+    )
+    path = train(folder, arguments.out, settings, output.say)
+    result = {**summary(path), "seconds": time.perf_counter() - start}
+    size = result["manifest"]["file"]["bytes"]
+    output.say(f"{path}: {size / 1e6:.2f} MB after {result['seconds']:.0f} s; verify it next")
+    output.result(result)
+    return GOOD
