@@ -1,0 +1,41 @@
+"""The contenders compute the same network, half exchanged, and the figures are held the right way round."""
+
+import numpy as np
+from seeded import images
+
+from cen_keras.metrics.exchange_rate import exchange_rate
+from deploy.benchmarks import TARGETS, held
+from deploy.benchmarks.network import Network, seeded
+from deploy.mask_export import masked
+
+
+def test_masks_compute_what_where_does_with_half_exchanged():
+    options = {"filters": 8, "pooling_stages": 1}
+    model = seeded(Network("narrow", size=(32, 32), decoder_options=options))
+    # Half of every own part, whose sizes are even.
+    assert exchange_rate(model)["share_of_penalised"] == 0.5
+    feeds = images(model, (32, 32))
+    wanted, found = model(feeds, training=False), masked(model)(feeds, training=False)
+    for name, logits in wanted.items():
+        # x * 1 + y * 0 is exact.
+        np.testing.assert_array_equal(np.asarray(found[name]), np.asarray(logits))
+
+
+def test_figures_are_held_against_their_targets():
+    result = {"lint": {"ort_default": {"errors": 3}}}
+    for name, limit in TARGETS.items():
+        *path, last = name.split(".")
+        place = result
+        for key in path:
+            place = place.setdefault(key, {})
+        place[last] = limit
+    assert all(good for *_, good in held(result))
+    result["latency_ratio"]["int8"] += 0.01
+    result["lint"]["ort_default"]["errors"] = 0
+    del result["miou_drop"]["qat_w8a8"]
+    missed = [name for name, *_, good in held(result) if not good]
+    assert missed == [
+        "latency_ratio.int8",
+        "miou_drop.qat_w8a8",
+        "lint.ort_default.errors (at least)",
+    ]
