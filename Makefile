@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Two processes: most tests keep one core busy, and each process takes up to 3 GB.
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
 READY := $(VENV)/.ready
 
 .PHONY: help demo test test-all lint format bench clean
@@ -20,10 +22,10 @@ demo: $(READY) ## Train a small CEN on rooms, freeze, export, verify, bench: run
 	$(BIN)/python -m deploy walkthrough --out runs/demo
 
 test: $(READY) ## The tests.
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: $(READY) ## The tests, the slow ones too.
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 bench: $(READY) ## Measure the edge figures again: runs/bench/*.json.
 	$(BIN)/python -m deploy benchmarks --out runs/bench

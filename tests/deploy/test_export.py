@@ -52,6 +52,7 @@ def test_the_manifest_says_what_the_file_holds(artifacts):
     assert {"keras", "tensorflow", "python"} <= set(manifest.versions)
 
 
+@pytest.mark.slow
 def test_int8_holds_the_shared_filters_once(run_path):
     """Scales of one sign: every kernel whose channels nobody gives away has a twin."""
     from deploy import calibration

@@ -39,6 +39,7 @@ def broken():
     return write(model, (16, 16)), samples
 
 
+@pytest.mark.slow
 def test_the_layer_that_8_bits_hurt_comes_first(broken):
     found = rank(*broken)
     # The noise is in the map between the two; nothing else here is hard.
@@ -78,6 +79,7 @@ def test_auto_doubles_until_the_budget_is_met(run_path, monkeypatch):
         choose_float_layers(open_run(run_path), 0)
 
 
+@pytest.mark.slow
 def test_the_command_leaves_ranking_and_picture(run_path, tmp_path, monkeypatch, capsys):
     for name in ("best.keras", "data.json"):
         shutil.copy(run_path / name, tmp_path)
