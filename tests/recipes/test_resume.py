@@ -119,6 +119,7 @@ def test_a_run_goes_on_as_if_never_ended(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # JAX compiles for a minute or two in each of three processes
 @pytest.mark.parametrize(
     ("backend", "signal", "code"),
     [("tensorflow", "SIGKILL", -9), ("tensorflow", "SIGINT", 130), ("jax", "SIGKILL", -9)],

@@ -28,8 +28,9 @@ def train(model, steps=3):
 
 
 def values(model):
+    # A copy: on torch the array is the variable's own memory.
     return {
-        name: keras.ops.convert_to_numpy(variable)
+        name: np.array(keras.ops.convert_to_numpy(variable))
         for name, variable in state_variables(model).items()
     }
 
