@@ -38,7 +38,8 @@ def state_variables(model: keras.Model) -> dict[str, object]:
 
     Names are the variables' paths, `weights/stem_conv/kernel`, without what Keras numbers by the
     order of creation in the process: an optimiser's own name, and seed generators, which are named
-    after the layer that owns them.
+    after the layer that owns them. On torch, Keras draws the masks of a Dropout without a seed from
+    torch's own generator, whose state is not here: give such layers a seed, as this package does.
     """
     variables = dict(_named("weights", model.weights, 0))
     weights = {id(weight) for weight in model.weights}
