@@ -3,9 +3,9 @@
     python -m recipes.train rooms_tiny
     python -m recipes.evaluate runs/rooms_tiny
 
-Hardware: two CPU cores, 2 GB of memory; no GPU. With TensorFlow 2.21 the 800 steps and their
-evaluations took 258 s while other programs shared the cores, 237 s of processor time in all; each
-control took 81 s on quiet cores. Rendering the rooms comes before, once; they stay in runs/cache.
+Hardware: two CPU cores; no GPU. With TensorFlow 2.21 the 800 steps and their evaluations took
+258 s while other programs shared the cores, 237 s of processor time in all; the depth control took
+81 s on quiet cores. Rendering the rooms comes before, once; they stay in runs/cache.
 
 Expect, on 200 views of rooms that were not trained on (mIoU %, seed 0; other machines round
 differently and may end a point apart):
