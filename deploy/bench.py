@@ -25,6 +25,13 @@ from .runtime.runner import Runner
 
 PHASES = ("pre", "infer", "post")
 
+COMPARED_THREADS = 1
+"""Threads of the engine where two exports are compared. With as many threads as the machine has
+cores every operator waits for the slowest of them, and whatever else runs decides: eight benches of
+`make demo`'s run on two virtual cores gave frozen to as trained 0.93 in float32 and 0.56 in int8
+each time with one thread, 0.94 to 1.31 and 0.35 to 0.56 with two
+(docs/measurements/exchange_latency.csv)."""
+
 
 def measure(
     runners: dict[str, Runner],

@@ -30,7 +30,6 @@ import numpy as np
 from cen_keras.errors import InputError
 
 from .graph.emit import Emitter
-from .graph.ir import Conv, Depthwise
 from .graph.lower import Lowering
 from .graph.plan import Plan
 
@@ -70,9 +69,9 @@ def freeze_with_report(
     """Freezes as `freeze` does and tells what was saved.
 
     Returns:
-        The plain model, and a dict with `outputs`, `inputs`, `image_shape`, `macs` and `parameters` (each
-        before and after, per image) and `layers`: for each exchanging norm its channels
-        and how many of its own each modality gives up.
+        The plain model, and a dict with `outputs`, `inputs`, `image_shape`, `macs` and `parameters`
+        (each before and after, per image) and `layers`: for each exchanging norm its channels and
+        how many of its own each modality gives up.
     """
     modalities = tuple(model.modalities)
     image_shape = _image_shape(model, image_shape)
@@ -86,11 +85,12 @@ def freeze_with_report(
     }
     plan = Plan(lowering.graph, needed)
     plain = Emitter(plan, modalities, batch).run({name: views[name] for name in wanted})
+    streams = Plan(lowering.graph, {name: (views[name], None) for name in modalities})
     report = {
         "outputs": list(wanted),
         "image_shape": list(image_shape),
         "inputs": [name for name in modalities if name in plain.input],
-        "macs": {"before": _macs(model, modalities, image_shape), "after": _macs_of(plan)},
+        "macs": {"before": _macs_as_trained(streams), "after": _macs_frozen(plan)},
         "parameters": {"before": model.count_params(), "after": plain.count_params()},
         "layers": _replaced_channels(model),
     }
@@ -118,24 +118,13 @@ def _wanted(model, outputs) -> tuple[str, ...]:
     return wanted
 
 
-def _macs_of(plan: Plan) -> int:
-    return sum(
-        node.macs_per_channel * plan.live_channels(node)
-        for node in plan.nodes
-        if isinstance(node, (Conv, Depthwise))
-    )
+def _macs_as_trained(plan: Plan) -> int:
+    """Multiply-adds when every stream computes every channel of every layer."""
+    return sum(node.macs_per_channel * node.channels for node in plan.convolutions())
 
 
-def _macs(model, modalities, image_shape) -> int:
-    """Multiply-adds of the model as trained: every stream computes every channel of every layer."""
-    lowering = Lowering(model, modalities, image_shape, join_ensemble=False)
-    views = lowering.run()
-    plan = Plan(lowering.graph, {name: (view, None) for name, view in views.items()})
-    return sum(
-        node.macs_per_channel * node.channels
-        for node in plan.nodes
-        if isinstance(node, (Conv, Depthwise))
-    )
+def _macs_frozen(plan: Plan) -> int:
+    return sum(node.macs_per_channel * plan.live_channels(node) for node in plan.convolutions())
 
 
 def _replaced_channels(model) -> dict[str, dict[str, int]]:

@@ -63,7 +63,8 @@ def summarise(places: Places, seconds: dict[str, float]) -> dict[str, Any]:
     run = places.run
     scores = _need(run / "scores.json")
     frozen = _need(run / "frozen.verify.json")
-    latency = _need(places.latency)["artifacts"]
+    timed = _need(places.latency)
+    latency = timed["artifacts"]
     verified = {name: _need(places.artifact(name).with_suffix(".verify.json")) for name in SCHEMES}
     controls = {name: _need(places.control(name) / "scores.json") for name in CONTROLS}
     held = {name: manifests.load(places.artifact(name)) for name in SCHEMES}
@@ -83,6 +84,7 @@ def summarise(places: Places, seconds: dict[str, float]) -> dict[str, Any]:
         "freeze": {"relative_error": frozen["relative_error"]},
         "latency_ms": {name: latency[name]["infer"]["p50"] for name in CONTENDERS},
         "latency_input": latency[CONTENDERS[0]]["row"]["input"],
+        "latency_threads": timed["threads"],
         "bytes": {
             "keras": (run / "best.keras").stat().st_size,
             **{name: manifest.file_bytes for name, manifest in held.items()},

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .bench import COMPARED_THREADS
 from .runtime.console import CHECK_FAILED, GOOD, INTERRUPTED
 from .runtime.files import atomic_path, sha256
 
@@ -73,7 +74,10 @@ class Places:
 
 
 def plan(
-    places: Places, recipe: str = "rooms_tiny", settings: tuple[str, ...] = (), threads: int = 2
+    places: Places,
+    recipe: str = "rooms_tiny",
+    settings: tuple[str, ...] = (),
+    threads: int = COMPARED_THREADS,
 ) -> list[Step]:
     """Lists the steps.
 

@@ -9,6 +9,12 @@ code has no working basic block; ours feeds a convolution too).
 from cen_keras.layers.stream_layers import StreamLayers, Streams
 
 
+def projection(layers: StreamLayers, x: Streams, channels: int, strides: int, name: str) -> Streams:
+    """1x1 convolution and norm: brings a shortcut to the shape of its block's output."""
+    x = layers.conv(x, channels, 1, strides=strides, name=f"{name}_conv0")
+    return layers.norm(x, name=f"{name}_norm0")
+
+
 def basic_block(
     layers: StreamLayers,
     x: Streams,
@@ -19,10 +25,7 @@ def basic_block(
     dilation: int = 1,
 ) -> Streams:
     """Two 3x3 convolutions around an exchange; the output has `width` channels."""
-    shortcut = x
-    if project:
-        shortcut = layers.conv(x, width, 1, strides=strides, name=f"{name}_conv0")
-        shortcut = layers.norm(shortcut, name=f"{name}_norm0")
+    shortcut = projection(layers, x, width, strides, name) if project else x
     x = layers.conv(x, width, 3, strides=strides, dilation_rate=dilation, name=f"{name}_conv1")
     x = layers.norm(x, exchange=True, name=f"{name}_norm1")
     x = layers.relu(x, name=f"{name}_relu1")
@@ -42,10 +45,7 @@ def bottleneck(
     dilation: int = 1,
 ) -> Streams:
     """1x1, 3x3 with the exchange, 1x1; the output has 4 * `width` channels."""
-    shortcut = x
-    if project:
-        shortcut = layers.conv(x, 4 * width, 1, strides=strides, name=f"{name}_conv0")
-        shortcut = layers.norm(shortcut, name=f"{name}_norm0")
+    shortcut = projection(layers, x, 4 * width, strides, name) if project else x
     x = layers.conv(x, width, 1, name=f"{name}_conv1")
     x = layers.norm(x, name=f"{name}_norm1")
     x = layers.relu(x, name=f"{name}_relu1")

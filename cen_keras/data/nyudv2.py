@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from cen_keras.data import labels
-from cen_keras.data.pair_lists import OFFICIAL_DEPTH_SCALE, PairListViews, centre_crop
+from cen_keras.data.pair_lists import centre_crop, open_pair_list
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
 
@@ -286,10 +286,4 @@ def open_nyudv2(spec: dict, split: str) -> Views:
         crop = spec.get("crop", OFFICIAL_MASK_SIZE)
         depth = spec.get("depth", "filled")
         return MatViews(spec["mat"], split, classes=classes, depth=depth, crop=crop)
-    return PairListViews(
-        spec["root"],
-        spec.get(f"{split}_list", f"{'train' if split == 'train' else 'val'}.txt"),
-        name="nyudv2",
-        classes=CLASSES[classes],
-        depth_scale=float(spec.get("depth_scale", OFFICIAL_DEPTH_SCALE)),
-    )
+    return open_pair_list(spec, split, "nyudv2", CLASSES[classes])

@@ -154,3 +154,24 @@ def read_list(root: Path, path: Path) -> list[dict[str, Path]]:
             "data there, or give the folder that holds them."
         )
     return views
+
+
+def open_pair_list(spec: dict, split: str, name: str, classes: Sequence[str]) -> PairListViews:
+    """Opens a spec with "root", the folder of the PNG layout.
+
+    Args:
+        spec: `root`, and as one likes `train_list`, `val_list`, `test_list` and `depth_scale`.
+        split: "train", "val" or "test"; the last two share the official list `val.txt`.
+        name: of the data set.
+        classes: names of the classes.
+
+    Raises:
+        InputError: the data do not fit.
+    """
+    return PairListViews(
+        spec["root"],
+        spec.get(f"{split}_list", "train.txt" if split == "train" else "val.txt"),
+        name=name,
+        classes=classes,
+        depth_scale=float(spec.get("depth_scale", OFFICIAL_DEPTH_SCALE)),
+    )

@@ -18,7 +18,7 @@ import numpy as np
 
 from cen_keras.data import labels
 from cen_keras.data.frames import COLOUR_SUFFIXES, _read, read_colour
-from cen_keras.data.pair_lists import OFFICIAL_DEPTH_SCALE, PairListViews
+from cen_keras.data.pair_lists import open_pair_list
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
 
@@ -301,10 +301,4 @@ def open_sunrgbd(spec: dict, split: str) -> Views:
     if "raw" in spec:
         options = {name: spec[name] for name in ("split_file", "depth") if name in spec}
         return TreeViews(spec["raw"], split, **options)
-    return PairListViews(
-        spec["root"],
-        spec.get(f"{split}_list", f"{'train' if split == 'train' else 'val'}.txt"),
-        name="sunrgbd",
-        classes=SUN37_CLASSES,
-        depth_scale=float(spec.get("depth_scale", OFFICIAL_DEPTH_SCALE)),
-    )
+    return open_pair_list(spec, split, "sunrgbd", SUN37_CLASSES)

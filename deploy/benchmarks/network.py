@@ -91,7 +91,7 @@ def measure(
     say: Callable[[str], None],
     network: Network | None = None,
     rounds: int = 40,
-    threads: int | None = 2,
+    threads: int | None = bench.COMPARED_THREADS,
 ) -> dict[str, Any]:
     """Exports every form of the network and times them interleaved.
 

@@ -14,6 +14,7 @@ import argparse
 import time
 from pathlib import Path
 
+from ..bench import COMPARED_THREADS
 from ..runtime.console import CHECK_FAILED, GOOD, INTERRUPTED, Output
 from . import positive
 
@@ -30,7 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--part", choices=_PARTS, help="measure this part only, in this process")
     parser.add_argument("--epochs", type=positive, default=4, help="of qat (default: 4)")
     parser.add_argument("--rounds", type=positive, default=40, help="timed rounds (default: 40)")
-    parser.add_argument("--threads", type=positive, default=2, help="of the engine (default: 2)")
+    parser.add_argument(
+        "--threads",
+        type=positive,
+        default=COMPARED_THREADS,
+        help=f"of the engine (default: {COMPARED_THREADS})",
+    )
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:

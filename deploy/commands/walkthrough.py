@@ -12,6 +12,7 @@ import argparse
 import json
 from pathlib import Path
 
+from ..bench import COMPARED_THREADS
 from ..runtime.console import CHECK_FAILED, GOOD, Output, plain
 from ..runtime.files import atomic_path
 from . import positive
@@ -33,7 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="change of the recipe in every training; may be repeated",
     )
     parser.add_argument(
-        "--threads", type=positive, default=2, metavar="N", help="of the engine (default: 2)"
+        "--threads",
+        type=positive,
+        default=COMPARED_THREADS,
+        metavar="N",
+        help=f"of the engine (default: {COMPARED_THREADS})",
     )
     parser.add_argument(
         "--no-checks",
@@ -85,7 +90,11 @@ def _show(summary: dict, output: Output) -> None:
             for name, value in miou["control"].items()
         ],
     )
-    output.say(f"inference at {summary['latency_input']}, ms (p50, interleaved):")
+    threads = summary["latency_threads"]
+    output.say(
+        f"inference at {summary['latency_input']} in {threads} thread{'s' * (threads > 1)}, "
+        "ms (p50, interleaved):"
+    )
     output.table(
         ["export", "ms", "MB"],
         [

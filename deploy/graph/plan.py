@@ -1,10 +1,9 @@
 """Which channels are needed, and which of them travel together.
 
 Walking back from the outputs marks every channel that somebody reads; the rest is never computed.
-The channels of a
-node that have the same readers form a group and become one tensor: of a convolution before an
-exchange these are the
-channels only its own stream reads, and those that both streams read.
+The channels of a node that have the same readers form a group and become one tensor: of a
+convolution before an exchange these are the channels only its own stream reads, and those that both
+streams read.
 """
 
 import dataclasses
@@ -12,7 +11,7 @@ import dataclasses
 import numpy as np
 
 from .builder import Graph
-from .ir import Conv, Map, Node, View
+from .ir import Conv, Depthwise, Map, Node, View
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,6 +131,10 @@ class Plan:
         )
         located = (self.locate(n, c) for n, c in zip(view.nodes, view.channels, strict=True))
         return np.array([starts[group] + position for group, position in located])
+
+    def convolutions(self) -> list[Conv | Depthwise]:
+        """Returns the needed nodes that multiply."""
+        return [node for node in self.nodes if isinstance(node, (Conv, Depthwise))]
 
     def live_channels(self, node: Node) -> int:
         """Returns how many channels of a node are computed."""
