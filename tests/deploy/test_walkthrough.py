@@ -147,7 +147,7 @@ def walked(artifacts, tmp_path):
     items = {
         n: {"infer": {"p50": ms}, "row": {"bytes": 7, "input": "96x128"}} for n, ms in times.items()
     }
-    places.latency.write_text(json.dumps({"artifacts": items}))
+    places.latency.write_text(json.dumps({"artifacts": items, "threads": 1}))
     for name, points in (("rgb_only", 0.4), ("depth_only", 0.5)):
         places.control(name).mkdir()
         scores = {"streams": {"ensemble": {"miou": points}}}
