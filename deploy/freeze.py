@@ -30,6 +30,7 @@ import numpy as np
 from cen_keras.errors import InputError
 
 from .graph.emit import Emitter
+from .graph.heads import head_of
 from .graph.lower import Lowering
 from .graph.plan import Plan
 
@@ -39,6 +40,7 @@ def freeze(
     outputs: str | Sequence[str] = "all",
     image_shape: tuple[int, int] | None = None,
     batch: int | None = 1,
+    head: str = "logits",
 ) -> keras.Model:
     """Returns a plain functional model equal to `model` in inference.
 
@@ -48,6 +50,7 @@ def freeze(
         outputs: "all", or the name or names to keep: a modality or "ensemble".
         image_shape: (height, width) of the inputs; by default the model's own.
         batch: fixed batch size, or None for any.
+        head: "logits", "upsampled" (logits at the size of the image) or "classes" (its arg-max).
 
     Returns:
         A model from {modality: (batch, height, width, channels) float32} to {output: logits}, made
@@ -55,9 +58,9 @@ def freeze(
         only.
 
     Raises:
-        InputError: an unknown output, a size that is not known, or a layer that cannot be frozen.
+        InputError: an unknown output or head, a size that is not known, or a layer that cannot be frozen.
     """
-    return freeze_with_report(model, outputs, image_shape, batch)[0]
+    return freeze_with_report(model, outputs, image_shape, batch, head)[0]
 
 
 def freeze_with_report(
@@ -65,6 +68,7 @@ def freeze_with_report(
     outputs: str | Sequence[str] = "all",
     image_shape: tuple[int, int] | None = None,
     batch: int | None = 1,
+    head: str = "logits",
 ) -> tuple[keras.Model, dict]:
     """Freezes as `freeze` does and tells what was saved.
 
@@ -84,7 +88,9 @@ def freeze_with_report(
         for name in wanted
     }
     plan = Plan(lowering.graph, needed)
-    plain = Emitter(plan, modalities, batch).run({name: views[name] for name in wanted})
+    plain = Emitter(plan, modalities, batch).run(
+        {name: views[name] for name in wanted}, image_shape, head_of(head)
+    )
     streams = Plan(lowering.graph, {name: (views[name], None) for name in modalities})
     report = {
         "outputs": list(wanted),

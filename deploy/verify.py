@@ -16,7 +16,7 @@ from cen_keras.errors import InputError
 
 from .run_folder import RunFolder, open_run
 from .runtime.files import PathLike
-from .runtime.postprocess import class_map
+from .runtime.postprocess import class_map, interpolation_matrix
 from .runtime.preprocess import Frame, Preprocessor
 from .runtime.runner import Runner, open_runner
 from .runtime.scores import Confusion
@@ -39,7 +39,7 @@ class OutputComparison:
 
         Args:
             reference: float32 (h, w, classes), logits of the float model.
-            candidate: the same of the other.
+            candidate: the same of the other; or its class map, integers (h, w, 1).
             label: uint8 (H, W), 255 = ignored.
 
         Raises:
@@ -47,32 +47,47 @@ class OutputComparison:
         """
         if not (np.isfinite(reference).all() and np.isfinite(candidate).all()):
             raise InputError("logits are not finite (NaN or infinite); the training diverged")
-        error = np.abs(candidate.astype(np.float64) - reference)
-        self._largest_error = max(self._largest_error, float(error.max()))
-        self._largest = max(self._largest, float(np.abs(reference).max()))
-        self._noise += float((error**2).sum())
-        self._signal += float((reference.astype(np.float64) ** 2).sum())
+        if candidate.dtype.kind == "f":
+            self._add_errors(_at_size_of(reference, candidate), candidate)
         maps = [class_map(logits, *label.shape) for logits in (reference, candidate)]
         self._agreeing += int((maps[0] == maps[1]).sum())
         self._pixels += label.size
         for confusion, prediction in zip(self._confusions, maps, strict=True):
             confusion.add(label, prediction)
 
+    def _add_errors(self, reference: np.ndarray, candidate: np.ndarray) -> None:
+        error = np.abs(candidate.astype(np.float64) - reference)
+        self._largest_error = max(self._largest_error, float(error.max()))
+        self._largest = max(self._largest, float(np.abs(reference).max()))
+        self._noise += float((error**2).sum())
+        self._signal += float((reference.astype(np.float64) ** 2).sum())
+
     def result(self, classes: tuple[str, ...]) -> dict[str, Any]:
-        """Errors, agreement and the scores of both; mIoU from 0 to 1, `drop_points` in hundredths
-        of it.
+        """Errors (None where the candidate gives classes), agreement and the scores of both; mIoU
+        from 0 to 1, `drop_points` in hundredths of it.
         """
         reference, candidate = (confusion.to_json(classes) for confusion in self._confusions)
+        compared = self._largest > 0
         noise = max(self._noise, 1e-30)
         return {
-            "max_abs_error": self._largest_error,
-            "relative_error": self._largest_error / max(self._largest, 1e-30),
-            "sqnr_db": float(10 * np.log10(max(self._signal, 1e-30) / noise)),
+            "max_abs_error": self._largest_error if compared else None,
+            "relative_error": self._largest_error / self._largest if compared else None,
+            "sqnr_db": float(10 * np.log10(self._signal / noise)) if compared else None,
             "pixel_agreement": self._agreeing / max(self._pixels, 1),
             "reference": reference,
             "candidate": candidate,
             "drop_points": 100 * (reference["miou"] - candidate["miou"]),
         }
+
+
+def _at_size_of(logits: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Enlarges logits to the height and width of others that the graph enlarged."""
+    if logits.shape == other.shape:
+        return logits
+    rows, columns = (
+        interpolation_matrix(a, b) for a, b in zip(logits.shape[:2], other.shape[:2], strict=True)
+    )
+    return np.einsum("Hh,hwn,Ww->HWn", rows, logits, columns, optimize=True)
 
 
 def verify_artifact(

@@ -37,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--image-shape", type=image_size, metavar="HxW", help="input size (default: as trained)"
     )
+    parser.add_argument(
+        "--head",
+        default="logits",
+        help="logits (default; the runtime enlarges them), upsampled: logits at the size of the "
+        "image, or classes: the class of every pixel, in the graph",
+    )
     parser.add_argument("--out", metavar="FOLDER", help="where to write (default: RUN/TARGET)")
     parser.add_argument(
         "--float-io", action="store_true", help="float32 inputs and outputs for an integer scheme"
@@ -113,6 +119,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         arguments.scheme,
         outputs=arguments.outputs,
         image_shape=arguments.image_shape,
+        head=arguments.head,
         folder=arguments.out,
         as_trained=arguments.as_trained,
         integer_io=not arguments.float_io,

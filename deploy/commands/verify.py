@@ -92,8 +92,8 @@ def _show(result: dict, output: Output) -> None:
                 f"{100 * o['candidate']['miou']:.2f}",
                 f"{o['drop_points']:+.2f}",
                 f"{100 * o['pixel_agreement']:.2f} %",
-                f"{o['relative_error']:.1e}",
-                f"{o['sqnr_db']:.1f}",
+                _number(o["relative_error"], ".1e"),
+                _number(o["sqnr_db"], ".1f"),
             ]
             for name, o in result["outputs"].items()
         ],
@@ -120,6 +120,10 @@ def _show(result: dict, output: Output) -> None:
         f"{verdict}: worst drop {result['worst_drop']:+.2f} points, allowed "
         f"{result['allowed_drop']:g}"
     )
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
 
 
 def _percent(share: float | None) -> str:

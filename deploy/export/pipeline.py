@@ -33,6 +33,7 @@ def export(
     *,
     outputs: str = "all",
     image_shape: tuple[int, int] | None = None,
+    head: str = "logits",
     folder: Path | None = None,
     as_trained: bool = False,
     integer_io: bool = True,
@@ -47,6 +48,7 @@ def export(
         scheme_name: a key of `SCHEMES`.
         outputs: "all", or the name or comma-separated names of the outputs to keep.
         image_shape: height and width; None = as trained.
+        head: what an output is: see `deploy.graph.heads`.
         folder: where the artifact goes; None = a folder of the target's name in the run folder.
         as_trained: leave the exchange in the graph as it was trained instead of freezing it.
         integer_io: int8 inputs and outputs where the scheme has them.
@@ -63,7 +65,7 @@ def export(
     target, chosen = resolve(target_name, scheme_name)
     shape = image_shape or run.image_shape
     model = run.model()
-    content, manifest = float_artifact(run, model, target, outputs, shape, as_trained)
+    content, manifest = float_artifact(run, model, target, outputs, shape, as_trained, head)
     samples = None
     if chosen.calibrated:
         samples = (calibration or Choice()).samples(run, manifest.inputs)
@@ -74,7 +76,7 @@ def export(
         target.load(target.checker)(content)
     folder = Path(folder) if folder else run.path / target.name
     path = folder / (
-        _stem(scheme_name, outputs, shape, run, as_trained, integer_io, float_layers)
+        _stem(scheme_name, outputs, shape, run, as_trained, integer_io, float_layers, head)
         + target.suffix
     )
     manifest = dataclasses.replace(manifest, run=os.path.relpath(run.path, folder))
@@ -89,6 +91,7 @@ def float_artifact(
     outputs: str,
     image_shape: tuple[int, int],
     as_trained: bool = False,
+    head: str = "logits",
 ) -> tuple[bytes, Manifest]:
     """Freezes a model and writes it in float32.
 
@@ -99,19 +102,22 @@ def float_artifact(
         outputs: as for `export`.
         image_shape: height and width.
         as_trained: as for `export`.
+        head: as for `export`.
 
     Returns:
         The file's bytes and its manifest, not yet saved.
     """
     wanted = outputs if outputs == "all" else tuple(name.strip() for name in outputs.split(","))
     if as_trained:
-        if wanted != "all":
-            raise InputError("the export as trained has all outputs; leave --outputs at all")
+        if wanted != "all" or head != "logits":
+            raise InputError(
+                "the export as trained has the logits of all outputs; leave --outputs and --head"
+            )
         graph, statistics = model, {}
     else:
         from ..freeze import freeze_with_report
 
-        graph, statistics = freeze_with_report(model, wanted, image_shape)
+        graph, statistics = freeze_with_report(model, wanted, image_shape, head=head)
     content = target.load(target.writer)(graph, image_shape)
     tensors = target.load(target.reader)(content)
     manifest = Manifest(
@@ -202,13 +208,17 @@ def _outputs(tensors, order: tuple[str, ...]) -> dict[str, TensorSpec]:
     found = {name: tensors.outputs[name] for name in order if name in tensors.outputs}
     return {
         name: TensorSpec(
-            name, t.shape, t.layout, t.dtype, "logits", t.quantization, tensor=t.tensor
+            name, t.shape, t.layout, t.dtype, _content(t), t.quantization, tensor=t.tensor
         )
         for name, t in found.items()
     }
 
 
-def _stem(scheme_name, outputs, shape, run, as_trained, integer_io, float_layers=()) -> str:
+def _content(tensor) -> str:
+    return "classes" if tensor.dtype == "int32" else "logits"
+
+
+def _stem(scheme_name, outputs, shape, run, as_trained, integer_io, float_layers, head) -> str:
     """`static_w8a8`, and behind it whatever is not as usual: `-ensemble`, `-480x640`."""
     parts = [scheme_name]
     if as_trained:
@@ -221,6 +231,8 @@ def _stem(scheme_name, outputs, shape, run, as_trained, integer_io, float_layers
         parts.append("float_io")
     if float_layers:
         parts.append("float_layers")
+    if head != "logits":
+        parts.append(head)
     return "-".join(parts)
 
 

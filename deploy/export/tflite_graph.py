@@ -128,5 +128,6 @@ def _tensor(details: dict) -> Tensor:
 
     dtype = np.dtype(details["dtype"]).name
     scale, zero_point = details["quantization"]
-    quantization = None if dtype == "float32" else Quantization(float(scale), int(zero_point))
+    # A class map's numbers are whole: the file gives them no scale.
+    quantization = Quantization(float(scale), int(zero_point)) if scale else None
     return Tensor(tuple(int(n) for n in details["shape"]), dtype, quantization)

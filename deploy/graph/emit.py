@@ -7,6 +7,7 @@ import numpy as np
 
 from cen_keras.layers import BilinearResize
 
+from .heads import HEADS, Head
 from .ir import Conv, Depthwise, Input, Map, Node, Sum, View
 from .plan import Group, Plan
 
@@ -30,13 +31,21 @@ class Emitter:
         self._names: dict[str, int] = {}
         self._weights: list[tuple[keras.layers.Layer, list[np.ndarray]]] = []
 
-    def run(self, outputs: dict[str, View]) -> keras.Model:
-        """Returns the model with the given outputs."""
+    def run(
+        self, outputs: dict[str, View], size: tuple[int, int], head: Head = HEADS["logits"]
+    ) -> keras.Model:
+        """Returns the model.
+
+        Args:
+            outputs: name -> the view of its logits.
+            size: height and width of the images.
+            head: makes what is given of the logits.
+        """
         for node in self.plan.nodes:
             self._emit(node)
         tensors = {}
         for name, view in outputs.items():
-            tensor = self._materialise(view, f"{name}_join")
+            tensor = head(self._materialise(view, f"{name}_join"), size, name)
             # An output is addressed by the name of its last layer in several export formats.
             tensors[name] = keras.layers.Identity(name=self._unique(f"output_{name}"))(tensor)
         model = keras.Model(self.inputs, tensors, name="frozen")

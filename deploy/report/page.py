@@ -137,7 +137,8 @@ def _row(name: str, result: dict[str, Any], side: str, streams: list[str]) -> di
     if side == "candidate":
         row["drop"] = result["worst_drop"]
         row["agreement"] = min(100 * o["pixel_agreement"] for o in outputs.values())
-        row["error"] = max(o["relative_error"] for o in outputs.values())
+        errors = [o["relative_error"] for o in outputs.values()]
+        row["error"] = max((e for e in errors if e is not None), default=None)
     return row
 
 

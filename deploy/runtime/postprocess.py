@@ -10,9 +10,11 @@ from .tensors import TensorSpec
 
 
 def dequantize(codes: np.ndarray, spec: TensorSpec) -> np.ndarray:
-    """Real values of an output: scale * (code - zero_point) as float32; float outputs pass
-    through.
+    """Real values of an output: scale * (code - zero_point) as float32; float outputs and classes
+    pass through.
     """
+    if spec.content == "classes":
+        return codes
     if spec.quantization is None:
         return np.asarray(codes, np.float32)
     shifted = codes.astype(np.float32) - np.float32(spec.quantization.zero_point)
@@ -27,13 +29,18 @@ def class_map(logits: np.ndarray, height: int, width: int) -> np.ndarray:
     faster than enlarging all and taking numpy's argmax over the last axis.
 
     Args:
-        logits: float32 (h, w, classes), at most 255 classes.
+        logits: float32 (h, w, classes), at most 255 classes; or integers (h, w, 1), the classes
+            themselves, each of which is repeated where the map is larger.
         height: of the wanted map.
         width: of the wanted map.
 
     Returns:
         uint8 (height, width); the first of equally large classes.
     """
+    if logits.dtype.kind in "iu":
+        rows = np.arange(height) * logits.shape[0] // height
+        columns = np.arange(width) * logits.shape[1] // width
+        return logits[:, :, 0].astype(np.uint8)[rows[:, None], columns]
     planes = np.ascontiguousarray(np.transpose(logits, (2, 0, 1)))
     columns = interpolation_matrix(logits.shape[1], width).T
     tall = np.matmul(interpolation_matrix(logits.shape[0], height), planes)

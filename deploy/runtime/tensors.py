@@ -10,9 +10,9 @@ from typing import Any
 
 from .errors import InputError
 
-DTYPES = ("float32", "int8", "uint8", "int16")
+DTYPES = ("float32", "int8", "uint8", "int16", "int32")
 LAYOUTS = ("NHWC", "NCHW")
-CONTENTS = ("image", "depth", "logits")
+CONTENTS = ("image", "depth", "logits", "classes")
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,9 @@ class TensorSpec:
         shape: static, with the batch first, in `layout`.
         layout: "NHWC" or "NCHW", as the engine has it; the runners take and give NHWC always.
         dtype: of the engine's tensor.
-        quantization: for integer tensors; None for float ones.
-        content: "image" (uint8, 0 to 255), "depth" (metres, 0 = missing) or "logits".
+        quantization: for integer tensors; None for float ones and for classes.
+        content: "image" (uint8, 0 to 255), "depth" (metres, 0 = missing), "logits", or "classes":
+            one channel with the class of every pixel.
         normalization: of an input; None for an output.
         tensor: its name in the file where that is another one (a value of an ONNX graph has one
             name, so input and output of a modality need two); "" = `name`.
@@ -131,7 +132,7 @@ def tensor_from_json(name: str, value: dict[str, Any], where: str, is_input: boo
     dtype = _one_of(field(value, "dtype", str, where), DTYPES, "dtype", where)
     content = _one_of(field(value, "content", str, where), CONTENTS, "content", where)
     quantization = None
-    if dtype != "float32":
+    if dtype != "float32" and content != "classes":
         quantization = _quantization(field(value, "quantization", dict, where), where)
     tensor = field(value, "tensor", str, where) if "tensor" in value else ""
     spec = TensorSpec(name, tuple(shape), layout, dtype, content, quantization, tensor=tensor)
