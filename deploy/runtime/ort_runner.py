@@ -22,6 +22,7 @@ _DTYPES = {
     "tensor(int8)": "int8",
     "tensor(uint8)": "uint8",
     "tensor(int16)": "int16",
+    "tensor(int32)": "int32",
 }
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 # What a provider does not take goes to the next in its row.

@@ -104,3 +104,13 @@ def test_an_unknown_head_is_named(run, capsys):
     assert (
         "'argmax' is unknown; choose one of logits, upsampled, classes" in capsys.readouterr().err
     )
+
+
+def test_onnx_gives_the_classes_that_litert_gives(run, exported):
+    arguments = ["export", str(run), "--target", "onnx", "--head", "classes"]
+    assert main([*arguments, "--outputs", "ensemble"]) == 0
+    found = open_runner(run / "onnx" / "fp32-ensemble-classes.onnx")
+    wanted = open_runner(exported["fp32", "classes"])
+    x = images(wanted)
+    # Two engines sum in another order: a class changes only where two logits agree to float32.
+    assert (found.run(x)["ensemble"] != wanted.run(x)["ensemble"]).mean() <= 1e-3
