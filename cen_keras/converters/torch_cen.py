@@ -3,6 +3,8 @@
     torch_cen.load("model-best.pth.tar", model)  # or a mapping of names to arrays or tensors
     torch_cen.save(model, "ours.pth.tar")
 
+A Translator has two files: give the Translator itself, or its `generator` or `discriminator`.
+
 Names are paired one by one in the table of each kind of model; see `cen_keras.converters.pairs`.
 """
 
@@ -13,11 +15,14 @@ from collections.abc import Callable, Mapping
 import keras
 import numpy as np
 
+from cen_keras.converters import torch_cen_translation as translation
 from cen_keras.converters.checkpoint_file import read_checkpoint, write_checkpoint
 from cen_keras.converters.pairs import Pair, load_pairs, save_pairs
 from cen_keras.converters.torch_cen_segmentation import describe, segmenter_pairs
 from cen_keras.errors import InputError
-from cen_keras.models import Segmenter
+from cen_keras.models import Segmenter, Translator
+from cen_keras.models.generator import Generator
+from cen_keras.models.patch_gan import PatchDiscriminator
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +32,8 @@ TABLES: dict[
     type, tuple[Callable[[keras.Model], list[Pair]], str | None, Callable[[Mapping], str]]
 ] = {
     Segmenter: (segmenter_pairs, "segmenter", describe),
+    Generator: (translation.generator_pairs, None, translation.describe),
+    PatchDiscriminator: (translation.discriminator_pairs, None, translation.describe),
 }
 PARALLEL = "module."
 
@@ -65,6 +72,10 @@ def _table(model: keras.Model):
     for kind, table in TABLES.items():
         if isinstance(model, kind):
             return table
+    if isinstance(model, Translator):
+        raise InputError(
+            "a Translator is two networks with a file each; give its .generator or .discriminator."
+        )
     known = ", ".join(kind.__name__ for kind in TABLES)
     raise InputError(
         f"no official counterpart of a {type(model).__name__}; there are tables for: {known}."
@@ -81,7 +92,8 @@ def load(
             dict itself or the whole checkpoint). A file is read without executing anything it says;
             a mapping needs no torch.
         model: a model of the same architecture, number of modalities and classes. The order of its
-            modalities is the official one: modality 0 takes `bn_0`.
+            modalities is the official one: modality 0 takes `bn_0`. A Translator takes either of
+            its files; the names in it tell which part it is.
         name: what errors call a mapping; a file is called by its path.
 
     Raises:
@@ -89,10 +101,12 @@ def load(
             lists which.
         FileNotFoundError: there is no such file.
     """
-    make_pairs, entry, describe_state = _table(model)
     if not isinstance(source, Mapping):
         name = str(source)
         source = read_checkpoint(source)
+    if isinstance(model, Translator):
+        model = translation.part_of(model, state_dict_of(source, None, name))
+    make_pairs, entry, describe_state = _table(model)
     state = state_dict_of(source, entry, name)
     load_pairs(make_pairs(model), state, name, hint=describe_state(state))
     if getattr(model, "exchange_scope", "all") != "all" and len(model.modalities) > 1:

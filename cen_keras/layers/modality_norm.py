@@ -9,6 +9,7 @@ from keras import ops
 
 from cen_keras.errors import InputError
 from cen_keras.layers.exchange import SCOPES, exchange_channels
+from cen_keras.layers.instance_norm import InstanceNorm
 from cen_keras.layers.streams import check_modalities, one_shape
 from cen_keras.losses.sparsity import SubpartL1
 from cen_keras.parts import own_part
@@ -21,20 +22,7 @@ class _BatchNorm(keras.layers.BatchNormalization):
         return super().add_weight(*args, **{**kwargs, "autocast": False})
 
 
-class _InstanceNorm(keras.layers.GroupNormalization):
-    """GroupNormalization with one group per channel: statistics of each image and channel, never of the batch."""
-
-    def __init__(self, momentum=None, **kwargs):
-        super().__init__(groups=-1, **kwargs)
-
-    def add_weight(self, *args, **kwargs):
-        return super().add_weight(*args, **{**kwargs, "autocast": False})
-
-    def call(self, inputs, training=None):
-        return super().call(inputs)
-
-
-KINDS = {"batch": _BatchNorm, "instance": _InstanceNorm}
+KINDS = {"batch": _BatchNorm, "instance": InstanceNorm}
 
 
 @keras.saving.register_keras_serializable("cen_keras")
@@ -124,9 +112,9 @@ class ModalityNorm(keras.layers.Layer):
                 "all" if self.shared else self.sparsity_scope,
             )
         initializer = self.gamma_initializer
+        moving = {} if self.kind == "instance" else {"axis": -1, "momentum": self.momentum}
         return KINDS[self.kind](
-            axis=-1,
-            momentum=self.momentum,
+            **moving,
             epsilon=self.epsilon,
             # Every norm draws for itself: an initializer is used once.
             gamma_initializer=initializer.clone() if hasattr(initializer, "clone") else initializer,
@@ -159,7 +147,8 @@ class ModalityNorm(keras.layers.Layer):
         """Normalises every stream, then exchanges."""
         if self.freeze_statistics:
             training = False
-        normed = [self.norm(name)(streams[name], training=training) for name in self.modalities]
+        mode = {} if self.kind == "instance" else {"training": training}
+        normed = [self.norm(name)(streams[name], **mode) for name in self.modalities]
         if self.exchange_threshold is not None:
             normed = exchange_channels(
                 normed,

@@ -10,7 +10,7 @@ import keras
 
 from cen_keras.layers.modality_norm import ModalityNorm
 from cen_keras.layers.resize import BilinearResize
-from cen_keras.layers.shared import SharedConv2D, SharedDepthwiseConv2D
+from cen_keras.layers.shared import SharedConv2D, SharedConv2DTranspose, SharedDepthwiseConv2D
 
 Streams = dict[str, keras.KerasTensor]
 
@@ -28,6 +28,7 @@ class StreamLayers:
         gamma_initializer: of the scales of exchanging norms; other scales start at 1.
         gamma_constraint: of the scales of exchanging norms.
         freeze_statistics: normalise with the moving statistics in training too.
+        norm_kind: "batch" or "instance".
     """
 
     modalities: tuple[str, ...]
@@ -38,6 +39,7 @@ class StreamLayers:
     gamma_initializer: object = "ones"
     gamma_constraint: object = None
     freeze_statistics: bool = False
+    norm_kind: str = "batch"
 
     def _each(self, make, streams: Streams, name: str) -> Streams:
         """Gives every stream its own copy of a layer without weights."""
@@ -69,6 +71,12 @@ class StreamLayers:
             **kwargs,
         )(streams)
 
+    def conv_transpose(
+        self, streams: Streams, filters: int, kernel_size: int, *, name: str, **kwargs
+    ) -> Streams:
+        """Shared transposed convolution, as `keras.layers.Conv2DTranspose`."""
+        return SharedConv2DTranspose(filters, kernel_size, name=name, **kwargs)(streams)
+
     def depthwise(
         self,
         streams: Streams,
@@ -89,7 +97,7 @@ class StreamLayers:
         )(streams)
 
     def norm(self, streams: Streams, *, name: str, exchange: bool = False) -> Streams:
-        """Private BatchNorm per modality; with `exchange`, the penalised and exchanging one."""
+        """Private norm per modality; with `exchange`, the penalised and exchanging one."""
         special = {}
         if exchange:
             special = {
@@ -101,7 +109,11 @@ class StreamLayers:
                 "gamma_constraint": self.gamma_constraint,
             }
         return ModalityNorm(
-            self.modalities, freeze_statistics=self.freeze_statistics, name=name, **special
+            self.modalities,
+            kind=self.norm_kind,
+            freeze_statistics=self.freeze_statistics,
+            name=name,
+            **special,
         )(streams)
 
     def relu(self, streams: Streams, *, name: str, max_value: float | None = None) -> Streams:
@@ -109,6 +121,16 @@ class StreamLayers:
         return self._each(
             lambda name: keras.layers.ReLU(max_value=max_value, name=name), streams, name
         )
+
+    def leaky_relu(self, streams: Streams, slope: float, *, name: str) -> Streams:
+        """Leaky ReLU: x where x is positive, slope * x elsewhere."""
+        return self._each(
+            lambda name: keras.layers.LeakyReLU(negative_slope=slope, name=name), streams, name
+        )
+
+    def tanh(self, streams: Streams, *, name: str) -> Streams:
+        """Hyperbolic tangent."""
+        return self._each(lambda name: keras.layers.Activation("tanh", name=name), streams, name)
 
     def add(self, left: Streams, right: Streams, *, name: str) -> Streams:
         """Sum of two feature maps, stream by stream."""

@@ -1,5 +1,6 @@
 """Whole models: what a user calls `fit` on."""
 
 from cen_keras.models.segmenter import Segmenter
+from cen_keras.models.translator import Translator
 
-__all__ = ["Segmenter"]
+__all__ = ["Segmenter", "Translator"]
