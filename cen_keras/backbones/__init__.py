@@ -15,6 +15,7 @@ so that freezing can fold the exchange away. Layers are named
 
 from functools import partial
 
+from cen_keras.backbones.mobilenet import mobilenet
 from cen_keras.backbones.resnet import basic_block, bottleneck, narrow_stem, resnet
 
 # Every 3x3 convolution of the last two stages is dilated, as in PSPNet's code; torchvision leaves
@@ -31,6 +32,12 @@ BACKBONES = {
     "resnet50": partial(resnet, block=bottleneck, blocks=(3, 4, 6, 3)),
     "resnet101": partial(resnet, block=bottleneck, blocks=(3, 4, 23, 3)),
     "resnet152": partial(resnet, block=bottleneck, blocks=(3, 8, 36, 3)),
+    # For small CPUs and large images: see cen_keras.models.presets.
+    "mobilenet_s": partial(mobilenet, stem=8, widths=(16, 24, 48, 80), blocks=(1, 2, 3, 2)),
+    "mobilenet_m": partial(mobilenet, stem=16, widths=(24, 48, 96, 160), blocks=(2, 3, 4, 3)),
+    "mobilenet_l": partial(
+        mobilenet, stem=24, widths=(40, 64, 128, 208), blocks=(3, 4, 6, 3), expansion=5
+    ),
     # For PSPNet: an eighth of the image's size from P3 on.
     "resnet50_dilated": partial(resnet, blocks=(3, 4, 6, 3), **EIGHTH),
     "resnet101_dilated": partial(resnet, blocks=(3, 4, 23, 3), **EIGHTH),

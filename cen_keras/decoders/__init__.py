@@ -6,8 +6,14 @@ num_classes) at the size of level P2 (RefineNet, light or not: a quarter of the 
 (PSPNet: an eighth with a dilated backbone). Filters are shared; nothing is exchanged here.
 """
 
+from cen_keras.decoders.light_fpn import light_fpn
 from cen_keras.decoders.light_refinenet import light_refinenet
 from cen_keras.decoders.pspnet import pspnet
 from cen_keras.decoders.refinenet import refinenet
 
-DECODERS = {"light_refinenet": light_refinenet, "refinenet": refinenet, "pspnet": pspnet}
+DECODERS = {
+    "light_fpn": light_fpn,
+    "light_refinenet": light_refinenet,
+    "refinenet": refinenet,
+    "pspnet": pspnet,
+}

@@ -1,0 +1,58 @@
+"""A feature pyramid (Lin et al., CVPR 2017) over streams: the decoder for small CPUs.
+
+Lighter than light_refinenet: one 1x1 convolution for each level, sums on the way up, and only at
+the coarsest level the chained pooling that gives context. The last level, a quarter of the image's
+size and most of the pixels, has a width of its own; its 3x3 convolution is depthwise. Norms are
+private, nothing is exchanged, and freezing folds them all.
+"""
+
+from cen_keras.layers.stream_layers import StreamLayers, Streams
+
+
+def light_fpn(
+    layers: StreamLayers,
+    features: dict[str, Streams],
+    num_classes: int,
+    *,
+    filters: int = 64,
+    top_filters: int = 32,
+    pooling_stages: int = 2,
+    dropout: float = 0.0,
+) -> Streams:
+    """Builds the decoder; see the contract in `cen_keras.decoders`.
+
+    Args:
+        layers: builds what the network does to all streams.
+        features: levels "P2" to "P5".
+        num_classes: channels of the logits.
+        filters: common width of the levels "P5" to "P3".
+        top_filters: width of the level "P2".
+        pooling_stages: pools at "P5", each 5x5 with stride 1.
+        dropout: rate before the classifier.
+    """
+
+    def reduced(x, width, name):
+        x = layers.conv(x, width, 1, name=name)
+        return layers.norm(x, name=f"{name}_norm")
+
+    x = reduced(features["P5"], filters, "decoder_p5_lateral")
+    x = top = layers.relu(x, name="decoder_p5_relu")
+    for stage in range(1, pooling_stages + 1):
+        top = layers.max_pool(top, 5, name=f"decoder_p5_pool{stage}")
+        top = reduced(top, filters, f"decoder_p5_context{stage}")
+        x = layers.add(x, top, name=f"decoder_p5_add{stage}")
+    for level, width in (("P4", filters), ("P3", filters), ("P2", top_filters)):
+        name = f"decoder_{level.lower()}"
+        lateral = reduced(features[level], width, f"{name}_lateral")
+        if width != filters:
+            x = reduced(x, width, f"{name}_adapt")
+        x = layers.resize_like(x, lateral, name=f"{name}_resize")
+        x = layers.add(lateral, x, name=f"{name}_join")
+        x = layers.relu(x, name=f"{name}_relu")
+    x = layers.depthwise(x, 3, name="decoder_smooth")
+    x = layers.norm(x, name="decoder_smooth_norm")
+    x = layers.relu(x, name="decoder_smooth_relu")
+    x = layers.dropout(x, dropout, name="decoder_dropout")
+    return layers.conv(
+        x, num_classes, 1, use_bias=True, name="classifier", kernel_initializer="glorot_uniform"
+    )

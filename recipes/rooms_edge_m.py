@@ -1,0 +1,52 @@
+"""CEN for small CPUs on generated rooms of 480x640: the weights of the preset cen_edge_m_rooms.
+
+The figures come with the trained weights.
+
+python -m recipes.train rooms_edge_m
+python -m recipes.evaluate runs/rooms_edge_m
+"""
+
+from recipes.recipe import Evaluation, Optimizer, Recipe
+
+RECIPE = Recipe(
+    name="rooms_edge_m",
+    data={
+        "name": "rooms",
+        "seed": 0,
+        "size": (480, 640),
+        "train": 1536,
+        "val": 100,
+        "cache": "runs/cache",
+    },
+    model={
+        "modalities": ("rgb", "depth"),
+        "backbone": "mobilenet_m",
+        "decoder": "light_fpn",
+        "decoder_options": {"filters": 64, "top_filters": 32},
+        "exchange_threshold": 2e-2,
+        "exchange_scope": "subpart",
+        "sparsity": 2e-3,
+        # A scale that starts at 1 does not travel to zero in so few steps, whatever the sparsity.
+        "gamma_initializer": 0.3,
+    },
+    optimizer=Optimizer(name="adam", learning_rate=3e-3, schedule="cosine", warmup_steps=100),
+    epochs=14,
+    epoch_steps=200,
+    batch=12,
+    # Windows between half and all of the pictures' own scale, so that the net serves both.
+    augmentation={
+        "size": (160, 224),
+        "scale": (1.3, 3.0),
+        "mirror": True,
+        "colour": 0.2,
+        "depth": 0.03,
+        "modality_dropout": 0.2,
+    },
+    # One mean and deviation for all colours: the codes of an 8-bit input are then the pixels'.
+    normalization={
+        "rgb": {"scale": 1 / 255, "mean": [0.45] * 3, "std": [0.25] * 3},
+        "depth": {"scale": 1.0, "mean": [2.5], "std": [1.5]},
+    },
+    evaluation=Evaluation(split="val", batch=4, every=7),
+    workers=1,
+)
