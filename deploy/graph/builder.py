@@ -4,7 +4,7 @@ views.
 
 import numpy as np
 
-from .ir import Conv, Depthwise, Input, Map, Node, Operation, Sum, View
+from .ir import Conv, Depthwise, Input, InstanceNorm, Map, Node, Operation, Sum, View
 
 
 def out_size(size: int, kernel: int, stride: int, padding: str, margin: int, dilation: int) -> int:
@@ -13,6 +13,11 @@ def out_size(size: int, kernel: int, stride: int, padding: str, margin: int, dil
     if padding == "valid":
         size -= (kernel - 1) * dilation
     return -(-size // stride)
+
+
+def enlarged_size(size: int, kernel: int, stride: int, padding: str) -> int:
+    """Returns the length of an axis after a transposed convolution, as Keras defines it."""
+    return size * stride + (max(kernel - stride, 0) if padding == "valid" else 0)
 
 
 class Graph:
@@ -97,17 +102,55 @@ class Graph:
 
     @staticmethod
     def _size(size, kernel_shape, geometry):
+        strides, padding = geometry.get("strides", (1, 1)), geometry.get("padding", "same")
+        if geometry.get("transposed"):
+            return tuple(
+                enlarged_size(size[axis], kernel_shape[axis], strides[axis], padding)
+                for axis in (0, 1)
+            )
         return tuple(
             out_size(
                 size[axis],
                 kernel_shape[axis],
-                geometry.get("strides", (1, 1))[axis],
-                geometry.get("padding", "same"),
+                strides[axis],
+                padding,
                 geometry.get("margin", (0, 0))[axis],
                 geometry.get("dilation", (1, 1))[axis],
             )
             for axis in (0, 1)
         )
+
+    def instance_norm(
+        self,
+        view: View,
+        gamma: np.ndarray,
+        beta: np.ndarray,
+        epsilon: float,
+        name: str,
+        stream: int | None,
+    ) -> View:
+        """Normalises each channel of a view by its own statistics."""
+        return View.of(
+            self.add(
+                InstanceNorm(
+                    name=name,
+                    stream=stream,
+                    channels=len(view),
+                    size=view.size,
+                    view=self._without_factors(view),
+                    gamma=gamma,
+                    beta=beta,
+                    epsilon=epsilon,
+                )
+            )
+        )
+
+    def _without_factors(self, view: View) -> View:
+        """The view itself, or its channels multiplied with their factors for good."""
+        if (view.factors == 1).all():
+            return view
+        first = view.nodes[0]
+        return View.of(self.sum([view], f"{first.name}_scaled", first.stream))
 
     def affine(
         self, view: View, scale: np.ndarray, shift: np.ndarray, name: str, stream: int
@@ -135,8 +178,8 @@ class Graph:
 
     def map(self, view: View, operation: Operation, size: tuple[int, int] | None = None) -> View:
         """Applies a per-channel operation: once to each node, whoever reads it."""
-        if not operation.homogeneous and (view.factors != 1).any():
-            view = View.of(self.sum([view], f"{view.nodes[0].name}_scaled", view.nodes[0].stream))
+        if not operation.homogeneous:
+            view = self._without_factors(view)
         mapped = np.empty(len(view), dtype=object)
         for node in view.distinct_nodes():
             key = (node.index, operation)

@@ -5,10 +5,10 @@ Concatenate and friends.
 import keras
 import numpy as np
 
-from cen_keras.layers import BilinearResize
+from cen_keras import layers as cen
 
 from .heads import HEADS, Head
-from .ir import Conv, Depthwise, Input, Map, Node, Sum, View
+from .ir import Conv, Depthwise, Input, InstanceNorm, Map, Node, Sum, View
 from .plan import Group, Plan
 
 
@@ -76,6 +76,8 @@ class Emitter:
                 tensor = self._conv(node, group)
             elif isinstance(node, Depthwise):
                 tensor = self._depthwise(node, group)
+            elif isinstance(node, InstanceNorm):
+                tensor = self._instance_norm(node, group)
             elif isinstance(node, Map):
                 tensor = self._map(node, group)
             else:
@@ -108,7 +110,8 @@ class Emitter:
         groups = self.plan.groups_read(node.view)
         tensor = self._pad(self._join(groups, name), node.margin, name)
         order = np.argsort(self.plan.positions(node.view, groups))
-        layer = keras.layers.Conv2D(
+        kind = keras.layers.Conv2DTranspose if node.transposed else keras.layers.Conv2D
+        layer = kind(
             len(group.channels),
             node.kernel.shape[:2],
             strides=node.strides,
@@ -117,9 +120,10 @@ class Emitter:
             name=name,
         )
         channels = list(group.channels)
-        self._weights.append(
-            (layer, [node.kernel[:, :, order][..., channels], node.bias[channels]])
-        )
+        kernel = node.kernel[:, :, order][..., channels]
+        if node.transposed:
+            kernel = np.swapaxes(kernel, 2, 3)
+        self._weights.append((layer, [kernel, node.bias[channels]]))
         return layer(tensor)
 
     def _depthwise(self, node: Depthwise, group: Group) -> keras.KerasTensor:
@@ -136,13 +140,23 @@ class Emitter:
         self._weights.append((layer, [node.kernel[:, :, channels, None], node.bias[channels]]))
         return layer(self._pad(tensor, node.margin, name))
 
+    def _instance_norm(self, node: InstanceNorm, group: Group) -> keras.KerasTensor:
+        name = self._label(group)
+        channels = list(group.channels)
+        tensor = self._materialise(node.view.pick(channels), name)
+        layer = cen.InstanceNorm(node.epsilon, name=name)
+        # Its moving statistics are never read.
+        unused = [np.zeros(len(channels)), np.ones(len(channels))]
+        self._weights.append((layer, [node.gamma[channels], node.beta[channels], *unused]))
+        return layer(tensor)
+
     def _map(self, node: Map, group: Group) -> keras.KerasTensor:
         whole = View.of(node.source).pick(list(group.channels))
         name = self._label(group)
         tensor = self._materialise(whole, name)
         options = dict(node.operation.options)
         if node.operation.kind == "BilinearResize":
-            return BilinearResize(**options, name=name)({"x": tensor})["x"]
+            return cen.BilinearResize(**options, name=name)({"x": tensor})["x"]
         return getattr(keras.layers, node.operation.kind)(**options, name=name)(tensor)
 
     def _sum(self, node: Sum, group: Group) -> keras.KerasTensor:

@@ -112,6 +112,8 @@ class Conv(Node):
         padding: "same" or "valid", applied after `margin`.
         margin: rows and columns of zeros added on each side first.
         dilation: (rows, columns).
+        transposed: whether it enlarges by its strides instead; `margin` and `dilation` then have
+            their defaults.
     """
 
     view: View
@@ -121,11 +123,14 @@ class Conv(Node):
     padding: str = "same"
     margin: tuple[int, int] = (0, 0)
     dilation: tuple[int, int] = (1, 1)
+    transposed: bool = False
 
     @property
     def macs_per_channel(self) -> int:
         """Multiply-adds of one output channel."""
-        return int(np.prod(self.size)) * int(np.prod(self.kernel.shape[:3]))
+        # A transposed one multiplies the whole kernel with every pixel of its input.
+        pixels = self.view.size if self.transposed else self.size
+        return int(np.prod(pixels)) * int(np.prod(self.kernel.shape[:3]))
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
@@ -155,6 +160,29 @@ class Depthwise(Node):
     def macs_per_channel(self) -> int:
         """Multiply-adds of one output channel."""
         return int(np.prod(self.size)) * int(np.prod(self.kernel.shape[:2]))
+
+
+@dataclasses.dataclass(eq=False, kw_only=True)
+class InstanceNorm(Node):
+    """Each channel less its mean over the image, by its deviation, times gamma plus beta.
+
+    Its statistics are of the image, so it folds into nothing.
+
+    Attributes:
+        view: its input, C channels with factor 1.
+        gamma: (C,) float32.
+        beta: (C,) float32.
+        epsilon: added to the variance.
+    """
+
+    view: View
+    gamma: np.ndarray
+    beta: np.ndarray
+    epsilon: float
+
+    def reads(self, channel):
+        """The (node, channel) pairs that one output channel is computed from."""
+        return [(self.view.nodes[channel], int(self.view.channels[channel]))]
 
 
 @dataclasses.dataclass(frozen=True)

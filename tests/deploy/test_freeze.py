@@ -176,3 +176,45 @@ def test_a_pyramid_of_equal_bins_is_frozen_and_others_name_a_good_size():
     )  # as above
     with pytest.raises(InputError, match="image size"):
         freeze(model, "ensemble", image_shape=bad)
+
+
+class _Translating(keras.Model):
+    modalities = ("b", "a")
+
+
+def test_instance_norms_and_transposed_convolutions_are_frozen():
+    """The pieces of a translator: its norms stay, and still nobody computes a replaced channel."""
+    from cen_keras.layers import ModalityEnsemble
+    from cen_keras.layers.stream_layers import StreamLayers
+
+    names = ("b", "a")
+    layers = StreamLayers(names, exchange_threshold=0.02, norm_kind="instance")
+    inputs = {m: keras.Input((8, 8, 2), name=m) for m in names}
+    x = layers.conv(inputs, 6, 4, strides=2, name="down", use_bias=True)
+    x = layers.norm(x, exchange=True, name="norm")
+    x = layers.leaky_relu(x, 0.2, name="act")
+    skip = x
+    x = layers.conv(x, 4, 4, strides=2, name="deep", use_bias=True)
+    x = layers.conv_transpose(
+        layers.relu(x, name="relu1"), 5, 4, strides=2, name="up1", padding="same"
+    )
+    x = layers.norm(x, name="norm_up")
+    x = layers.concat([x, skip], name="join")
+    x = layers.conv_transpose(
+        layers.relu(x, name="relu2"), 3, 3, strides=2, name="up2", padding="valid"
+    )
+    x = layers.tanh(x, name="image")
+    model = trained_looking(
+        _Translating(inputs, {**x, "ensemble": ModalityEnsemble(names, name="ensemble")(x)})
+    )
+    x = images(model, (8, 8))
+    plain, report = freeze_with_report(model, image_shape=(8, 8))
+    # As above; an instance norm over 4x4 pixels divides by a deviation, which magnifies a rounding
+    # by less than ten here.
+    assert relative_error(model(x), plain(x)) < 1e-5
+    # Pixels * taps * inputs * outputs of each; a transposed convolution's pixels are its input's.
+    macs = 16 * 16 * 2 * 6 + 4 * 16 * 6 * 4 + 4 * 16 * 4 * 5 + 16 * 9 * 11 * 3
+    assert report["macs"]["before"] == 2 * macs
+    assert report["macs"]["after"] < 2 * macs
+    kinds = [type(layer).__name__ for layer in plain.layers]
+    assert kinds.count("Conv2DTranspose") == 4 and kinds.count("InstanceNorm") >= 4
