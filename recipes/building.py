@@ -46,7 +46,7 @@ def normalization_of(recipe: Recipe):
     return Normalization.from_json(told)
 
 
-def open_loader(recipe: Recipe, split: str, training: bool):
+def open_loader(recipe: Recipe, split: str, training: bool, share: tuple[int, int] = (0, 1)):
     """Opens a split of the recipe's data and returns its loader.
 
     Args:
@@ -54,6 +54,7 @@ def open_loader(recipe: Recipe, split: str, training: bool):
         split: of the data set.
         training: shuffled and augmented batches of `recipe.batch`, all complete; or the views in
             order in batches of `recipe.evaluation.batch`.
+        share: the part of every batch that is loaded, see `Loader`.
 
     Raises:
         InputError: the data are not there or do not fit.
@@ -93,6 +94,7 @@ def open_loader(recipe: Recipe, split: str, training: bool):
         seed=recipe.seed,
         workers=recipe.workers,
         bad_frames=recipe.bad_frames,
+        share=share,
         **steps,
     )
 
@@ -240,20 +242,31 @@ def _schedule(spec: Optimizer, rate: Any, steps: int, stages: list[int]) -> Any:
     )
 
 
-def compile_model(model: Any, recipe: Recipe, steps_per_epoch: int) -> None:
+def compile_model(
+    model: Any, recipe: Recipe, steps_per_epoch: int, distribution: Any = None
+) -> None:
     """Compiles a model with the recipe's loss and optimiser, and makes their variables.
 
     TensorFlow traces a step that makes variables a second time, which for this many layers takes as
     long as dozens of steps.
+
+    Args:
+        model: a Segmenter.
+        recipe: the recipe.
+        steps_per_epoch: of the training, for the learning rate.
+        distribution: of `cen_keras.training.distribution`; None for one device.
     """
     import keras
 
-    from cen_keras.losses.segmentation import SegmentationLoss
+    from cen_keras.training.distribution import OneDevice
 
+    distribution = distribution or OneDevice()
+    distribution.prepare(model)
     model.compile(
         build_optimizer(recipe, steps_per_epoch),
-        loss=SegmentationLoss(ignore=recipe.ignore),
-        jit_compile=recipe.jit,
+        loss=distribution.loss(recipe.ignore, recipe.pixels_per_image),
+        # On JAX every step is compiled, and a step that is not would be many times slower.
+        jit_compile=recipe.jit or keras.backend.backend() == "jax",
     )
     model.optimizer.build(model.trainable_variables)
     logits = keras.ops.zeros((1, 1, 1, model.num_classes))

@@ -13,7 +13,16 @@ from typing import Any
 
 from cen_keras.errors import InputError
 
-TOOLS = ("building", "console", "evaluate", "progress", "recipe", "settings", "train")
+TOOLS = (
+    "building",
+    "console",
+    "evaluate",
+    "pipeline",
+    "progress",
+    "recipe",
+    "settings",
+    "train",
+)
 """Modules of this package that are no recipes."""
 
 
@@ -111,6 +120,9 @@ class Recipe:
         normalization: modality -> scale, mean, std (see `cen_keras.data.transforms.Normalization`);
             modalities left out keep their default.
         ignore: the label of pixels that do not count.
+        pixels_per_image: divides every image's loss by this many pixels, where None divides a
+            batch's by its valid pixels. With it, `optimizer.accumulate` batches make exactly the
+            update of one batch as large as all of them.
         evaluation: see `Evaluation`.
         policy: Keras' dtype policy: "float32", "mixed_float16" or "mixed_bfloat16".
         jit: compiles with XLA.
@@ -132,6 +144,7 @@ class Recipe:
     pretrained: str | None = None
     normalization: dict[str, Any] = dataclasses.field(default_factory=dict)
     ignore: int = 255
+    pixels_per_image: float | None = None
     evaluation: Evaluation = Evaluation()
     policy: str = "float32"
     jit: bool = False
@@ -142,6 +155,10 @@ class Recipe:
     def __post_init__(self):
         _check_counts("", self, epochs=1, epoch_steps=1, batch=1, seed=0, workers=0)
         _check_choice("bad_frames", self.bad_frames, ("raise", "skip"))
+        if self.pixels_per_image is not None and not self.pixels_per_image > 0:
+            raise InputError(
+                f"pixels_per_image is {self.pixels_per_image}; it must be above 0, or null."
+            )
 
     def derive(self, name: str, **changes: Any) -> "Recipe":
         """Returns a copy under another name; dicts among the changes are merged into its own."""

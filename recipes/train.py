@@ -4,6 +4,14 @@ The backend is chosen by KERAS_BACKEND. A run that was stopped, by Ctrl-C or by 
 on from its last finished epoch when the same command is given again, and ends with the weights it
 would have had without the stop.
 
+`--distribute mirrored` trains on all GPUs of the machine (TensorFlow), `--distribute hosts` in
+several processes (JAX, the same command for each, with its own --process):
+
+    python -m recipes.train NAME --distribute hosts --coordinator HOST:PORT --processes 2 --process 0
+
+The recipe's `batch` is that of all devices together and the weights are those of one device but for
+rounding, so a run may go on with another number of devices. Neither has run on GPUs so far.
+
     FOLDER/recipe.json    the recipe with its settings
     FOLDER/data.json      data set, classes, normalisation
     FOLDER/log.csv        a row per epoch; FOLDER/tensorboard/ the same as events
@@ -49,7 +57,9 @@ def check_run_folder(run: Path, recipe: Recipe) -> None:
                 f"{run} holds a last.npz but no recipe.json; name another folder with --run."
             )
         return
-    found = differences(read_json(run / "recipe.json"), recipe.to_json())
+    # Through a Recipe, so that what an older version did not write has its default.
+    started = Recipe.from_json(read_json(run / "recipe.json"), str(run / "recipe.json"))
+    found = differences(started.to_json(), recipe.to_json())
     if found:
         raise InputError(
             f"{run} was started with another recipe ({'; '.join(found)}). Give the same "
@@ -67,15 +77,30 @@ def columns_of(streams: list[str]) -> list[str]:
     return ["loss", "learning_rate", *scores, "exchanged", "layers_exchanging", "seconds"]
 
 
-def train(recipe: Recipe, run: Path, console: Any, scope: Any = None) -> dict[str, Any]:
+def check_shared(run: Path, distribution: Any, done: int) -> None:
+    """Checks that every process stands where process 0 stands; it has written recipe.json.
+
+    Raises:
+        InputError: a process does not see the run folder of process 0.
+    """
+    distribution.agree(0)
+    stands = distribution.agree(done if (run / "recipe.json").exists() else -1)
+    if len(set(stands)) > 1:
+        wrong = next(i for i, stand in enumerate(stands) if stand != stands[0])
+        raise InputError(
+            f"process {wrong} does not find in {run} what process 0 has there; all processes need "
+            "one run folder on a file system that they share (--run FOLDER)."
+        )
+
+
+def train(recipe: Recipe, run: Path, console: Any, distribution: Any = None) -> dict[str, Any]:
     """Trains a recipe in a run folder, from its beginning or from where it stands.
 
     Args:
         recipe: what to train.
         run: the folder; it is made.
         console: a rich console for the progress.
-        scope: a context manager under which the model is built and compiled, for instance the scope
-            of a distribution strategy; None for one device.
+        distribution: of `cen_keras.training.distribution`; None for one device.
 
     Returns:
         The scores of `recipes.evaluate.evaluate_run`, with `seconds` of this call's training and
@@ -91,17 +116,27 @@ def train(recipe: Recipe, run: Path, console: Any, scope: Any = None) -> dict[st
 
     from cen_keras.data.loader import EpochCallback
     from cen_keras.training import callbacks as running
+    from cen_keras.training.distribution import OneDevice
 
-    loader = open_loader(recipe, "train", training=True)
+    distribution = distribution or OneDevice()
+    distribution.check(
+        recipe.batch,
+        recipe.policy,
+        recipe.optimizer.global_clipnorm is not None,
+        recipe.optimizer.accumulate,
+    )
+    loader = open_loader(recipe, "train", training=True, share=distribution.share)
     validation = open_loader(recipe, recipe.evaluation.split, training=False)
     steps = len(loader)
-    with scope or contextlib.nullcontext():
+    with distribution.scope():
         model = build_model(recipe, len(loader.views.classes))
-        compile_model(model, recipe, steps)
-    checkpoint = running.RunCheckpoint(run)
-    done = checkpoint.resume(model)
-    write_json(run / "recipe.json", recipe.to_json())
-    write_json(run / "data.json", data_json(recipe, validation))
+        compile_model(model, recipe, steps, distribution)
+        checkpoint = running.RunCheckpoint(run)
+        done = checkpoint.resume(model)
+    if distribution.writes:
+        write_json(run / "recipe.json", recipe.to_json())
+        write_json(run / "data.json", data_json(recipe, validation))
+    check_shared(run, distribution, done)
     streams = [*model.modalities, "ensemble"]
     for views in (loader.views, validation.views):
         if hasattr(views, "prepare"):
@@ -109,11 +144,16 @@ def train(recipe: Recipe, run: Path, console: Any, scope: Any = None) -> dict[st
     console.print(
         f"{recipe.name} on {keras.backend.backend()}: {model.count_params():,} parameters, "
         f"{len(loader.views)} views, {recipe.epochs} epochs of {steps} steps, in {run}"
+        + (f", on {distribution.replicas} devices" if distribution.replicas > 1 else "")
         + (f"; going on after epoch {done}" if done else ""),
         soft_wrap=True,
     )
-    logs = running.RunLogs(run, columns_of(streams))
-    logs.initial_epoch = done
+    written = [checkpoint]
+    if distribution.writes:
+        logs = running.RunLogs(run, columns_of(streams))
+        logs.initial_epoch = done
+        written = [logs, checkpoint]
+    checkpoint.writes = distribution.writes
     progress = _progress(console, streams, recipe.epochs, steps)
     started = time.perf_counter()
     try:
@@ -122,6 +162,8 @@ def train(recipe: Recipe, run: Path, console: Any, scope: Any = None) -> dict[st
             fit(
                 model,
                 loader,
+                distribution.batches(loader, recipe.ignore, recipe.pixels_per_image),
+                distribution.running(),
                 epochs=recipe.epochs,
                 initial_epoch=done,
                 callbacks=[
@@ -134,8 +176,7 @@ def train(recipe: Recipe, run: Path, console: Any, scope: Any = None) -> dict[st
                         recipe.evaluation.interpolation,
                         recipe.ignore,
                     ),
-                    logs,
-                    checkpoint,
+                    *written,
                     progress,
                 ],
             )
@@ -149,6 +190,8 @@ def train(recipe: Recipe, run: Path, console: Any, scope: Any = None) -> dict[st
         loader.close()
         validation.close()
     seconds = time.perf_counter() - started
+    # Process 0 has written the best model.
+    distribution.agree(0)
     result = {**evaluate_run(run), "best_epoch": checkpoint.best["epoch"], "seconds": seconds}
     if loader.skipped:
         console.print(
@@ -157,17 +200,29 @@ def train(recipe: Recipe, run: Path, console: Any, scope: Any = None) -> dict[st
             soft_wrap=True,
         )
     result["skipped_frames"] = dict(sorted({**result["skipped_frames"], **loader.skipped}.items()))
-    write_json(run / "scores.json", result)
+    if distribution.writes:
+        write_json(run / "scores.json", result)
     return result
 
 
-def fit(model: Any, loader: Any, **arguments: Any) -> None:
+def fit(
+    model: Any, loader: Any, batches: Any = None, running: Any = None, **arguments: Any
+) -> None:
     """Runs `model.fit` on a loader of `open_loader`, whose errors come through as they were.
 
     TensorFlow turns what a loader raises into an error of its own, with a stack trace for a text.
+
+    Args:
+        model: the compiled model.
+        loader: the loader.
+        batches: what a distribution makes of it; None for the loader itself.
+        running: the distribution's context for `fit`.
+        **arguments: of `fit`.
     """
+    batches = loader if batches is None else batches
     try:
-        model.fit(loader, shuffle=False, verbose=0, **arguments)
+        with running or contextlib.nullcontext():
+            model.fit(batches, shuffle=False, verbose=0, **arguments)
     except Exception as error:
         if loader.error is not None:
             raise loader.error from error
@@ -193,6 +248,17 @@ def print_recipes(console: Any) -> dict[str, str]:
     return told
 
 
+def _distribution(options):
+    # Kept apart since it imports Keras. Before anything else does, for processes that join.
+    from cen_keras.quiet import stderr_kept_back
+
+    with stderr_kept_back():
+        from cen_keras.training.distribution import distribution_of
+    return distribution_of(
+        options.distribute, options.coordinator, options.processes, options.process
+    )
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
     parser = argparse.ArgumentParser(
@@ -208,6 +274,16 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="change the recipe, for instance optimizer.learning_rate=1e-3; may be repeated",
     )
+    parser.add_argument(
+        "--distribute",
+        metavar="KIND",
+        help="mirrored: all GPUs of this machine (TensorFlow); hosts: several processes (JAX)",
+    )
+    parser.add_argument(
+        "--coordinator", metavar="HOST:PORT", help="of process 0, for --distribute hosts"
+    )
+    parser.add_argument("--processes", metavar="N", help="number of processes, for hosts")
+    parser.add_argument("--process", metavar="I", help="number of this one, from 0, for hosts")
     parser.add_argument("--list", action="store_true", help="list the recipes")
     parser.add_argument("--json", metavar="FILE", help="write the result here too; - for stdout")
     return parser
@@ -226,9 +302,13 @@ def main(arguments: list[str] | None = None) -> int:
             raise InputError("no recipe given; `python -m recipes.train --list` shows all.")
         recipe = apply_settings(recipe_of(options.recipe), options.set)
         run = options.run or default_run(recipe.name)
-        result = train(recipe, run, console)
+        distribution = _distribution(options)
+        if not distribution.writes:
+            console.quiet = True
+        result = train(recipe, run, console, distribution)
         consoles.print_scores(console, result)
-        consoles.write_result(result, options.json)
+        if distribution.writes:
+            consoles.write_result(result, options.json)
         return 0
 
     return consoles.run_command(command)

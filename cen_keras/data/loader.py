@@ -60,6 +60,8 @@ class Loader(keras.utils.PyDataset):
             readable one in its place - with its labels ignored when not shuffling, lest it count
             twice in a score.
         target: key of the labels.
+        share: (i, n) takes of every batch only the part i of n equal ones, for a process that
+            trains with n - 1 others; `batch_size` stays that of the whole.
 
     Attributes:
         epoch: number of the current epoch, 0 for the first.
@@ -86,8 +88,17 @@ class Loader(keras.utils.PyDataset):
         epoch_steps: int | None = None,
         bad_frames: str = "raise",
         target: str = "label",
+        share: tuple[int, int] = (0, 1),
     ):
         super().__init__(workers=1, use_multiprocessing=False)
+        part, parts = share
+        if not 0 <= part < parts:
+            raise InputError(f"loader: share is {share}; wanted (i, n), i from 0 to n - 1.")
+        if parts > 1 and (batch_size % parts or not (drop_last or epoch_steps)):
+            raise InputError(
+                f"loader: batches of {batch_size} do not make {parts} equal parts; take a "
+                "batch_size that does, and drop_last=True."
+            )
         if bad_frames not in ("raise", "skip"):
             raise InputError(f"loader: bad_frames is {bad_frames!r}; choose 'raise' or 'skip'.")
         if batch_size < 1 or (epoch_steps is not None and epoch_steps < 1):
@@ -113,6 +124,7 @@ class Loader(keras.utils.PyDataset):
         self.epoch_steps = epoch_steps
         self.bad_frames = bad_frames
         self.target = target
+        self.share = (part, parts)
         self.epoch = 0
         self.error: Exception | None = None
         self.skipped: dict[str, str] = {}
@@ -183,7 +195,7 @@ class Loader(keras.utils.PyDataset):
         return future.result()
 
     def positions(self, epoch: int, index: int) -> list[tuple[int, int]]:
-        """What a batch holds: (pass over the data, number of the view) for each of its views."""
+        """What (this share of) a batch holds: (pass over the data, number of the view) of each."""
         first = index * self.batch_size
         if self.epoch_steps is not None:
             first += epoch * self.epoch_steps * self.batch_size
@@ -193,6 +205,10 @@ class Loader(keras.utils.PyDataset):
         else:
             last = min(first + self.batch_size, len(self.views))
             places = [(epoch, place) for place in range(first, last)]
+        part, parts = self.share
+        if parts > 1:
+            size = len(places) // parts
+            places = places[part * size : (part + 1) * size]
         return [(turn, int(self._order(turn)[place])) for turn, place in places]
 
     def batch(self, epoch: int, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -16,6 +16,7 @@ from cen_keras.files import atomic_path
 from cen_keras.metrics.evaluation import evaluate_streams
 from cen_keras.metrics.exchange_rate import exchange_rate, norm_layers
 from cen_keras.training.checkpoint import load_checkpoint, save_checkpoint
+from cen_keras.training.distribution import undistributed
 from cen_keras.training.errors import NonFiniteError
 from cen_keras.training.logs import CsvLog, EventLog
 
@@ -36,10 +37,11 @@ def save_for_inference(model: keras.Model, path: Path) -> None:
     Raises:
         OSError: the file cannot be written; `path` is then as it was.
     """
-    plain = type(model).from_config(model.get_config())
-    plain.set_weights(model.get_weights())
-    with atomic_path(path) as temporary:
-        plain.save(temporary)
+    with undistributed():
+        plain = type(model).from_config(model.get_config())
+        plain.set_weights(model.get_weights())
+        with atomic_path(path) as temporary:
+            plain.save(temporary)
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
@@ -193,10 +195,14 @@ class RunCheckpoint(keras.callbacks.Callback):
     Args:
         run: the run folder.
         monitor: the key of the logs to maximise.
+
+    Attributes:
+        writes: whether to write; of several processes that train one model only one may.
     """
 
     def __init__(self, run: Path, monitor: str = "ensemble_miou"):
         super().__init__()
+        self.writes = True
         self.run = Path(run)
         self.monitor = monitor
         self.best = {"score": None, "epoch": None}
@@ -221,6 +227,9 @@ class RunCheckpoint(keras.callbacks.Callback):
         """Writes both files; the checkpoint last."""
         score = (logs or {}).get(self.monitor, np.nan)
         if np.isfinite(score) and (self.best["score"] is None or score > self.best["score"]):
-            save_for_inference(self.model, self.run / BEST)
+            if self.writes:
+                save_for_inference(self.model, self.run / BEST)
             self.best = {"score": float(score), "epoch": epoch}
-        save_checkpoint(self.run / CHECKPOINT, self.model, {"epochs": epoch + 1, "best": self.best})
+        if self.writes:
+            note = {"epochs": epoch + 1, "best": self.best}
+            save_checkpoint(self.run / CHECKPOINT, self.model, note)

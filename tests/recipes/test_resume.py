@@ -39,6 +39,8 @@ SETTINGS = {
 # as a kill would leave it.
 DRIVER = """
 import functools, os, shutil, signal, sys
+# A shell that starts the tests in the background has its children ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from cen_keras.backbones import BACKBONES
 from cen_keras.backbones.resnet import basic_block, narrow_stem, resnet
 BACKBONES["least"] = functools.partial(
@@ -119,7 +121,7 @@ def test_a_run_goes_on_as_if_never_ended(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)  # JAX compiles for a minute or two in each of three processes
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     ("backend", "signal", "code"),
     [("tensorflow", "SIGKILL", -9), ("tensorflow", "SIGINT", 130), ("jax", "SIGKILL", -9)],
