@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Iterable
 
 import numpy as np
 
@@ -24,33 +25,89 @@ def dequantize(codes: np.ndarray, spec: TensorSpec) -> np.ndarray:
 def class_map(logits: np.ndarray, height: int, width: int) -> np.ndarray:
     """The class of every pixel: logits enlarged bilinearly, then the index of the largest.
 
-    Interpolation is between pixel centres (half-pixel), as the training loss does it. One class at
-    a time is enlarged, by two small matrix products, and held against the best so far: four times
-    faster than enlarging all and taking numpy's argmax over the last axis.
+    Interpolation is between pixel centres (half-pixel), as the training loss does it. Where the
+    four logits around a pixel agree on the largest class, every mean of them does, too: enlarging
+    by a whole factor, only the others - the borders between classes - are interpolated at all.
 
     Args:
-        logits: float32 (h, w, classes), at most 255 classes; or integers (h, w, 1), the classes
-            themselves, each of which is repeated where the map is larger.
+        logits: float32 (h, w, classes), at most 255 classes.
         height: of the wanted map.
         width: of the wanted map.
 
     Returns:
         uint8 (height, width); the first of equally large classes.
     """
-    if logits.dtype.kind in "iu":
-        rows = np.arange(height) * logits.shape[0] // height
-        columns = np.arange(width) * logits.shape[1] // width
-        return logits[:, :, 0].astype(np.uint8)[rows[:, None], columns]
+    rows, columns, _ = logits.shape
+    factor = height // rows
+    if factor > 1 and (height, width) == (factor * rows, factor * columns):
+        return _enlarged_classes(logits, factor)
     planes = np.ascontiguousarray(np.transpose(logits, (2, 0, 1)))
-    columns = interpolation_matrix(logits.shape[1], width).T
-    tall = np.matmul(interpolation_matrix(logits.shape[0], height), planes)
-    best = np.matmul(tall[0], columns)
-    classes = np.zeros(best.shape, np.uint8)
-    for index in range(1, len(planes)):
-        values = np.matmul(tall[index], columns)
+    tall = np.matmul(interpolation_matrix(rows, height), planes)
+    matrix = interpolation_matrix(columns, width).T
+    return _largest(np.matmul(plane, matrix) for plane in tall)
+
+
+def _largest(planes: Iterable[np.ndarray]) -> np.ndarray:
+    """The index of the largest of equally shaped planes, the first of equals, as uint8.
+
+    One plane at a time is held against the best so far: several times faster than numpy's argmax
+    over the last axis.
+    """
+    best = classes = None
+    for index, values in enumerate(planes):
+        if best is None or classes is None:
+            best, classes = np.array(values), np.zeros(values.shape, np.uint8)
+            continue
         np.copyto(classes, np.uint8(index), where=values > best)
         np.maximum(best, values, out=best)
+    if classes is None:
+        raise ValueError("no classes")
     return classes
+
+
+def _enlarged_classes(logits: np.ndarray, factor: int) -> np.ndarray:
+    """`class_map` for a whole factor, cell by cell.
+
+    A cell is the square between four neighbouring centres: factor x factor pixels, at the border
+    with the outermost centres repeated. All cells weigh their corners alike, so that the
+    interpolation of the disputed ones is one small matrix product.
+    """
+    h, w, count = logits.shape
+    planes = np.empty((count, h + 2, w + 2), np.float32)
+    planes[:, 1:-1, 1:-1] = np.transpose(logits, (2, 0, 1))
+    planes[:, 0], planes[:, -1] = planes[:, 1], planes[:, -2]
+    planes[..., 0], planes[..., -1] = planes[..., 1], planes[..., -2]
+    classes = _largest(planes)
+    corner = classes[:-1, :-1]
+    disputed = (corner != classes[:-1, 1:]) | (corner != classes[1:, :-1])
+    disputed |= corner != classes[1:, 1:]
+    cells = np.empty((h + 1, factor, w + 1, factor), np.uint8)
+    cells[:] = corner[:, None, :, None]
+    i, j = np.nonzero(disputed)
+    first = i * (w + 2) + j
+    # (classes, corners, cells); corners as in `_corner_weights`.
+    around = planes.reshape(count, -1)[
+        :, np.stack([first, first + 1, first + w + 2, first + w + 3])
+    ]
+    weights = _corner_weights(factor)
+    chosen = _largest(np.matmul(weights, plane) for plane in around)
+    cells[i, :, j, :] = chosen.T.reshape(len(i), factor, factor)
+    # The outermost cells reach half a pixel of the logits beyond the image.
+    start = factor - factor // 2
+    whole = cells.reshape((h + 1) * factor, (w + 1) * factor)
+    return whole[start : start + h * factor, start : start + w * factor]
+
+
+@functools.lru_cache(maxsize=8)
+def _corner_weights(factor: int) -> np.ndarray:
+    """float32 (factor * factor, 4): what the corners of a cell count in each of its pixels, row by
+    row; corners in the order upper left, upper right, lower left, lower right.
+    """
+    share = ((np.arange(factor) + factor // 2 + 0.5) / factor - 0.5).astype(np.float32)
+    ends = np.stack([1 - share, share], axis=1)
+    weights = np.einsum("ya,xb->yxab", ends, ends).reshape(factor * factor, 4)
+    weights.setflags(write=False)  # shared by all callers
+    return weights
 
 
 @functools.lru_cache(maxsize=32)

@@ -4,7 +4,8 @@ Depth is metres with 0 for missing, whatever unit the file was in. Colour is ave
 when it shrinks, as the camera would have done; depth takes the nearest pixel, since the mean of a
 table's edge and the wall behind it is a place where nothing is. An integer input's codes of an
 8-bit image are a function of 256 values: one table look-up per channel instead of arithmetic on
-every pixel.
+every pixel; one for all channels where they are normalised alike, and none where the codes are the
+pixels themselves, moved by 128.
 """
 
 from __future__ import annotations
@@ -156,10 +157,8 @@ def quantize(values: np.ndarray, quantization: Quantization, dtype: str) -> np.n
     """Codes of real values: round(value / scale) + zero_point, held inside the type's range."""
     low, high = _CODE_RANGE[dtype]
     # float32 division, as the engines' own QUANTIZE does it; np.rint rounds ties to even.
-    codes = (
-        np.rint(np.asarray(values, np.float32) / np.float32(quantization.scale))
-        + quantization.zero_point
-    )
+    codes = np.rint(np.asarray(values, np.float32) / np.float32(quantization.scale))
+    codes += np.float32(quantization.zero_point)
     return np.clip(codes, low, high).astype(dtype)
 
 
@@ -176,7 +175,9 @@ class Preprocessor:
         self.inputs = inputs
         self._as_float = as_float
         self._tables = {
-            name: self._encode(np.repeat(np.arange(256.0)[:, None], spec.hwc[2], axis=1), spec)
+            name: _Table(
+                self._encode(np.repeat(np.arange(256.0)[:, None], spec.hwc[2], axis=1), spec)
+            )
             for name, spec in inputs.items()
             if spec.content == "image"
         }
@@ -211,22 +212,44 @@ class Preprocessor:
                 f"{frame.name}: {spec.name!r} is {image.dtype} {image.shape}, wanted uint8 (h, w, "
                 f"{channels})"
             )
-        small = resize_image(image, height, width)
-        table = self._tables[spec.name]
-        out = np.empty((1, height, width, channels), table.dtype)
-        for channel in range(channels):
-            np.take(table[:, channel], small[..., channel], out=out[0, ..., channel])
-        return out
+        return self._tables[spec.name](resize_image(image, height, width))[None]
 
     def _encode(self, values: np.ndarray, spec: TensorSpec) -> np.ndarray:
         """Normalises (..., c) values and quantises them if the input is of integers."""
         normal = spec.normalization
         # In the type of the values: tables are made in float64, depth stays float32 at every pixel.
         mean, std = (np.array(column, values.dtype) for column in (normal.mean, normal.std))
-        real = ((values * normal.scale - mean) / std).astype(np.float32)
+        real = values * normal.scale - mean
+        real /= std
+        real = real.astype(np.float32, copy=False)
         if self._as_float or spec.quantization is None:
             return real
         return quantize(real, spec.quantization, spec.dtype)
+
+
+class _Table:
+    """What each value of an 8-bit image becomes, channel by channel.
+
+    Args:
+        codes: (256, channels).
+    """
+
+    def __init__(self, codes: np.ndarray):
+        self._columns = [np.ascontiguousarray(column) for column in codes.T]
+        self._alike = all((column == self._columns[0]).all() for column in self._columns[1:])
+        moved = np.arange(-128, 128)
+        self._moved = codes.dtype == np.int8 and self._alike and (codes[:, 0] == moved).all()
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Looks up a uint8 (h, w, channels) image."""
+        if self._moved:
+            return np.bitwise_xor(image, np.uint8(128)).view(np.int8)
+        if self._alike:
+            return np.take(self._columns[0], image)
+        out = np.empty(image.shape, self._columns[0].dtype)
+        for channel, column in enumerate(self._columns):
+            np.take(column, image[..., channel], out=out[..., channel])
+        return out
 
 
 def _open(path: PathLike) -> Image.Image:

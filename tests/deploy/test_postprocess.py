@@ -26,8 +26,27 @@ def test_class_maps_are_those_of_opencvs_interpolation(h, w, height, width, seed
     assert (best - chosen[..., 0]).max() < 1e-5
 
 
-def test_the_first_of_equal_classes_wins():
-    assert class_map(np.zeros((2, 2, 4), np.float32), 5, 5).max() == 0
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(2, 8), st.integers(0, 1000))
+def test_whole_factors_go_cell_by_cell_to_the_same_classes(h, w, factor, seed):
+    rng = np.random.default_rng(seed)
+    # Large areas of one class and borders between them, as trained logits have.
+    logits = cv2.resize(
+        rng.normal(size=(3, 3, 5)).astype(np.float32), (w, h), interpolation=cv2.INTER_LINEAR
+    )
+    height, width = h * factor, w * factor
+    rows, columns = interpolation_matrix(h, height), interpolation_matrix(w, width)
+    large = np.einsum("Hh,hwc,Ww->HWc", rows, logits.reshape(h, w, 5), columns)
+    classes = class_map(logits.reshape(h, w, 5), height, width)
+    assert classes.shape == (height, width)
+    chosen = np.take_along_axis(large, classes[..., None].astype(int), -1)[..., 0]
+    # Two classes within float32 rounding of each other may change places.
+    assert (large.max(-1) - chosen).max() < 1e-5
+
+
+@pytest.mark.parametrize("size", [5, 6])
+def test_the_first_of_equal_classes_wins(size):
+    assert class_map(np.zeros((2, 2, 4), np.float32), size, size).max() == 0
 
 
 def test_weights_of_a_pixel_sum_to_one():
@@ -121,6 +140,11 @@ def test_differences_are_marked_where_they_are():
         np.full((1, 1, 3), 100, np.uint8), np.full((1, 1, 3), 200, np.uint8), 0.5
     )
     assert mixed.tolist() == [[[150, 150, 150]]]
+    values = np.arange(256, dtype=np.uint8)
+    levels = [np.repeat(v[..., None], 3, -1) for v in np.meshgrid(values, values)]
+    wanted = levels[0] * 0.45 + levels[1] * 0.55
+    # 0.55 is taken as 141/256, 0.0008 off; and half a level of rounding.
+    assert np.abs(pictures.overlay(*levels) - wanted).max() <= 0.5 + 255 * 0.0008
 
 
 def test_pages_hold_their_pictures():

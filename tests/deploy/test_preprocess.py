@@ -69,6 +69,36 @@ def test_codes_mean_what_the_floats_are(scale, zero_point, seed):
         assert error.max() <= scale * 0.5001
 
 
+@pytest.mark.parametrize(
+    ("mean", "std", "code"),
+    [
+        # The codes of all channels alike, and moreover the pixels moved by 128: 255 steps of 1/255
+        # from -0.45 / 0.25 on.
+        ((0.45,) * 3, (0.25,) * 3, Quantization(4 / 255, -13)),
+        ((0.45,) * 3, (0.25,) * 3, Quantization(0.03, 5)),
+        ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), Quantization(0.02, -14)),
+    ],
+)
+def test_look_ups_are_the_arithmetic(mean, std, code):
+    spec = TensorSpec(
+        "rgb", (1, 48, 64, 3), "NHWC", "int8", "image", code, Normalization(1 / 255, mean, std)
+    )
+    image = frame(48, 64).images["rgb"]
+    image[0, :, 0] = np.arange(64)
+    found = Preprocessor({"rgb": spec})(Frame("f", {"rgb": image}))["rgb"]
+    real = ((image / 255 - mean) / std).astype(np.float32)
+    np.testing.assert_array_equal(found[0], quantize(real, code, "int8"))
+    assert found.shape == spec.shape and found.dtype == np.int8
+
+
+def test_the_usual_edge_normalisation_leaves_the_pixels_as_they_are():
+    code, normal = Quantization(4 / 255, -13), Normalization(1 / 255, (0.45,) * 3, (0.25,) * 3)
+    spec = TensorSpec("rgb", (1, 48, 64, 3), "NHWC", "int8", "image", code, normal)
+    image = frame(48, 64).images["rgb"]
+    found = Preprocessor({"rgb": spec})(Frame("f", {"rgb": image}))["rgb"]
+    np.testing.assert_array_equal(found[0].astype(int), image.astype(int) - 128)
+
+
 def test_quantise_rounds_and_holds_the_range():
     values = np.array([-100, -0.26, -0.24, 0.24, 0.26, 100], np.float32)
     codes = quantize(values, Quantization(0.5, 3), "int8")
