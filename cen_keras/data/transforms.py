@@ -223,9 +223,18 @@ def jitter_depth(view: View, rng: np.random.Generator, strength: float = 0.05) -
     return view | {"depth": np.where(depth > 0, changed, np.float32(0))}
 
 
+def drop_modality(view: View, rng: np.random.Generator) -> View:
+    """Zeroes one modality, as an unplugged camera gives it; labels stay, and so do all the others."""
+    names = sorted(set(view) - {"label"})
+    if len(names) < 2:
+        return view
+    lost = names[int(rng.integers(len(names)))]
+    return view | {lost: np.zeros_like(view[lost])}
+
+
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """Mirror, scale and crop, colour jitter and depth noise, in this order.
+    """Mirror, scale and crop, colour jitter, depth noise and modality dropout, in this order.
 
     Attributes:
         size: height and width of what comes out, pixels; None keeps the view's size.
@@ -233,6 +242,8 @@ class Augmentation:
         mirror: whether half of the views are mirrored.
         colour: strength of the colour jitter, 0 for none.
         depth: strength of the depth jitter, 0 for none.
+        modality_dropout: probability that a view loses one of its modalities, each as likely as the
+            others: teaches every stream to go on when a camera fails. 0 for none.
     """
 
     size: tuple[int, int] | None = None
@@ -240,11 +251,17 @@ class Augmentation:
     mirror: bool = True
     colour: float = 0.3
     depth: float = 0.05
+    modality_dropout: float = 0.0
 
     def __post_init__(self):
         if not 0 < self.scale[0] <= self.scale[1]:
             raise InputError(
                 f"augmentation: scale is {list(self.scale)}; give [least, largest], both above 0."
+            )
+        if not 0 <= self.modality_dropout <= 1:
+            raise InputError(
+                f"augmentation: modality_dropout is {self.modality_dropout}; give a probability, "
+                "0 to 1."
             )
 
     def __call__(self, view: View, rng: np.random.Generator) -> View:
@@ -260,4 +277,7 @@ class Augmentation:
             view = jitter_colour(view, rng, self.colour)
         if self.depth and "depth" in view:
             view = jitter_depth(view, rng, self.depth)
+        # Drawn last and only when wanted: without it a seed gives the same pictures as ever.
+        if self.modality_dropout and rng.random() < self.modality_dropout:
+            view = drop_modality(view, rng)
         return view

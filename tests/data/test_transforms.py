@@ -104,6 +104,41 @@ def test_depth_jitter_keeps_holes_and_scale(seed):
     assert (np.abs(ratio - 1) < 0.05 * 1.03 + 0.075).all()
 
 
+def test_modality_dropout_zeroes_one_modality_as_often_as_it_says():
+    view = {name: view_of((6, 6))[name] for name in ("rgb", "depth", "label")}
+    plain = {"scale": (1, 1), "mirror": False, "colour": 0, "depth": 0}
+    drops = Augmentation(**plain, modality_dropout=0.4)
+    lost = {"rgb": 0, "depth": 0}
+    for seed in range(1000):
+        seen = drops(view, np.random.default_rng(seed))
+        again = drops(view, np.random.default_rng(seed))
+        gone = [name for name in lost if not seen[name].any()]
+        assert len(gone) <= 1
+        for name in seen:
+            assert_array_equal(seen[name], again[name])
+            if name not in gone:
+                assert_array_equal(seen[name], view[name])
+        for name in gone:
+            lost[name] += 1
+    # 200 of 1000 each; four standard deviations of a binomial are 51.
+    assert all(abs(count - 200) < 51 for count in lost.values())
+    assert view["rgb"].any() and view["depth"].any()
+
+
+def test_modality_dropout_leaves_a_lone_modality_and_other_draws_alone():
+    view = view_of((6, 6))
+    lone = {name: view[name] for name in ("depth", "label")}
+    always = Augmentation(modality_dropout=1.0)
+    assert always(lone, np.random.default_rng(0))["depth"].any()
+    # It is drawn last: what else happens to a view does not depend on it.
+    with_it = Augmentation(modality_dropout=0.5)(view, np.random.default_rng(3))
+    without = Augmentation()(view, np.random.default_rng(3))
+    for name in view:
+        assert not with_it[name].any() or (with_it[name] == without[name]).all()
+    with pytest.raises(InputError, match="modality_dropout is 1.5"):
+        Augmentation(modality_dropout=1.5)
+
+
 def test_colour_jitter_of_no_strength_changes_nothing():
     view = view_of((9, 9))
     same = transforms.jitter_colour(view, np.random.default_rng(0), 0.0)
