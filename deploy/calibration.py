@@ -162,6 +162,33 @@ def check(calibration: Calibration, inputs: Mapping[str, TensorSpec]) -> None:
             )
 
 
+def unlike(calibration: Calibration, usual: Calibration) -> list[str]:
+    """Says which inputs' samples are far from what the network was trained on.
+
+    Args:
+        calibration: samples from somewhere.
+        usual: samples of the training data.
+
+    Returns:
+        A sentence with numbers for each input whose values, but for a hundredth on each side, reach
+        less than half or more than twice as far as the training data's, or past them by as much
+        again. With such ranges 8 bits are coarse, or cut off.
+    """
+    found = []
+    for name, array in calibration.arrays.items():
+        low, high = np.percentile(array, (1, 99))
+        usual_low, usual_high = np.percentile(usual.arrays[name], (1, 99))
+        width, usual_width = high - low, max(usual_high - usual_low, 1e-6)
+        outside = max(high - usual_high, usual_low - low)
+        if not 0.5 <= width / usual_width <= 2 or outside > usual_width:
+            found.append(
+                f"calibration samples of {name!r} lie between {low:.3g} and {high:.3g}, the "
+                f"training data between {usual_low:.3g} and {usual_high:.3g}; 8 bits will be "
+                "coarse or cut off on one of them"
+            )
+    return found
+
+
 def _possible(spec: TensorSpec) -> tuple[np.ndarray, np.ndarray]:
     """The least and largest value of each channel that normalisation can give."""
     normal = spec.normalization

@@ -99,6 +99,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         seed=arguments.seed,
         save_to=arguments.save_calibration,
     )
+    for text in _unlike(folder, arguments.calibration):
+        output.say(f"warning: {text}")
     float_layers = _names(arguments.float_layers)
     if float_layers == ("auto",):
         from ..quantize.sensitivity import choose_float_layers
@@ -143,6 +145,26 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         )
     output.result({"artifact": str(path), "seconds": seconds, "manifest": manifest.to_json()})
     return GOOD
+
+
+def _unlike(folder, file: str | None) -> list[str]:
+    """What is to be said of samples from a file; nothing where the training data are not at hand."""
+    from ..calibration import check, collect, load, unlike
+
+    if file is None:
+        return []
+    samples = load(file)
+    inputs = {
+        name: folder.input_spec(name, (1, *samples.arrays[name].shape[1:]))
+        for name in folder.modalities
+        if name in samples.arrays
+    }
+    check(samples, inputs)
+    try:
+        usual = collect(folder.views("train"), inputs, count=16)
+    except (InputError, OSError):
+        return []
+    return unlike(samples, usual)
 
 
 def _names(text: str | None) -> tuple[str, ...]:

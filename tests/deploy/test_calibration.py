@@ -3,13 +3,16 @@
 import keras
 import numpy as np
 import pytest
+from deploy_size import SIZE
 
 from cen_keras.errors import InputError
 from deploy import calibration
+from deploy.__main__ import main
 from deploy.calibration import Calibration
 from deploy.export.tflite_graph import read_tensors
 from deploy.export.to_tflite import write
 from deploy.quantize.litert import check_input_ranges, static_w8a8
+from deploy.run_folder import open_run
 from deploy.runtime.tensors import Normalization, TensorSpec
 
 
@@ -140,3 +143,19 @@ def test_the_choice_of_views_is_a_function_of_the_seed():
     assert first.checksum() == again.checksum() != other.checksum()
     assert len(set(first.arrays["depth"][:, 0, 0, 0].tolist())) == 5
     assert calibration.collect(Numbered(), inputs, 99, 0).count == 20
+
+
+def test_samples_from_elsewhere_are_told_with_numbers(run_path, tmp_path, capsys):
+    run = open_run(run_path)
+    inputs = {n: run.input_spec(n, (1, *SIZE, c)) for n, c in (("rgb", 3), ("depth", 1))}
+    usual = calibration.collect(run.views("train"), inputs, 4)
+    assert calibration.unlike(usual, usual) == []
+    # Depth in another unit or scene: all of it between 20 and 24 m, where the rooms end before 10.
+    strange = {**usual.arrays, "depth": np.full_like(usual.arrays["depth"], (20 - 2.5) / 1.5)}
+    strange["depth"][:, ::2] = (24 - 2.5) / 1.5
+    calibration.save(calibration.Calibration(strange), tmp_path / "far.npz")
+    arguments = ["export", str(run_path), "--scheme", "static_w8a8", "--out", str(tmp_path)]
+    assert main([*arguments, "--calibration", str(tmp_path / "far.npz")]) == 0
+    told = capsys.readouterr().out
+    assert "warning: calibration samples of 'depth' lie between 11.7 and 14.3" in told
+    assert "'rgb'" not in told
