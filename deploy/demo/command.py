@@ -1,49 +1,92 @@
-"""Run an artifact on frames and write what it sees: rgb, depth, prediction and overlay side by
-side.
+"""Run an artifact on frames and show what it sees: pictures or a video, or a live page.
 
-    python -m deploy demo --artifact cen/tflite/static_w8a8.tflite --source rooms --out pictures
+    python -m deploy demo --artifact static_w8a8.tflite --source rooms --serve
     python -m deploy demo --artifact static_w8a8.tflite --source frames:captures --out pictures
+    python -m deploy demo --artifact static_w8a8.tflite --source tum:rgbd_dataset --out seen.mp4
+    python -m deploy demo --artifact static_w8a8.tflite --source video:a.mp4,depth --serve 9000
+    python -m deploy demo --artifact static_w8a8.tflite --source realsense --serve 0.0.0.0:8000
 
-FOLDER of frames:FOLDER holds rgb/NAME.* with depth/NAME.png, or NAME_rgb.* with NAME_depth.png.
-Depth is 16-bit counts of --depth-scale metres; 0 and 65535 are missing.
+Sources: rooms or rooms:NUMBER, a walk through a generated room (on a host only). frames:FOLDER with
+rgb/NAME.* and depth/NAME.png, or NAME_rgb.* and NAME_depth.png. tum:FOLDER, a TUM RGB-D sequence.
+video:RGB,DEPTH, where DEPTH is a video or a folder of 16-bit images (needs OpenCV). realsense or
+realsense:SERIAL (needs pyrealsense2; has not been run on a camera by the authors).
+
+Depth files hold 16-bit counts of --depth-scale metres; 0 and 65535 are missing. On anything but
+this machine itself, the page wants a token: CEN_DEMO_TOKEN in the environment, or one that is made
+up and told.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
+import os
+import secrets
 from pathlib import Path
-
-import numpy as np
 
 from ..runtime.console import GOOD, Output
 from ..runtime.errors import InputError
-from ..runtime.files import atomic_path
-from ..runtime.manifest import Manifest
-from ..runtime.pictures import colorize, depth_picture, legend, overlay, side_by_side, stack
-from ..runtime.postprocess import class_map
-from ..runtime.preprocess import Frame, Preprocessor, resize_nearest
-from ..runtime.runner import open_runner
+from .live import Live
+from .missing import PATIENCE
+from .network import AUTO, STAGES, Choice, Network, choices
+from .pipeline import Pipeline
+from .server import LOOPBACK, PORT, LiveServer, is_loopback, parse_address
+from .sinks import open_file_sink
 from .sources import Options, open_source
 
-# Large frames are shown at this height: four of them side by side still fit a screen.
-_MOST_HEIGHT, _LEAST_HEIGHT = 480, 240
+REPORT_SECONDS = 10.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("--artifact", required=True, metavar="FILE", help="a .tflite or .onnx file")
-    parser.add_argument("--source", required=True, help="rooms, or frames:FOLDER")
-    parser.add_argument("--out", required=True, metavar="FOLDER", help="where the pictures go")
+    parser.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="another artifact that the page offers, besides those in the folder of the first",
+    )
+    parser.add_argument(
+        "--source",
+        required=True,
+        help="rooms, frames:FOLDER, tum:FOLDER, video:RGB,DEPTH or realsense",
+    )
+    parser.add_argument(
+        "--out", metavar="PATH", help="a folder for pictures, or a video (.mp4, .avi, .mkv)"
+    )
+    parser.add_argument(
+        "--serve",
+        nargs="?",
+        const=str(PORT),
+        metavar="[HOST:]PORT",
+        help=f"serve a live page (default: {LOOPBACK}:{PORT})",
+    )
     parser.add_argument(
         "--depth-scale",
         type=float,
-        default=0.001,
         metavar="M",
-        help="metres per count of depth files (default: 0.001)",
+        help="metres per count of depth files (default: 0.001; tum: 0.0002)",
     )
-    parser.add_argument("--output", help="stream to show (default: ensemble, or the first)")
+    parser.add_argument(
+        "--stream",
+        "--output",
+        default=AUTO,
+        help="the output to show: rgb, depth, ensemble (as the artifact has them), or auto "
+        "(default): the ensemble, but with a modality missing the stream of the other",
+    )
+    parser.add_argument(
+        "--size", type=_size, metavar="HxW", help="of rooms and cameras (default: rooms as the "
+        "network's input, cameras 480x640)"
+    )  # fmt: skip
+    parser.add_argument("--rate", type=float, metavar="FPS", help="of cameras, and of playing")
     parser.add_argument("--count", type=int, metavar="N", help="at most so many frames")
+    parser.add_argument(
+        "--missing-after",
+        type=int,
+        default=PATIENCE,
+        metavar="N",
+        help=f"frames in a row until a modality is missing (default: {PATIENCE})",
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="of the engine")
     parser.add_argument(
         "--engine", metavar="NAME", help="litert; ort, ort-cuda, ort-tensorrt or tensorrt"
@@ -51,92 +94,130 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    """Writes a picture per frame and prints frames per second."""
-    for name in ("count", "threads"):
-        value = getattr(arguments, name)
-        if value is not None and value < 1:
-            raise InputError(f"--{name} is {value}, wanted at least 1")
-    runner = open_runner(arguments.artifact, arguments.threads, arguments.engine)
-    manifest = runner.manifest
-    shown = _shown_output(arguments.output, manifest)
-    prepare = Preprocessor(runner.inputs)
-    options = Options(arguments.depth_scale, arguments.count)
-    folder = Path(arguments.out)
-    times, pictures = [], []
-    for frame in open_source(arguments.source, manifest, options):
-        height, width = next(iter(frame.images.values())).shape[:2]
-        if not times:
-            # The first run of an engine prepares its kernels; it would spoil the mean of a few
-            # frames.
-            runner.run(prepare(frame))
-        start = time.perf_counter()
-        logits = runner.run(prepare(frame))[shown][0]
-        classes = class_map(logits, *manifest.image_shape)
-        times.append(time.perf_counter() - start)
-        picture = compose(frame, resize_nearest(classes, height, width), manifest, shown)
-        path = folder / (frame.name + ".png")
-        _save(picture, path)
-        pictures.append(str(path))
-        output.say(f"{path}: {1e3 * times[-1]:.1f} ms")
-    milliseconds = 1e3 * float(np.median(times))
-    output.say(
-        f"{len(times)} frames, {milliseconds:.1f} ms each (median; pre, inference and post on "
-        f"{runner.engine}): {1e3 / milliseconds:.1f} frames per second"
+    """Runs until the source ends or somebody interrupts, and tells how fast it was."""
+    _check(arguments)
+    network = Network(Choice(Path(arguments.artifact), arguments.engine), arguments.threads)
+    options = Options(arguments.depth_scale, arguments.count, arguments.size, arguments.rate)
+    source = open_source(arguments.source, network.manifest, options)
+    sinks: list = []
+    file_sink = live = server = None
+    if arguments.out:
+        file_sink = open_file_sink(arguments.out, source.rate, output.say)
+        sinks.append(file_sink)
+    if arguments.serve:
+        live = Live(choices(network.choice, [Path(path) for path in arguments.also]))
+        sinks.append(live)
+
+    def say(text: str) -> None:
+        output.say(text)
+        if live is not None:
+            live.say(text)
+
+    pipeline = Pipeline(
+        source,
+        network,
+        sinks,
+        say,
+        stream=arguments.stream,
+        live=not arguments.out,
+        count=arguments.count,
+        threads=arguments.threads,
+        patience=arguments.missing_after,
     )
+    if source.note:
+        say(source.note)
+    if live is not None:
+        live.pipeline = pipeline
+        server = _serve(arguments.serve, live)
+        output.say(f"live page: {server.url}  (Ctrl-C ends it)")
+    try:
+        # Where each picture is told, nothing else needs to be.
+        every = REPORT_SECONDS if live is not None or not hasattr(file_sink, "written") else 0.0
+        pipeline.run(every, lambda: output.say(_line(pipeline)))
+    except KeyboardInterrupt:
+        _tell(pipeline, output)
+        raise
+    finally:
+        if server is not None:
+            server.stop()
+    _tell(pipeline, output)
+    times = pipeline.statistics.summary()
     output.result(
         {
             "artifact": str(arguments.artifact),
             "source": arguments.source,
-            "output": shown,
-            "frames": len(times),
-            "median_ms": milliseconds,
-            "fps": 1e3 / milliseconds,
-            "pictures": pictures,
+            "output": pipeline.network.stream(pipeline.stream, pipeline.watch.missing),
+            "frames": pipeline.statistics.counted("seen"),
+            "median_ms": sum(times[stage]["p50"] for stage in STAGES) if "infer" in times else None,
+            "fps": pipeline.statistics.mean_fps(),
+            "stages_ms": times,
+            "dropped": pipeline.dropped,
+            "missing": list(pipeline.watch.missing),
+            "reconnects": pipeline.statistics.counted("reconnects"),
+            "pictures": file_sink.written if file_sink is not None else [],
         }
     )
     return GOOD
 
 
-def compose(frame: Frame, classes: np.ndarray, manifest: Manifest, shown: str) -> np.ndarray:
-    """Sets a frame, its prediction and the overlay side by side, with a legend below.
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuses numbers that make no sense.
 
-    Args:
-        frame: with "rgb", "depth" or both.
-        classes: uint8 (h, w), the prediction at the frame's size.
-        manifest: for names and colours.
-        shown: name of the output that was predicted, for the title.
-
-    Returns:
-        uint8 (h', w', 3).
+    Raises:
+        InputError: names the option.
     """
-    colours = colorize(classes, manifest.palette)
-    row = []
-    if "rgb" in frame.images:
-        row.append(("rgb", frame.images["rgb"]))
-    if "depth" in frame.images:
-        known = frame.images["depth"][frame.images["depth"] > 0]
-        title = f"depth, median {np.median(known):.1f} m" if known.size else "depth"
-        row.append((title, depth_picture(frame.images["depth"])))
-    row.append((f"prediction ({shown})", colours))
-    if "rgb" in frame.images:
-        row.append(("overlay", overlay(frame.images["rgb"], colours)))
-    height = min(max(classes.shape[0], _LEAST_HEIGHT), _MOST_HEIGHT)
-    pictures = side_by_side(row, height)
-    present = [int(c) for c in np.unique(classes) if c < len(manifest.classes)]
-    return stack([pictures, legend(manifest.classes, manifest.palette, pictures.shape[1], present)])
+    for name in ("count", "threads", "missing_after"):
+        value = getattr(arguments, name)
+        if value is not None and value < 1:
+            raise InputError(f"--{name.replace('_', '-')} is {value}, wanted at least 1")
+    if arguments.rate is not None and not 0.1 <= arguments.rate <= 1000:
+        raise InputError(f"--rate is {arguments.rate}, wanted 0.1 to 1000 frames per second")
+    if not arguments.out and not arguments.serve:
+        raise InputError("nothing to do with what is seen: give --out, --serve or both")
 
 
-def _shown_output(wanted: str | None, manifest: Manifest) -> str:
-    names = list(manifest.outputs)
-    if wanted is None:
-        return "ensemble" if "ensemble" in names else names[0]
-    if wanted not in names:
-        raise InputError(f"--output {wanted!r}: the artifact has {', '.join(names)}")
-    return wanted
+def _serve(text: str, live: Live) -> LiveServer:
+    address = parse_address(text)
+    token = os.environ.get("CEN_DEMO_TOKEN") or None
+    if token is None and not is_loopback(address[0]):
+        token = secrets.token_urlsafe(16)
+    server = LiveServer(address, live, token)
+    server.start()
+    return server
 
 
-def _save(picture: np.ndarray, path: Path) -> None:
-    from PIL import Image
+def _line(pipeline: Pipeline) -> str:
+    """One line on how it goes."""
+    infer = pipeline.statistics.summary().get("infer", {"p50": 0.0, "p95": 0.0})
+    return (
+        f"{pipeline.statistics.counted('seen')} frames seen, {pipeline.statistics.fps():.1f} per "
+        f"second, inference p50 {infer['p50']:.1f} ms, p95 {infer['p95']:.1f} ms, "
+        f"{pipeline.dropped['network']} dropped"
+    )
 
-    with atomic_path(path) as temporary:
-        Image.fromarray(picture).save(str(temporary))
+
+def _tell(pipeline: Pipeline, output: Output) -> None:
+    """What it came to."""
+    statistics, times = pipeline.statistics, pipeline.statistics.summary()
+    if "infer" not in times:
+        output.say("no frame was seen")
+        return
+    milliseconds = sum(times[stage]["p50"] for stage in STAGES)
+    output.say(
+        f"{statistics.counted('seen')} frames, {milliseconds:.1f} ms each (median; pre, inference "
+        f"and post on {pipeline.network.runner.engine}); all stages together "
+        f"{statistics.mean_fps():.1f} frames per second"
+    )
+    dropped = pipeline.dropped["network"]
+    if dropped:
+        output.say(
+            f"{dropped} of {statistics.counted('captured')} frames were dropped: newer ones came "
+            "while the network was at work"
+        )
+
+
+def _size(text: str) -> tuple[int, int]:
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(p.isdigit() and 8 <= int(p) <= 8192 for p in parts):
+        raise argparse.ArgumentTypeError(f"found {text!r}, wanted HEIGHTxWIDTH such as 480x640")
+    return int(parts[0]), int(parts[1])

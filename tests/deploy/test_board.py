@@ -13,6 +13,13 @@ ROOT = Path(deploy.__file__).parent
 # The interpreter's own; taken from 3.11, whose list holds no module that 3.8 lacks but these.
 STANDARD = set(sys.stdlib_module_names) - {"tomllib", "zoneinfo", "graphlib"}
 LIBRARIES = {"numpy", "PIL"}
+# What the demo takes where it is installed, and names where it is not.
+OPTIONAL = {
+    "source_rooms.py": {"cen_keras"},
+    "source_video.py": {"cv2"},
+    "source_realsense.py": {"pyrealsense2"},
+    "network.py": {"onnxruntime"},
+}
 ENGINES = {
     "litert_runner.py": {"ai_edge_litert", "tflite_runtime"},
     "ort_runner.py": {"onnxruntime"},
@@ -63,6 +70,11 @@ def test_the_runtime_imports_numpy_pillow_and_its_engine(path):
     assert set(imports(parsed(path))) <= allowed
 
 
+@pytest.mark.parametrize("path", DEMO, ids=lambda p: p.name)
+def test_the_demo_needs_no_more(path):
+    assert set(imports(parsed(path))) <= STANDARD | LIBRARIES | OPTIONAL.get(path.name, set())
+
+
 @pytest.mark.parametrize("path", RUNTIME + DEMO, ids=lambda p: f"{p.parent.name}/{p.name}")
 def test_the_boards_part_reaches_into_no_other_room(path):
     for node in ast.walk(parsed(path)):
@@ -70,7 +82,7 @@ def test_the_boards_part_reaches_into_no_other_room(path):
             # From runtime/ to runtime/; from demo/ to demo/ and ..runtime.
             up = node.level == 2 and path.parent.name == "demo"
             assert node.level == 1 or (up and node.module.split(".")[0] == "runtime")
-    wanted = {"cen_keras"} if path.name == "sources.py" else set()
+    wanted = {"cen_keras"} if path.name == "source_rooms.py" else set()
     assert set(imports(parsed(path))) & {"cen_keras", "recipes", "deploy"} == wanted
 
 

@@ -9,7 +9,8 @@ from deploy_size import SIZE
 from PIL import Image
 
 from deploy.__main__ import main
-from deploy.demo.sources import Options, find_pairs, open_source
+from deploy.demo.source_files import find_pairs
+from deploy.demo.sources import Options, open_source
 from deploy.runtime import manifest as manifests
 from deploy.runtime.errors import InputError
 
@@ -56,7 +57,7 @@ def test_frames_are_in_metres(tmp_path, artifacts):
         list(open_source(f"frames:{tmp_path}", manifest, Options(metres_per_count=0)))
 
 
-@pytest.mark.parametrize("text", ["video", "frames", "rooms:x", "frames:"])
+@pytest.mark.parametrize("text", ["video", "frames", "rooms:x", "frames:", "tum", "webcam"])
 def test_unknown_sources(text, artifacts):
     with pytest.raises(InputError, match="source|wanted frames:FOLDER"):
         list(open_source(text, manifests.load(artifacts["fp32"]), Options()))
@@ -84,5 +85,5 @@ def test_rooms_and_pairs_become_pictures(tmp_path, artifacts, capsys):
 def test_an_output_that_is_not_there(tmp_path, artifacts, capsys):
     arguments = ["demo", "--artifact", str(artifacts["int8"]), "--source", "rooms", "--out"]
     assert main([*arguments, str(tmp_path), "--output", "infrared"]) == 2
-    assert "the artifact has rgb, depth, ensemble" in capsys.readouterr().err
+    assert "static_w8a8.tflite has rgb, depth, ensemble" in capsys.readouterr().err
     assert main([*arguments, str(tmp_path), "--count", "0"]) == 2
