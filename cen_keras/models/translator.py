@@ -1,15 +1,19 @@
-"""Translator: several image domains of one view into another domain, with channel exchange."""
+"""Translator: several image domains of one view into another domain, with channel exchange.
+
+The networks are here, how they are trained is in `cen_keras.models.adversarial`.
+"""
 
 import keras
 from keras import ops
 
 from cen_keras.errors import InputError
+from cen_keras.models.adversarial import AdversarialTraining
 from cen_keras.models.generator import Generator
 from cen_keras.models.patch_gan import PatchDiscriminator
 
 
 @keras.saving.register_keras_serializable("cen_keras")
-class Translator(keras.Model):
+class Translator(AdversarialTraining, keras.Model):
     """A Channel-Exchanging Network for image translation (Wang et al., NeurIPS 2020, Section 4.2).
 
     A U-Net generator runs every domain through the same filters with its own instance norms and
@@ -102,7 +106,7 @@ class Translator(keras.Model):
 
     @property
     def exchange_scope(self) -> str:
-        """ "all" or "subpart"."""
+        """Which channels may be replaced: "all" or "subpart"."""
         return self.generator.exchange_scope
 
     def build(self, input_shape=None):

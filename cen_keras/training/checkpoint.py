@@ -46,11 +46,21 @@ def state_variables(model: keras.Model) -> dict[str, object]:
     for layer in model.layers:
         seeds = [variable for variable in layer.variables if id(variable) not in weights]
         variables.update({f"seeds/{layer.name}/{i}": seed for i, seed in enumerate(seeds)})
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is not None:
-        optimizer.build(model.trainable_variables)
-        variables.update(_named("optimizer", optimizer.variables, 1))
+    for name, optimizer, trained in _optimizers(model):
+        # A LossScaleOptimizer that is built again gets its scale twice, anew.
+        if not optimizer.built:
+            optimizer.build(trained)
+        variables.update(_named(name, optimizer.variables, 1))
     return variables
+
+
+def _optimizers(model: keras.Model) -> list:
+    """Returns (name, optimiser, the variables it updates); a model may have several (`optimizers`)."""
+    if getattr(model, "optimizer", None) is None:
+        return []
+    if hasattr(model, "optimizers"):
+        return model.optimizers()
+    return [("optimizer", model.optimizer, model.trainable_variables)]
 
 
 def save_checkpoint(path: str | os.PathLike, model: keras.Model, note: dict) -> None:
