@@ -54,11 +54,24 @@ def _sunrgbd(spec: dict, split: str) -> Views:
     return open_sunrgbd(spec, split)
 
 
+def _taskonomy(spec: dict, split: str) -> Views:
+    """`{"name": "taskonomy", "root": "datasets/taskonomy", "domains": ["rgb", "normal"]}`."""
+    from cen_keras.data.taskonomy import TaskonomyViews
+
+    _check_keys("taskonomy", spec, {"root", "domains", "train_list", "val_list", "test_list"})
+    for key in ("root", "domains"):
+        if key not in spec:
+            raise InputError(f'taskonomy: the spec has no "{key}".')
+    default = "train_domain.txt" if split == "train" else "val_domain.txt"
+    return TaskonomyViews(spec["root"], spec.get(f"{split}_list", default), spec["domains"])
+
+
 DATASETS: dict[str, Callable[[dict, str], Views]] = {
     "rooms": _rooms,
     "frames": _frames,
     "nyudv2": _nyudv2,
     "sunrgbd": _sunrgbd,
+    "taskonomy": _taskonomy,
 }
 """Name of a data set and the function that opens it from (spec, split)."""
 
