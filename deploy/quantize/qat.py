@@ -1,15 +1,12 @@
-"""Quantisation-aware training of the frozen graph, by tensorflow-model-optimization.
+"""Quantisation-aware training of the frozen graph.
 
 The frozen graph is trained on with its 8-bit rounding simulated, to give the logits that the float
 model gives (distillation: no labels are needed, and nothing new is learnt). The result is converted
 to full int8 and is to be judged as that file: the simulation rounds not quite as the kernels do.
-
-Only that tool's quantisers and wrappers are used. Its own rearranging of layers (concatenations
-among them) is left out, since here one map is read by two concatenations; which layers round their
-output is decided below.
 """
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,18 +15,18 @@ import numpy as np
 
 from cen_keras.errors import InputError
 
-from ..export.pipeline import _outputs, float_artifact
+from ..calibration import Choice
+from ..export.pipeline import float_artifact
 from ..host import stderr_kept_back
 from ..run_folder import RunFolder
 from ..runtime import manifest as manifests
 from ..runtime.preprocess import Frame, Preprocessor
+from ..runtime.tensors import TensorSpec
 from ..targets import TARGETS
 
 SCHEME = "qat_w8a8"
-# Layers that hand on codes as they come.
-_PASSING = ("MaxPooling2D", "ZeroPadding2D", "AveragePooling2D")
-# Batches that set the ranges before training; tfmot's own start, +-6, takes thousands.
-WARM_UP = 8
+# Gives the inputs of the views of these numbers, float32 (n, h, w, c) by name.
+Feed = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +37,7 @@ class Settings:
         epochs: passes over `views` training views.
         batch_size: images in a step.
         learning_rate: of Adam at the start; falls to zero as a cosine.
-        views: at most so many training views.
+        views: at most so many training views in an epoch.
         seed: of their order.
     """
 
@@ -69,211 +66,104 @@ def train(
         Path of `qat_w8a8.tflite`; its manifest lies beside it.
 
     Raises:
-        InputError: tensorflow-model-optimization is not installed, or a layer it cannot take.
+        InputError: tensorflow-model-optimization is not installed, a layer it cannot take, or
+            settings under which nothing can be learnt.
     """
     settings = settings or Settings()
+    if not settings.learning_rate > 0:
+        raise InputError(f"--rate must be above 0; found {settings.learning_rate:g}")
     from ..freeze import freeze
-    from .tf_keras_rebuild import rebuild, resize_class
 
-    shape = run.image_shape
+    try:
+        from .rounding import rounded
+        from .tf_keras_rebuild import rebuild
+    except ImportError as error:
+        raise InputError(
+            f"quantisation-aware training needs tensorflow-model-optimization ({error}); "
+            "pip install cen-keras[export]"
+        ) from error
+
+    target, shape = TARGETS["tflite"], run.image_shape
     trained = run.model()
-    _, manifest = float_artifact(run, trained, TARGETS["tflite"], "all", shape)
+    _, manifest = float_artifact(run, trained, target, "all", shape)
     teacher = freeze(trained, "all", shape, batch=None)
-    resize = resize_class()
-    student = quantised(rebuild(teacher, resize), resize)
+    samples = Choice().samples(run, manifest.inputs)
     names = [tensor.name for tensor in teacher.inputs]
-    images = _images(run, manifest, settings)
-    # With few views some come again.
-    starts = [start % len(images[names[0]]) for start in range(0, 8 * WARM_UP, 8)]
-    warm_up(student, [[images[n][start : start + 8] for n in names] for start in starts])
-    losses = _distil(student, teacher, names, images, settings, say)
-    content = convert(student, names, sorted(teacher.output), shape)
-    content, merged = TARGETS["tflite"].load(TARGETS["tflite"].merger)(content)
-    TARGETS["tflite"].load(TARGETS["tflite"].checker)(content)
-    tensors = TARGETS["tflite"].load(TARGETS["tflite"].reader)(content)
-    folder = Path(folder) if folder else run.path / "tflite"
-    path = folder / f"{SCHEME}.tflite"
-    import os
+    student = rounded(rebuild(teacher), [samples.arrays[name] for name in names])
+    views = run.views("train")
+    prepare = Preprocessor(manifest.inputs, as_float=True)
 
+    def feed(numbers: np.ndarray) -> dict[str, np.ndarray]:
+        fed = [prepare(Frame(f"view {i}", views[int(i)])) for i in numbers]
+        return {name: np.concatenate([f[name] for f in fed]) for name in names}
+
+    losses = distil(student, teacher, feed, len(views), settings, say)
+    content = convert(student, names, sorted(teacher.output), shape)
+    content, merged = target.load(target.merger)(content)
+    target.load(target.checker)(content)
+    tensors = target.load(target.reader)(content)
+    folder = Path(folder) if folder else run.path / target.name
+    path = folder / f"{SCHEME}{target.suffix}"
     described = dataclasses.replace(
         manifest,
         scheme=SCHEME,
-        inputs={
-            name: dataclasses.replace(
-                spec,
-                dtype=tensors.inputs[name].dtype,
-                quantization=tensors.inputs[name].quantization,
-            )
-            for name, spec in manifest.inputs.items()
-        },
-        outputs=_outputs(tensors, tuple(manifest.outputs)),
+        inputs=_as_written(manifest.inputs, tensors.inputs),
+        outputs=_as_written(manifest.outputs, tensors.outputs),
         freeze={**manifest.freeze, "merged": merged.to_json()},
-        calibration={**dataclasses.asdict(settings), "losses": losses},
+        calibration={**samples.to_json(), **dataclasses.asdict(settings), "losses": losses},
         run=os.path.relpath(run.path, folder),
     )
     manifests.save(described, path, content)
     return path
 
 
-def quantised(model, resize):
-    """Wraps every layer of a rebuilt model with the rounding of int8.
+def distil(
+    student,
+    teacher,
+    feed: Feed,
+    count: int,
+    settings: Settings,
+    say: Callable[[str], None] = lambda text: None,
+) -> list[float]:
+    """Trains a rounded model towards the float model's class probabilities.
 
     Args:
-        model: of `rebuild`.
-        resize: the class that `rebuild` used.
+        student: of `rounded`; its outputs are those of `teacher` in the order of their names.
+        teacher: of `freeze`, with any batch size.
+        feed: gives the inputs of views.
+        count: how many views there are.
+        settings: how to train.
+        say: takes a line of progress per epoch.
 
     Returns:
-        A `tf_keras.Model` with the same inputs and outputs and the weights copied.
+        The mean loss of each epoch: nats per pixel that the float model's probabilities are away,
+        summed over the outputs.
+
+    Raises:
+        InputError: the training diverged.
     """
-    try:
-        import tensorflow_model_optimization as tfmot
-        from tensorflow_model_optimization.python.core.keras import compat
-        from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
-            default_8bit_quantize_configs as configs,
-        )
-        from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
-            default_8bit_quantize_scheme,
-            default_8bit_transforms,
-        )
-        from tensorflow_model_optimization.python.core.quantization.keras.graph_transformations import (
-            model_transformer,
-        )
-    except ImportError as error:
-        raise InputError(
-            f"quantisation-aware training needs tensorflow-model-optimization ({error}); "
-            "pip install cen-keras[export]"
-        ) from error
-    del compat
-    annotate = tfmot.quantization.keras.quantize_annotate_layer
-    rounds, passes = configs.Default8BitOutputQuantizeConfig, configs.NoOpQuantizeConfig
-
-    def wrapped(layer):
-        kind = type(layer).__name__
-        if kind in _PASSING:
-            return annotate(layer, passes())
-        if kind == "Add" and _feeds_only_relu(layer):
-            return annotate(layer, passes())
-        if kind in ("Add", "Concatenate", "ReLU") or isinstance(layer, resize):
-            return annotate(layer, rounds())
-        return annotate(layer)
-
-    class Plain(default_8bit_quantize_scheme.Default8BitQuantizeScheme):
-        """The usual 8 bits, but of all rearrangements only the rounding of the inputs."""
-
-        def get_layout_transformer(self):
-            """Rounds the inputs."""
-
-            class Layout:
-                """See above."""
-
-                def apply(self, model, layer_quantize_map):
-                    """Transforms a model and its map of configs."""
-                    return model_transformer.ModelTransformer(
-                        model,
-                        [default_8bit_transforms.InputLayerQuantize()],
-                        set(layer_quantize_map),
-                        layer_quantize_map,
-                    ).transform()
-
-            return Layout()
-
-    import tf_keras
-
-    known = {
-        resize.__name__: resize,
-        "Default8BitOutputQuantizeConfig": rounds,
-        "NoOpQuantizeConfig": passes,
-    }
-    with tf_keras.utils.custom_object_scope(known):
-        marked = tf_keras.models.clone_model(model, clone_function=wrapped)
-        result = tfmot.quantization.keras.quantize_apply(marked, Plain())
-    _copy_weights(model, result)
-    return result
-
-
-def _feeds_only_relu(layer) -> bool:
-    readers = [node.outbound_layer for node in layer.outbound_nodes]
-    return len(readers) == 1 and type(readers[0]).__name__ == "ReLU"
-
-
-def _copy_weights(model, result) -> None:
-    """Sets the wrapped layers' weights; ranges stay as they are."""
-    for layer in result.layers:
-        inner = getattr(layer, "layer", None)
-        if inner is None or not inner.weights:
-            continue
-        values = {w.name.split("/")[-1]: w for w in model.get_layer(inner.name).weights}
-        for weight in inner.weights:
-            weight.assign(values[weight.name.split("/")[-1]])
-
-
-def warm_up(model, batches: list[list[np.ndarray]], decay: float = 0.5) -> None:
-    """Moves every range to where the data is.
-
-    Args:
-        model: of `quantised`.
-        batches: inputs in the model's order, a few images each.
-        decay: of the moving average while this lasts; tfmot's own, 0.999, hardly moves.
-    """
-    import functools
-
-    from tensorflow_model_optimization.python.core.quantization.keras import quant_ops
-
-    before = quant_ops.MovingAvgQuantize
-    try:
-        for number, batch in enumerate(batches):
-            # The first batch's ranges are taken as they are: half of +-6 is wide for small logits.
-            kept = decay if number else 0.0
-            quant_ops.MovingAvgQuantize = functools.partial(before, ema_decay=kept)
-            model(batch, training=True)
-    finally:
-        quant_ops.MovingAvgQuantize = before
-
-
-def _images(run: RunFolder, manifest, settings: Settings) -> dict[str, np.ndarray]:
-    """Normalised training views, float32 (n, h, w, c) by input name."""
-    views = run.views("train")
-    chosen = np.random.default_rng(settings.seed).permutation(len(views))[: settings.views]
-    prepare = Preprocessor(manifest.inputs, as_float=True)
-    fed = [prepare(Frame(f"view {i}", views[int(i)])) for i in chosen]
-    return {name: np.concatenate([f[name] for f in fed]) for name in manifest.inputs}
-
-
-def _distil(student, teacher, names, images, settings: Settings, say) -> list[float]:
-    """Trains towards the teacher's class probabilities; gives the mean loss of each epoch."""
     import tensorflow as tf
     import tf_keras
 
     generator = np.random.default_rng(settings.seed)
-    count = len(images[names[0]])
-    size = min(settings.batch_size, count)
-    steps = count // size
-    rate = tf_keras.optimizers.schedules.CosineDecay(
-        settings.learning_rate, max(1, steps * settings.epochs)
+    used = min(count, settings.views)
+    size = min(settings.batch_size, used)
+    steps = used // size
+    optimizer = tf_keras.optimizers.Adam(
+        tf_keras.optimizers.schedules.CosineDecay(
+            settings.learning_rate, max(1, steps * settings.epochs)
+        )
     )
-    optimizer = tf_keras.optimizers.Adam(rate)
-    streams = sorted(teacher.output)
+    # A kernel that another one stands for has no gradient of its own.
+    variables = student.trainable_variables
 
     @tf.function
     def step(batch, wanted):
         with tf.GradientTape() as tape:
             found = student(batch, training=True)
-            # Cross-entropy to the teacher's probabilities, less their entropy: zero where equal.
-            loss = tf.add_n(
-                [
-                    tf.reduce_mean(
-                        tf.nn.softmax_cross_entropy_with_logits(tf.nn.softmax(w), f)
-                        - tf.nn.softmax_cross_entropy_with_logits(tf.nn.softmax(w), w)
-                    )
-                    for f, w in zip(found, wanted, strict=True)
-                ]
-            )
-        gradients = tape.gradient(loss, student.trainable_variables)
-        optimizer.apply_gradients(
-            (g, v)
-            for g, v in zip(gradients, student.trainable_variables, strict=True)
-            if g is not None
-        )
+            loss = tf.add_n([_divergence(w, f) for w, f in zip(wanted, found, strict=True)])
+        gradients = zip(tape.gradient(loss, variables), variables, strict=True)
+        optimizer.apply_gradients((g, v) for g, v in gradients if g is not None)
         return loss
 
     means = []
@@ -281,11 +171,10 @@ def _distil(student, teacher, names, images, settings: Settings, say) -> list[fl
         order = generator.permutation(count)
         losses = []
         for start in range(0, steps * size, size):
-            index = order[start : start + size]
-            batch = {name: images[name][index] for name in names}
+            batch = feed(order[start : start + size])
             logits = teacher.predict_on_batch(batch)
-            wanted = [tf.constant(logits[name]) for name in streams]
-            losses.append(float(step([tf.constant(batch[n]) for n in names], wanted)))
+            inputs = [tf.constant(batch[tensor.name]) for tensor in teacher.inputs]
+            losses.append(float(step(inputs, [tf.constant(logits[n]) for n in sorted(logits)])))
         means.append(float(np.mean(losses)))
         say(f"epoch {epoch + 1} of {settings.epochs}: {means[-1]:.5f} nats from the float model")
         if not np.isfinite(means[-1]):
@@ -294,10 +183,10 @@ def _distil(student, teacher, names, images, settings: Settings, say) -> list[fl
 
 
 def convert(model, names: list[str], streams: list[str], shape: tuple[int, int]) -> bytes:
-    """Writes a wrapped model as a full int8 .tflite file.
+    """Writes a rounded model as a full int8 .tflite file.
 
     Args:
-        model: of `quantised`, trained.
+        model: of `rounded`, trained or not.
         names: of its inputs, in order.
         streams: of its outputs, in order.
         shape: height and width of the inputs.
@@ -337,3 +226,22 @@ def summary(path: Path) -> dict[str, Any]:
     """What the command tells of an artifact of `train`."""
     manifest = manifests.load(path)
     return {"artifact": str(path), "manifest": manifest.to_json()}
+
+
+def _divergence(wanted, found):
+    """Kullback-Leibler divergence of class probabilities, mean over pixels; zero where equal."""
+    import tensorflow as tf
+
+    loss = tf.nn.softmax_cross_entropy_with_logits
+    probabilities = tf.nn.softmax(wanted)
+    return tf.reduce_mean(loss(probabilities, found) - loss(probabilities, wanted))
+
+
+def _as_written(specs: dict[str, TensorSpec], tensors) -> dict[str, TensorSpec]:
+    """Specs of float tensors with the types and codes that a file has."""
+    return {
+        name: dataclasses.replace(
+            spec, dtype=tensors[name].dtype, quantization=tensors[name].quantization
+        )
+        for name, spec in specs.items()
+    }
