@@ -21,6 +21,7 @@ from cen_keras.errors import InputError
 
 from ..export.tflite_graph import Operator, layer_name, read_operators, read_tensors
 from ..runtime.litert_runner import SIGNATURE
+from .bare_relu import multiply_bare_relus
 
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
 Samples = Mapping[str, np.ndarray]
@@ -68,10 +69,16 @@ def dynamic_w8(
 ) -> bytes:
     """Quantises weights to 8 bits per channel; activations are quantised as they come, at run time.
 
+    Depthwise convolutions stay in float: XNNPACK has no such kernel for them, and they hold few
+    weights.
+
     Args and returns as for `fp16`.
     """
     library = _library()
     quantizer = library.Quantizer(content, library.recipe.dynamic_wi8_afp32())
+    quantizer.update_quantization_recipe(
+        ".*", library.qtyping.TFLOperationName.DEPTHWISE_CONV_2D, algorithm_key="no_quantize"
+    )
     _leave(quantizer, library, find_layers(content, float_layers))
     with _quiet():
         return bytes(quantizer.quantize().quantized_model)
@@ -193,7 +200,7 @@ class Static:
     def __init__(self, content: bytes, samples: Samples, activation_bits: int = 8):
         self._library = library = _library()
         _check_samples(content, samples)
-        self._content = content
+        self._content = content = multiply_bare_relus(content)
         recipes = {8: library.recipe.static_wi8_ai8, 16: library.recipe.static_wi8_ai16}
         self._recipe = recipes[activation_bits]
         # Quantizer.calibrate() offers no choice of update; the calibrator beneath it does.

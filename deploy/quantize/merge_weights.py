@@ -11,6 +11,8 @@ import dataclasses
 
 import numpy as np
 
+from .tflite_file import pack, unpack
+
 # A folded weight lands on the other side of a rounding boundary once in about 10^5; a kernel of
 # other filters differs nearly everywhere.
 MOST_DIFFERING = 1e-3
@@ -51,14 +53,9 @@ def merge_weights(content: bytes) -> tuple[bytes, MergeReport]:
     Returns:
         The smaller file and what was merged; a file without int8 kernels comes back as it was.
     """
-    import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    for buffer in model.buffers:
-        if buffer.size:  # laid behind the flatbuffer; brought back into it
-            buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
-            buffer.offset = buffer.size = 0
+    model = unpack(content)
     report = MergeReport(bytes_before=len(content), bytes_after=len(content))
     kept: dict[tuple, list[int]] = {}
     replaced: dict[int, int] = {}
@@ -82,9 +79,7 @@ def merge_weights(content: bytes) -> tuple[bytes, MergeReport]:
             tensor.buffer = replaced.get(tensor.buffer, tensor.buffer)
     for buffer in replaced:
         model.buffers[buffer].data = None
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    merged = bytes(builder.Output())
+    merged = pack(model)
     report.bytes_after = len(merged)
     return merged, report
 
