@@ -7,6 +7,7 @@ from typing import Any
 
 from cen_keras.errors import InputError
 
+from .preset_run import PREFIX, unpack
 from .runtime.files import PathLike
 from .runtime.tensors import Normalization, TensorSpec
 
@@ -89,9 +90,14 @@ class RunFolder:
 def open_run(path: PathLike) -> RunFolder:
     """Opens a run folder.
 
+    Args:
+        path: the folder, or "preset:NAME" for weights that come with the package.
+
     Raises:
         InputError: the folder or its `data.json` is missing, or lacks something.
     """
+    if str(path).startswith(PREFIX):
+        path = unpack(str(path)[len(PREFIX) :])
     path = Path(path)
     file = path / "data.json"
     if not file.is_file():

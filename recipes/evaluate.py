@@ -1,7 +1,7 @@
 """Scores a trained run: `python -m recipes.evaluate RUN [--split val] [--scales S,S] [--flip]`.
 
 Prints mIoU, mean and pixel accuracy of every stream and the ensemble, IoU per class, and how much
-each layer exchanges.
+each layer exchanges. `--without depth` scores it with the depth camera unplugged.
 """
 
 import argparse
@@ -123,22 +123,56 @@ def evaluate(
     }
 
 
+class Without:
+    """Zeroes modalities of a view, as unplugged cameras give them; a loader's `augment`.
+
+    Args:
+        names: the modalities.
+    """
+
+    def __init__(self, names: tuple[str, ...]):
+        self.names = names
+
+    def __call__(self, view: dict, rng: Any) -> dict:
+        """The view with zeros in the place of the modalities."""
+        return view | {name: view[name] * 0 for name in self.names}
+
+
 def evaluate_run(
-    run: Path, split: str | None = None, scales: tuple[float, ...] = (1.0,), flip: bool = False
+    run: Path,
+    split: str | None = None,
+    scales: tuple[float, ...] = (1.0,),
+    flip: bool = False,
+    without: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Scores the best model of a run folder; see `evaluate`.
 
+    Args:
+        run: the folder.
+        split: of the data set; None = the recipe's.
+        scales: as for `evaluate`.
+        flip: as for `evaluate`.
+        without: modalities that every view lacks: zeroed before they are normalised.
+
     Raises:
-        InputError: the folder or the data are not what they should be.
+        InputError: the folder or the data are not what they should be, or an unknown modality.
     """
     from recipes.building import open_loader
 
     recipe = Recipe.from_json(read_json(run / "recipe.json"), str(run / "recipe.json"))
     split = split or recipe.evaluation.split
     model = load_best(run)
+    unknown = [name for name in without if name not in model.modalities]
+    if unknown:
+        raise InputError(
+            f"--without {unknown[0]}: {run} has no such modality, only "
+            f"{', '.join(model.modalities)}."
+        )
     loader = open_loader(recipe, split, training=False)
+    loader.augment = Without(tuple(without)) if without else None
     try:
-        return {"run": str(run), **evaluate(model, recipe, loader, split, scales, flip)}
+        found = evaluate(model, recipe, loader, split, scales, flip)
+        return {"run": str(run), "without": list(without), **found}
     finally:
         loader.close()
 
@@ -175,6 +209,13 @@ def make_parser() -> argparse.ArgumentParser:
         help="test at several sizes and average, for instance 0.75,1,1.25; default: 1",
     )
     parser.add_argument("--flip", action="store_true", help="test mirrored as well, and average")
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="MODALITY",
+        help="zero this modality of every view, as an unplugged camera gives it; may be repeated",
+    )
     parser.add_argument("--json", metavar="FILE", help="write the result here too; - for stdout")
     return parser
 
@@ -184,7 +225,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = make_parser().parse_args(arguments)
 
     def command():
-        result = evaluate_run(options.run, options.split, options.scales, options.flip)
+        result = evaluate_run(
+            options.run, options.split, options.scales, options.flip, tuple(options.without)
+        )
         console = consoles.console_for(options.json)
         consoles.print_scores(console, result, classes=True)
         consoles.print_exchange(console, result["exchange"])

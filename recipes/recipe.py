@@ -17,6 +17,7 @@ TOOLS = (
     "building",
     "console",
     "evaluate",
+    "pack",
     "pipeline",
     "progress",
     "recipe",

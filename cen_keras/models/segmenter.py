@@ -179,6 +179,24 @@ class Segmenter(keras.Model):
         }
 
     @classmethod
+    def from_preset(cls, preset, load_weights=True, **changes):
+        """Builds a model by name, with trained weights where the preset has them.
+
+        Args:
+            preset: a name in `cen_keras.models.presets.presets()`: "cen_edge_s", "cen_edge_m" or "cen_edge_l" for
+                an architecture, "cen_edge_m_rooms" for trained weights.
+            load_weights: False leaves a preset's weights random.
+            changes: arguments of the constructor in place of the preset's, for instance `num_classes`; with trained
+                weights only those that change no shape.
+
+        Raises:
+            InputError: the preset is unknown, its file is damaged, or `changes` do not fit the weights.
+        """
+        from cen_keras.models import presets
+
+        return presets.build(cls, preset, load_weights, **changes)
+
+    @classmethod
     def from_config(cls, config, custom_objects=None):
         """Builds the model from `get_config`."""
         config = dict(config)

@@ -57,7 +57,6 @@ def seeded(network: Network, modalities: tuple[str, ...] = ("rgb", "depth"), see
     """
     import keras
 
-    from cen_keras.layers import ModalityNorm
     from cen_keras.models import Segmenter
 
     keras.utils.set_random_seed(seed)
@@ -68,6 +67,20 @@ def seeded(network: Network, modalities: tuple[str, ...] = ("rgb", "depth"), see
         decoder=network.decoder,
         decoder_options=dict(network.decoder_options),
     )
+    give_scales(model, network.share, seed)
+    return model
+
+
+def give_scales(model, share: float, seed: int = 0) -> None:
+    """Gives all norms of a model seeded scales and statistics.
+
+    Args:
+        model: a `Segmenter`.
+        share: of each modality's own part of an exchanging norm that becomes 0.
+        seed: of the draws.
+    """
+    from cen_keras.layers import ModalityNorm
+
     generator = np.random.default_rng(seed)
     for layer in model.layers:
         if not isinstance(layer, ModalityNorm):
@@ -77,13 +90,12 @@ def seeded(network: Network, modalities: tuple[str, ...] = ("rgb", "depth"), see
             gamma = generator.uniform(0.2, 1.0, norm.gamma.shape[0])
             if layer.exchange_threshold is not None:
                 own = np.arange(len(gamma))[layer.own_part(modality)]
-                count = round(network.share * len(own))
+                count = round(share * len(own))
                 gamma[generator.choice(own, count, replace=False)] = 0.0
             norm.gamma.assign(gamma)
             norm.beta.assign(generator.normal(0, 0.1, len(gamma)))
             norm.moving_mean.assign(generator.normal(0, 0.1, len(gamma)))
             norm.moving_variance.assign(generator.uniform(0.5, 1.5, len(gamma)))
-    return model
 
 
 def measure(
@@ -151,9 +163,9 @@ def _export(
     out: Path, form: str, model, network: Network, as_trained: bool, wanted: tuple[str, ...]
 ) -> dict[str, Path]:
     """Writes one form in the wanted number formats."""
-    run, target = _imagined_run(out, model.input, network), TARGETS["tflite"]
+    run, target = imagined_run(out, model.input, network), TARGETS["tflite"]
     content, manifest = float_artifact(run, model, target, "all", network.size, as_trained)
-    samples = calibration.collect(_noise(network.size), manifest.inputs, _SAMPLES)
+    samples = calibration.collect(noise(network.size), manifest.inputs, _SAMPLES)
     paths = {}
     for name in wanted:
         made = apply_scheme(content, manifest, target, SCHEMES[name], samples)
@@ -163,7 +175,7 @@ def _export(
     return paths
 
 
-def _imagined_run(out: Path, inputs: dict, network: Network) -> RunFolder:
+def imagined_run(out: Path, inputs: dict, network: Network) -> RunFolder:
     """What a run folder would say of data that the seeded network has never seen."""
     normal = {
         "rgb": {"scale": 1 / 255, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
@@ -181,7 +193,8 @@ def _imagined_run(out: Path, inputs: dict, network: Network) -> RunFolder:
     return RunFolder(out, data)
 
 
-def _noise(size: tuple[int, int], seed: int = 0) -> list[dict[str, np.ndarray]]:
+def noise(size: tuple[int, int], seed: int = 0) -> list[dict[str, np.ndarray]]:
+    """Two views of noise: uint8 colours, and depth between 0.5 and 8 metres."""
     generator = np.random.default_rng(seed)
     return [
         {

@@ -1,0 +1,135 @@
+"""Packs a trained run as a preset: `python -m recipes.pack RUN NAME --about "..." [--note "..."]`.
+
+Writes the weights and their card into the package (`cen_keras/models/weights`), from where
+`Segmenter.from_preset(NAME)` reads them. The card holds the scores of the packed weights, measured
+anew on a split that had no part in the training, with every modality and with each one gone.
+"""
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+from cen_keras.errors import InputError
+from cen_keras.files import write_json
+from recipes import console as consoles
+from recipes.evaluate import evaluate_run, load_best, read_json
+from recipes.recipe import Recipe
+
+MOST_BYTES = 12_000_000
+"""The package stays small: all weights in it together."""
+
+
+def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) -> dict[str, Any]:
+    """Writes NAME.npz and NAME.json.
+
+    Args:
+        run: a finished run.
+        name: of the preset.
+        about: one sentence.
+        note: how it was trained, for the card.
+        split: on which the packed weights are scored.
+        folder: where the two files go.
+
+    Returns:
+        the card.
+
+    Raises:
+        InputError: the folder is no finished run, or the weights do not fit the package.
+    """
+    import keras
+
+    from cen_keras.models.weight_files import load_weights, save_weights
+
+    recipe = Recipe.from_json(read_json(run / "recipe.json"), str(run / "recipe.json"))
+    data = read_json(run / "data.json")
+    done = read_json(run / "scores.json")
+    model = load_best(run)
+    path = folder / f"{name}.npz"
+    checksum = save_weights(model, path)
+    total = sum(file.stat().st_size for file in folder.glob("*.npz"))
+    if total > MOST_BYTES:
+        path.unlink()
+        raise InputError(
+            f"{path}: makes {total / 1e6:.1f} MB of weights in all, at most {MOST_BYTES / 1e6:.0f} "
+            "fit the package; pack a smaller model."
+        )
+    # Scored as they will be read, rounded and all.
+    load_weights(model, path, checksum)
+    packed = run / "packed"
+    packed.mkdir(exist_ok=True)
+    model.save(packed / "best.keras")
+    write_json(packed / "recipe.json", recipe.to_json())
+    streams = [*model.modalities, "ensemble"]
+    scores = {}
+    for without in ((), *((m,) for m in model.modalities if len(model.modalities) > 1)):
+        found = evaluate_run(packed, split, without=without)
+        key = f"without_{without[0]}" if without else "all"
+        scores[key] = {s: round(found["streams"][s]["miou"], 4) for s in streams}
+    # Pictures are rendered when asked for: a user's first command need not fill a cache.
+    dataset = {key: value for key, value in data["dataset"].items() if key != "cache"}
+    arguments = dict(recipe.model, num_classes=len(data["classes"]))
+    card = {
+        "about": about,
+        "model": arguments,
+        "image_shape": data["image_shape"],
+        "parameters": model.count_params(),
+        "sha256": checksum,
+        "bytes": path.stat().st_size,
+        "scores": {"split": split, "images": found["images"], "miou": scores},
+        "exchange": found["exchange"]["share_of_penalised"],
+        "training": {
+            "recipe": recipe.name,
+            "steps": recipe.epochs * (recipe.epoch_steps or 0),
+            "batch": recipe.batch,
+            "optimizer": dataclasses.asdict(recipe.optimizer),
+            "augmentation": recipe.augmentation,
+            "best_epoch": done.get("best_epoch"),
+            "keras": keras.__version__,
+            "note": note,
+        },
+        "data": dict(data, dataset=dataset),
+    }
+    write_json(folder / f"{name}.json", card)
+    return card
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m recipes.pack", description="Pack a trained run as a preset."
+    )
+    parser.add_argument("run", type=Path, help="run folder that recipes.train finished")
+    parser.add_argument("name", help="of the preset, for instance cen_edge_m_rooms")
+    parser.add_argument("--about", required=True, help="one sentence for the card")
+    parser.add_argument("--note", default="", help="how it was trained: hardware, time")
+    parser.add_argument("--split", default="test", help="to score the weights on (default: test)")
+    parser.add_argument("--json", metavar="FILE", help="write the card here too; - for stdout")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    options = make_parser().parse_args(arguments)
+
+    def command():
+        from cen_keras.models.presets import WEIGHTS
+
+        console = consoles.console_for(options.json)
+        card = pack(options.run, options.name, options.about, options.note, options.split, WEIGHTS)
+        console.print(
+            f"{options.name}: {card['parameters']:,} parameters in {card['bytes'] / 1e6:.2f} MB",
+            soft_wrap=True,
+        )
+        for key, scores in card["scores"]["miou"].items():
+            told = "  ".join(f"{s} {consoles.percent(v)}" for s, v in scores.items())
+            console.print(f"mIoU %, {key.replace('_', ' ')}: {told}", soft_wrap=True)
+        consoles.write_result(card, options.json)
+        return 0
+
+    return consoles.run_command(command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
