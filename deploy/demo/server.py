@@ -16,6 +16,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import json
+import re
 import select
 import socket
 import socketserver
@@ -35,7 +36,7 @@ PORT, LOOPBACK = 8000, "127.0.0.1"
 MOST_CONNECTIONS, MOST_VIEWERS = 32, 8
 MOST_BODY, MOST_PATH, MOST_HEADERS = 1024, 1024, 16384  # bytes
 PATIENCE = 10.0  # seconds until a silent or stuck client is dropped
-SHORTEST_TOKEN = 16
+TOKEN = "[A-Za-z0-9_-]{16,128}"  # it stands in an address and in a cookie
 COOKIE = "cen_demo_token"
 _BOUNDARY = "frame"
 
@@ -95,8 +96,11 @@ class LiveServer(socketserver.ThreadingMixIn, HTTPServer):
         host, port = address
         if token is None and not is_loopback(host):
             raise InputError(f"--serve {host}:{port}: others than this machine need a token")
-        if token is not None and (len(token) < SHORTEST_TOKEN or not token.isascii()):
-            raise InputError(f"the token is too short: wanted {SHORTEST_TOKEN} ASCII characters")
+        if token is not None and not re.fullmatch(TOKEN, token):
+            raise InputError(
+                "the token does not hold: wanted 16 to 128 letters, digits, - or _, such as "
+                "`openssl rand -hex 16` gives"
+            )
         if ":" in host:
             self.address_family = socket.AF_INET6
         self.live, self.token, self.patience = live, token, patience

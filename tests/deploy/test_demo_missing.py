@@ -1,0 +1,62 @@
+"""A modality that goes is told once, and once more when it comes back; its stream is left."""
+
+import numpy as np
+import pytest
+
+from deploy.demo.missing import MissingWatch, complete
+from deploy.demo.network import AUTO, Choice, Network
+from deploy.runtime.errors import InputError
+from deploy.runtime.preprocess import Frame
+
+SEEN = {"rgb": np.ones((8, 8, 3), np.uint8), "depth": np.ones((8, 8), np.float32)}
+ZERO = dict(SEEN, depth=np.zeros((8, 8), np.float32))
+GONE = {"rgb": SEEN["rgb"]}
+
+
+@pytest.mark.parametrize("lost", [ZERO, GONE])
+def test_told_once_and_once_more(lost):
+    watch = MissingWatch(("rgb", "depth"), patience=3)
+    told = [watch.look(images) for images in [SEEN, lost, lost, SEEN, lost, lost, lost, lost, SEEN]]
+    assert told[:6] == [[]] * 6, "two frames in a row are normal"
+    assert told[6] == ["depth is missing: 3 frames in a row held none of it"]
+    assert told[7] == [] and told[8] == ["depth is back after 4 frames"]
+    assert watch.missing == ()
+
+
+def test_what_is_missing_now():
+    watch = MissingWatch(("rgb", "depth"), patience=1)
+    watch.look({"depth": SEEN["depth"]})
+    assert watch.missing == ("rgb",)
+    watch.look({})
+    assert watch.missing == ("rgb", "depth")
+    watch.look(ZERO)
+    assert watch.missing == ("depth",)
+
+
+def test_frames_are_completed_with_zeros():
+    frame = complete(Frame("x", GONE), ("rgb", "depth"))
+    assert frame.images["depth"].dtype == np.float32 and not frame.images["depth"].any()
+    frame = complete(Frame("x", {"depth": SEEN["depth"]}), ("rgb", "depth"))
+    assert frame.images["rgb"].shape == (8, 8, 3) and frame.images["rgb"].dtype == np.uint8
+    whole = Frame("x", SEEN)
+    assert complete(whole, ("rgb", "depth")) is whole
+
+
+def test_the_stream_that_is_shown(artifacts):
+    network = Network(Choice(artifacts["int8"]))
+    assert network.stream(AUTO, ()) == "ensemble"
+    assert network.stream(AUTO, ("depth",)) == "rgb"
+    assert network.stream(AUTO, ("rgb",)) == "depth"
+    assert network.stream(AUTO, ("rgb", "depth")) == "ensemble"
+    assert network.stream("rgb", ("rgb",)) == "rgb", "what was asked for stays"
+    with pytest.raises(InputError, match="--stream 'infrared'"):
+        network.stream("infrared", ())
+
+
+def test_a_frame_without_depth_is_a_frame_of_missing_depth(artifacts):
+    network = Network(Choice(artifacts["int8"]))
+    rgb = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    zeros = Frame("x", {"rgb": rgb, "depth": np.zeros((48, 64), np.float32)})
+    without = network.see(Frame("x", {"rgb": rgb}), "rgb", ("depth",), 1)
+    np.testing.assert_array_equal(without.classes, network.see(zeros, "rgb", ("depth",), 1).classes)
+    assert set(without.seconds) == {"pre", "infer", "post"}
