@@ -16,7 +16,7 @@ def prepare_backend(recipe: Recipe) -> None:
     """Seeds everything and sets the dtype policy; call it before anything is built.
 
     Raises:
-        InputError: an unknown policy.
+        InputError: an unknown policy, or XLA together with determinism on TensorFlow.
     """
     from cen_keras.quiet import stderr_kept_back
 
@@ -25,6 +25,13 @@ def prepare_backend(recipe: Recipe) -> None:
 
         if recipe.deterministic and keras.backend.backend() == "tensorflow":
             import tensorflow as tf
+
+            if recipe.jit:
+                # Keras would go on without XLA.
+                raise InputError(
+                    "jit=true has no effect on TensorFlow while deterministic=true: add `--set "
+                    "deterministic=false`, or leave jit."
+                )
 
             tf.config.experimental.enable_op_determinism()
         keras.utils.set_random_seed(recipe.seed)

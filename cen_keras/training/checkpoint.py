@@ -24,11 +24,11 @@ SHOWN = 8
 """How many differences an error message lists."""
 
 
-def _named(prefix: str, variables: list, drop: int) -> Iterator[tuple[str, object]]:
-    """Yields (name, variable), less a path's first `drop` parts; repeated names are numbered."""
+def _named(prefix: str, variables: list, first: int) -> Iterator[tuple[str, object]]:
+    """Yields (name, variable), a path's parts from `first` on; repeated names are numbered."""
     seen = {}
     for variable in variables:
-        name = "/".join([prefix, *variable.path.split("/")[drop:]])
+        name = "/".join([prefix, *variable.path.split("/")[first:]])
         seen[name] = seen.get(name, 0) + 1
         yield (name if seen[name] == 1 else f"{name}#{seen[name]}"), variable
 
@@ -50,7 +50,9 @@ def state_variables(model: keras.Model) -> dict[str, object]:
         # A LossScaleOptimizer that is built again gets its scale twice, anew.
         if not optimizer.built:
             optimizer.build(trained)
-        variables.update(_named(name, optimizer.variables, 1))
+        # The last part alone: how an optimiser within an optimiser is named depends on who built
+        # it, `fit` or we.
+        variables.update(_named(name, optimizer.variables, -1))
     return variables
 
 

@@ -206,6 +206,9 @@ class ReplicaBatches(keras.utils.PyDataset):
 
         1/R sum_r 1/n_r sum_i (R n_r / V) sum_i = (sum over all valid pixels) / V.
 
+    That is the loss whose gradient is taken. The loss that Keras logs weighs every replica by n_r
+    once more, so where the n_r differ the log is a little off; the training is not.
+
     Args:
         loader: gives `(inputs by modality, labels (b, H, W))`.
         replicas: R.
