@@ -25,11 +25,12 @@ from pathlib import Path
 
 from ..runtime.console import GOOD, Output
 from ..runtime.errors import InputError
+from .access import LOOPBACK, is_loopback, parse_address
 from .live import Live
 from .missing import PATIENCE
 from .network import AUTO, STAGES, Choice, Network, choices
 from .pipeline import Pipeline
-from .server import LOOPBACK, PORT, LiveServer, is_loopback, parse_address
+from .server import PORT, LiveServer
 from .sinks import open_file_sink
 from .sources import Options, open_source
 

@@ -12,18 +12,15 @@ from __future__ import annotations
 import abc
 import threading
 import time
-from typing import Callable, Iterator, Sequence
+from typing import Callable, Sequence
 
 from ..runtime.errors import InputError
-from ..runtime.preprocess import Frame
+from .capture import RECONNECT_SECONDS, STALL_SECONDS, Capture
 from .missing import PATIENCE, MissingWatch
 from .network import AUTO, Choice, Network, Result
 from .slot import Closed, Slot
-from .sources import Source, SourceLost
+from .sources import Source
 from .timing import Statistics
-
-STALL_SECONDS = 5.0
-RECONNECT_SECONDS = (1.0, 2.0, 4.0, 8.0)
 
 
 class Sink(abc.ABC):
@@ -81,21 +78,27 @@ class Pipeline:
         network.stream(stream, ())  # an unknown one is refused before anything starts
         self.source, self.network, self.sinks = source, network, list(sinks)
         self.stream, self.live = stream, live
+        self._lossless = not live and not source.camera
         self.statistics = Statistics()
         # A modality of no input is watched too: another artifact may want it.
         self.watch = MissingWatch(("rgb", "depth"), patience)
-        self.status = "starting"
         self._say, self._count, self._threads = say, count, threads
-        self._stall, self._retries = stall, tuple(retries)
+        self._capture = Capture(
+            source, self.statistics, say, live=live, stall=stall, retries=retries
+        )
         self._stop, self._done = threading.Event(), threading.Event()
         self._error: BaseException | None = None
         self._lock = threading.Lock()
         self._next: Network | None = None
         self._opening = False
-        self._captured_at = time.monotonic()
         self._frames = Slot()
         self._slots = [Slot() for _ in self.sinks]
         self._working: list[threading.Thread] = []
+
+    @property
+    def status(self) -> str:
+        """Of the source: see `Capture`."""
+        return self._capture.status
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -124,8 +127,7 @@ class Pipeline:
             InputError: as source, network or sinks say.
         """
         self.statistics.begin()
-        self._captured_at = time.monotonic()
-        self._start("capture", self._capture)
+        self._start("capture", self._take)
         self._start("network", self._infer)
         for sink, slot in zip(self.sinks, self._slots):  # noqa: B905 - Python 3.8
             self._start(sink.name, self._drain, sink, slot)
@@ -133,7 +135,9 @@ class Pipeline:
         try:
             while any(thread.is_alive() for thread in self._working):
                 self._done.wait(0.2)
-                self._look_for_stall()
+                # A waiting slot is the network's or a sink's slowness, not the source's.
+                if not self._frames.full:
+                    self._capture.look_for_stall()
                 if every and time.monotonic() - reported >= every:
                     reported = time.monotonic()
                     report()
@@ -151,6 +155,7 @@ class Pipeline:
     def stop(self) -> None:
         """Ends everything soon; what a sink is writing is finished."""
         self._stop.set()
+        self._capture.stop()
         for slot in (self._frames, *self._slots):
             slot.abort()
 
@@ -194,75 +199,15 @@ class Pipeline:
         self._working.append(thread)
         thread.start()
 
-    def _capture(self) -> None:
-        lossless = not self.live and not self.source.camera
-        for number, frame in enumerate(self._endless(), 1):
+    def _take(self) -> None:
+        for number, frame in enumerate(self._capture.frames(), 1):
             for news in self.watch.look(frame.images):
                 self._say(news)
-            self._frames.put((number, frame), wait=lossless)
+            self._frames.put((number, frame), wait=self._lossless)
             if number == self._count:
                 break
-        self.status = "ended"
+        self._capture.status = "ended"
         self._frames.end()
-
-    def _endless(self) -> Iterator[Frame]:
-        """The frames of the source; over again for a live recording, opened again for a camera."""
-        tries, rounds = 0, 0
-        while True:
-            try:
-                for frame in self._timed():
-                    tries = 0
-                    yield frame
-                lost = "the camera has ended"
-            except SourceLost as error:
-                lost = str(error)
-            if self._stop.is_set():
-                return
-            if self.source.camera:
-                wait = self._retries[min(tries, len(self._retries) - 1)]
-                tries += 1
-                self.status = "reconnecting"
-                self._say(f"{self.source.name}: {lost}; trying again in {wait:g} s")
-                self.statistics.count("reconnects")
-                if self._stop.wait(wait):
-                    return
-            elif not self.live:
-                return
-            else:
-                rounds += 1
-                if not self.statistics.counted("captured"):
-                    raise InputError(f"{self.source.name}: gave no frame")
-                if rounds == 1:
-                    self._say(f"{self.source.name}: has ended; playing it over again")
-
-    def _timed(self) -> Iterator[Frame]:
-        """One round of the source, its time counted; a live recording at its own rate."""
-        frames = self.source.start()
-        due = time.perf_counter()
-        try:
-            while not self._stop.is_set():
-                started = time.perf_counter()
-                try:
-                    frame = next(frames)
-                except StopIteration:
-                    return
-                now = time.perf_counter()
-                self.statistics.took("capture", now - started)
-                self.statistics.count("captured")
-                if self.status in ("stalled", "reconnecting"):
-                    quiet = time.monotonic() - self._captured_at
-                    self._say(f"{self.source.name}: frames again after {quiet:.0f} s")
-                self._captured_at = time.monotonic()
-                self.status = "running"
-                if self.live and not self.source.camera:
-                    due = max(due + 1 / self.source.rate, now - 1 / self.source.rate)
-                    if self._stop.wait(max(0.0, due - now)):
-                        return
-                yield frame
-        finally:
-            close = getattr(frames, "close", None)
-            if close is not None:
-                close()
 
     def _infer(self) -> None:
         try:
@@ -283,7 +228,7 @@ class Pipeline:
                 self.statistics.count("seen")
                 self.statistics.passed()
                 for sink, slot in zip(self.sinks, self._slots):  # noqa: B905 - Python 3.8
-                    slot.put(result, wait=sink.wait and not self.live and not self.source.camera)
+                    slot.put(result, wait=sink.wait and self._lossless)
         finally:
             for slot in self._slots:
                 slot.end()
@@ -300,11 +245,3 @@ class Pipeline:
             whole = True
         finally:
             sink.close(whole)
-
-    def _look_for_stall(self) -> None:
-        quiet = time.monotonic() - self._captured_at
-        if self.status in ("running", "starting") and quiet > self._stall:
-            # A waiting slot is the network's or a sink's slowness, not the source's.
-            if not self._frames.full:
-                self.status = "stalled"
-                self._say(f"{self.source.name}: no frame for {quiet:.0f} s")

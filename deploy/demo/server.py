@@ -13,54 +13,27 @@ where one is wanted, comes from another site, is too large, or is one too many.
 
 from __future__ import annotations
 
-import hmac
-import ipaddress
 import json
-import re
 import select
 import socket
 import socketserver
 import threading
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from ..runtime.errors import InputError
+from .access import Access
 from .live import Live
 from .page import Page
 from .view import LAYOUTS
 
-PORT, LOOPBACK = 8000, "127.0.0.1"
+PORT = 8000
 MOST_CONNECTIONS, MOST_VIEWERS = 32, 8
 MOST_BODY, MOST_PATH, MOST_HEADERS = 1024, 1024, 16384  # bytes
 PATIENCE = 10.0  # seconds until a silent or stuck client is dropped
-TOKEN = "[A-Za-z0-9_-]{16,128}"  # it stands in an address and in a cookie
-COOKIE = "cen_demo_token"
 _BOUNDARY = "frame"
-
-
-def parse_address(text: str) -> tuple[str, int]:
-    """Reads [HOST:]PORT; an IPv6 host stands in brackets.
-
-    Raises:
-        InputError: the port is none.
-    """
-    host, _, port = text.rpartition(":")
-    if not port.isdigit() or not 0 <= int(port) <= 65535:
-        raise InputError(f"--serve {text!r}: wanted [HOST:]PORT, such as 8000 or 0.0.0.0:8000")
-    return host.strip("[]") or LOOPBACK, int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a host."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class LiveServer(socketserver.ThreadingMixIn, HTTPServer):
@@ -94,16 +67,10 @@ class LiveServer(socketserver.ThreadingMixIn, HTTPServer):
         patience: float = PATIENCE,
     ):
         host, port = address
-        if token is None and not is_loopback(host):
-            raise InputError(f"--serve {host}:{port}: others than this machine need a token")
-        if token is not None and not re.fullmatch(TOKEN, token):
-            raise InputError(
-                "the token does not hold: wanted 16 to 128 letters, digits, - or _, such as "
-                "`openssl rand -hex 16` gives"
-            )
         if ":" in host:
             self.address_family = socket.AF_INET6
-        self.live, self.token, self.patience = live, token, patience
+        self.access = Access(host, port, token)
+        self.live, self.patience = live, patience
         self.page = Page()
         self.viewers = threading.BoundedSemaphore(most_viewers)
         self._connections = threading.BoundedSemaphore(most_connections)
@@ -113,8 +80,14 @@ class LiveServer(socketserver.ThreadingMixIn, HTTPServer):
             raise InputError(
                 f"--serve {host}:{port}: cannot listen there ({error}); choose another port"
             ) from error
-        own = socket.gethostname().lower()
-        self.names = {"localhost", own, own + ".local", host.lower()}
+        self.access.port = self.server_address[1]  # 0 has become a free one
+
+    def server_bind(self) -> None:
+        """As the standard library's, without asking a name server who we are: that may take long
+        on a board without a network.
+        """
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
     @property
     def url(self) -> str:
@@ -123,7 +96,9 @@ class LiveServer(socketserver.ThreadingMixIn, HTTPServer):
         shown = f"[{host}]" if ":" in str(host) else host
         if host in ("0.0.0.0", "::"):
             shown = socket.gethostname()
-        return f"http://{shown}:{port}/" + (f"?token={self.token}" if self.token else "")
+        return f"http://{shown}:{port}/" + (
+            f"?token={self.access.token}" if self.access.token else ""
+        )
 
     def start(self) -> None:
         """Serves in a thread of its own."""
@@ -257,51 +232,17 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, "the path is too long")
         elif sum(len(k) + len(v) for k, v in self.headers.items()) > MOST_HEADERS:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the headers are too long")
-        elif not self._known_host():
+        elif not self.server.access.knows_host(self.headers):
             self._refuse(HTTPStatus.MISDIRECTED_REQUEST, "unknown host name")
-        elif self.server.token is None:
+        elif self.server.access.token is None:
             return True
-        elif self._is_token(query.get("token", [""])[0]) and self.command == "GET":
+        elif self.command == "GET" and self.server.access.is_token(query.get("token", [""])[0]):
             return self._keep_token()
-        elif self._is_token(self._given_token()):
+        elif self.server.access.is_token(self.server.access.given_token(self.headers)):
             return True
         else:
             self._refuse(HTTPStatus.UNAUTHORIZED, "open the page with the address it was told with")
         return False
-
-    def _known_host(self) -> bool:
-        """Whether the Host header names this machine: a page of another site that rebinds its own
-        name to this address still sends its own name.
-        """
-        hosts = self.headers.get_all("Host", [])
-        if len(hosts) != 1:
-            return False
-        try:
-            parts = urlsplit("//" + hosts[0])
-            name, port = parts.hostname or "", parts.port
-        except ValueError:
-            return False
-        if parts.netloc != hosts[0] or port not in (None, self.server.server_address[1]):
-            return False
-        if is_loopback(name) or name in self.server.names:
-            return True
-        try:  # a plain address cannot be rebound
-            return ipaddress.ip_address(name) is not None
-        except ValueError:
-            return False
-
-    def _is_token(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode(), str(self.server.token).encode())
-
-    def _given_token(self) -> str:
-        scheme, _, given = self.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            return given.strip()
-        try:
-            cookie = SimpleCookie(self.headers.get("Cookie", "")).get(COOKIE)
-        except CookieError:
-            return ""
-        return cookie.value if cookie else ""
 
     def _keep_token(self) -> bool:
         """A browser that came with the token in the address keeps it as a cookie, and the address
@@ -310,8 +251,8 @@ class Handler(BaseHTTPRequestHandler):
         path, _ = self._split()
         if path != "/":
             return True
-        cookie = f"{COOKIE}={self.server.token}; Path=/; HttpOnly; SameSite=Strict"
-        self._head(HTTPStatus.SEE_OTHER, "text/plain", 0, {"Location": "/", "Set-Cookie": cookie})
+        more = {"Location": "/", "Set-Cookie": self.server.access.cookie()}
+        self._head(HTTPStatus.SEE_OTHER, "text/plain", 0, more)
         return False
 
     def _stream(self, layout: str) -> None:

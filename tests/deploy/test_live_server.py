@@ -11,16 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deploy.demo.access import COOKIE, is_loopback, parse_address
 from deploy.demo.live import Live
 from deploy.demo.network import Choice, Network, choices
 from deploy.demo.pipeline import Pipeline
-from deploy.demo.server import (
-    COOKIE,
-    MOST_BODY,
-    LiveServer,
-    is_loopback,
-    parse_address,
-)
+from deploy.demo.server import MOST_BODY, LiveServer
 from deploy.demo.sources import Source
 from deploy.demo.view import Panels, jpeg, shares
 from deploy.runtime.errors import InputError
