@@ -14,6 +14,8 @@ import numpy as np
 
 from cen_keras.errors import InputError
 
+from .export.pipeline import float_artifact
+from .layer_errors import LayerError, layer_errors
 from .run_folder import RunFolder, open_run
 from .runtime.files import PathLike
 from .runtime.postprocess import class_map, interpolation_matrix
@@ -21,6 +23,7 @@ from .runtime.preprocess import Frame, Preprocessor
 from .runtime.runner import Runner, open_runner
 from .runtime.scores import Confusion
 from .schemes import scheme
+from .targets import TARGETS
 
 # Views that go through the Keras model at once; the artifact takes one at a time.
 _BATCH = 8
@@ -162,6 +165,35 @@ def verify_frozen(
     result = _compare(run, names, reference, candidate, count, split)
     worst = max(output["relative_error"] for output in result["outputs"].values())
     return {"frozen": str(run.path), "relative_error": worst, **_judged(result, max_drop)}
+
+
+def verify_layers(
+    artifact: PathLike, run: RunFolder | None = None, *, count: int = 1, split: str = "val"
+) -> list[LayerError]:
+    """Compares every layer of a .tflite artifact with the float export of its run.
+
+    Args:
+        artifact: the `.tflite` file.
+        run: the run folder; None = the one that the manifest names.
+        count: number of held-out views.
+        split: of the data set.
+
+    Raises:
+        InputError: the artifact, its manifest or the run does not hold, or the engine keeps its
+            intermediate results to itself, as ONNX Runtime does.
+    """
+    runner = open_runner(artifact)
+    manifest = runner.manifest
+    if manifest.target != "tflite":
+        raise InputError(f"{artifact}: layers can be looked into for .tflite files only")
+    run = run or _run_of(runner)
+    reference, _ = float_artifact(
+        run, run.model(), TARGETS["tflite"], ",".join(runner.outputs), manifest.image_shape
+    )
+    views = run.views(split)
+    prepare = Preprocessor(runner.inputs, as_float=True)
+    feeds = [prepare(Frame(f"{split} view {i}", views[i])) for i in range(min(count, len(views)))]
+    return layer_errors(Path(artifact).read_bytes(), reference, feeds)
 
 
 Predictor = Callable[[list[Frame]], list[dict[str, np.ndarray]]]

@@ -35,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="mIoU points that may be lost (default: 1.0 for int8, 0.05 for float)",
     )
     parser.add_argument("--threads", type=positive, metavar="N", help="of the engine")
+    parser.add_argument(
+        "--layers",
+        type=positive,
+        metavar="N",
+        help="also compare every layer of a .tflite file with its float counterpart, on N views",
+    )
     add_engine(parser)
 
 
@@ -70,11 +76,28 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             engine=arguments.engine,
         )
         kept = path.with_suffix(".verify.json")
+        if arguments.layers:
+            result["layers"] = _layers(path, folder, arguments, output)
     with atomic_path(kept) as temporary:
         temporary.write_text(json.dumps(plain(result), indent=2) + "\n", encoding="utf-8")
     _show(result, output)
     output.result(result)
     return GOOD if result["passed"] else CHECK_FAILED
+
+
+def _layers(path: Path, folder, arguments: argparse.Namespace, output: Output) -> list[dict]:
+    """Compares layer by layer and prints the table."""
+    from ..verify import verify_layers
+
+    errors = verify_layers(path, folder, count=arguments.layers, split=arguments.split)
+    if not errors:
+        output.say("no layer of this file has a counterpart in the float export by its name")
+    output.say(f"layers in the order in which they run, worst of {arguments.layers} views:")
+    output.table(
+        ["layer", "operator", "SQNR dB"],
+        [[error.name, error.kind, f"{error.sqnr_db:.1f}"] for error in errors],
+    )
+    return [error.to_json() for error in errors]
 
 
 def _show(result: dict, output: Output) -> None:

@@ -1,0 +1,109 @@
+"""The error of every layer of a .tflite file against its float counterpart.
+
+Both files come out of one converter, so a layer's result has one name in both. The errors of a layer
+hold those of all before it; what a layer costs by itself is told by `deploy sensitivity`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .export.tflite_graph import layer_name, read_operators
+from .runtime.litert_runner import SIGNATURE
+from .runtime.postprocess import dequantize
+from .runtime.tensors import Quantization, TensorSpec
+
+
+@dataclass(frozen=True)
+class LayerError:
+    """One layer.
+
+    Attributes:
+        name: of the layer of the frozen graph.
+        kind: of its operator.
+        noise: noise power over signal power of its result, worst of the samples.
+    """
+
+    name: str
+    kind: str
+    noise: float
+
+    def to_json(self) -> dict:
+        """The fields, and the noise in decibels below the signal."""
+        return {"name": self.name, "kind": self.kind, "noise": self.noise, "sqnr_db": self.sqnr_db}
+
+    @property
+    def sqnr_db(self) -> float:
+        """Decibels that the noise lies below the signal."""
+        return float(-10 * np.log10(max(self.noise, 1e-30)))
+
+
+def layer_errors(
+    content: bytes, reference: bytes, feeds: list[dict[str, np.ndarray]]
+) -> list[LayerError]:
+    """Compares two .tflite files operator by operator, in the order in which they run.
+
+    Args:
+        content: the file in question.
+        reference: the float file that it was made of.
+        feeds: float32 (1, h, w, c) by input name, normalised; one dict for each sample.
+
+    Returns:
+        An entry for each operator of `content` whose result has a counterpart; none where the files
+        share no names.
+    """
+    worst: dict[str, float] = {}
+    for feed in feeds:
+        wanted, found = _results(reference, feed), _results(content, feed)
+        for name in wanted.keys() & found.keys():
+            power = float((wanted[name] ** 2).sum())
+            noise = float(((found[name] - wanted[name]) ** 2).sum()) / max(power, 1e-30)
+            worst[name] = max(worst.get(name, 0.0), noise)
+    return [
+        LayerError(layer_name(operator), operator.kind, worst[operator.name])
+        for operator in read_operators(content)
+        if operator.name in worst
+    ]
+
+
+def _results(content: bytes, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What every operator computes, as float32 by the name of its result.
+
+    LiteRT's plain kernels run, since XNNPACK keeps its intermediate results to itself.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    interpreter = Interpreter(
+        model_content=content,
+        experimental_preserve_all_tensors=True,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    interpreter.allocate_tensors()
+    signature = interpreter.get_signature_runner(SIGNATURE)
+    inputs = signature.get_input_details()
+    signature(**{name: _coded(feed[name], details) for name, details in inputs.items()})
+    tensors = {details["index"]: details for details in interpreter.get_tensor_details()}
+    found = {}
+    for operator in read_operators(content):
+        index = operator.outputs[0]
+        details = tensors[index]
+        if details["dtype"] in (np.float32, np.int8, np.int16):
+            found[operator.name] = _real(interpreter.get_tensor(index), details)
+    return found
+
+
+def _coded(array: np.ndarray, details: dict) -> np.ndarray:
+    scale, zero_point = details["quantization"]
+    if not scale:
+        return array
+    limits = np.iinfo(details["dtype"])
+    return np.clip(np.rint(array / scale) + zero_point, limits.min, limits.max).astype(
+        details["dtype"]
+    )
+
+
+def _real(codes: np.ndarray, details: dict) -> np.ndarray:
+    scale, zero_point = details["quantization"]
+    quantization = Quantization(scale, zero_point) if scale else None
+    spec = TensorSpec("", (), "NHWC", str(codes.dtype), "logits", quantization)
+    return dequantize(codes, spec).astype(np.float64)
