@@ -33,6 +33,12 @@ _USERS = {
     errno.ENAMETOOLONG: "the name is too long",
 }
 
+# What only a host has: a board that was given this folder alone lacks it, and some commands with it.
+_HOSTS = {
+    "cen_keras", "tensorflow", "keras", "tf_keras", "tf2onnx", "onnx", "litert_quantizer", "cv2",
+    "jinja2", "matplotlib", "rich", "scipy", "h5py",
+}  # fmt: skip
+
 
 class Output:
     """Where a command's words and its result go.
@@ -111,6 +117,14 @@ def guarded(command: Callable[[], int]) -> int:
         # it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return GOOD
+    except ModuleNotFoundError as error:
+        name = (error.name or "").split(".")[0]
+        if name not in _HOSTS:
+            raise
+        return _refuse(
+            f"this command needs {name}, which is not installed: pip install "
+            "'cen-keras[train,export]' on a host. A board runs engine, bench and demo"
+        )
     except OSError as error:
         if error.errno not in _USERS:
             raise

@@ -64,6 +64,42 @@ def test_python_3_8_reads_it(path):
     assert postponed or not annotated
 
 
+# Names of the standard library that 3.8 has not.
+YOUNGER = {
+    "removeprefix", "removesuffix", "is_relative_to", "with_stem", "hardlink_to", "bit_count",
+    "pairwise", "lcm", "to_thread", "cache",
+}  # fmt: skip
+
+
+def annotations(tree):
+    """Every node that is part of an annotation, which nobody evaluates."""
+    for node in ast.walk(tree):
+        for field in ("annotation", "returns"):
+            if getattr(node, field, None) is not None:
+                yield from ast.walk(getattr(node, field))
+
+
+@pytest.mark.parametrize("path", RUNTIME + DEMO, ids=lambda p: f"{p.parent.name}/{p.name}")
+def test_python_3_8_runs_it(path):
+    """What parses under 3.8 and fails there when it runs: younger names, `zip(strict=)`, and
+    `list[int]` or `X | None` outside annotations.
+    """
+    tree = parsed(path)
+    skipped = set(map(id, annotations(tree)))
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Attribute):
+            assert node.attr not in YOUNGER, node.attr
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "zip":
+            assert not node.keywords, "zip(strict=)"
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
+            assert node.value.id not in {"list", "dict", "tuple", "set", "frozenset", "type"}
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+            sides = (node.left, node.right)
+            assert not any(isinstance(s, ast.Constant) and s.value is None for s in sides)
+
+
 @pytest.mark.parametrize("path", RUNTIME, ids=lambda p: p.name)
 def test_the_runtime_imports_numpy_pillow_and_its_engine(path):
     allowed = STANDARD | LIBRARIES | ENGINES.get(path.name, set())
@@ -92,7 +128,7 @@ import sys
 class Refuse:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in {blocked}:
-            raise ImportError("blocked: " + name)
+            raise ModuleNotFoundError("blocked: " + name, name=name)
 sys.meta_path.insert(0, Refuse())
 sys.argv = ["deploy"] + sys.argv[1:]
 """
@@ -130,6 +166,15 @@ def test_help_needs_nothing(command):
     ran = on_a_board(code, *([command] if command else []), "--help")
     assert ran.returncode == 0, ran.stderr
     assert "usage: python -m deploy" in ran.stdout
+
+
+@pytest.mark.parametrize("command", ["export", "verify", "qat", "report", "sensitivity"])
+def test_commands_of_a_host_say_so(command, artifacts):
+    code = "from deploy.__main__ import main; sys.exit(main())"
+    ran = on_a_board(code, command, str(artifacts["int8"]))
+    assert ran.returncode == 2, ran.stderr
+    assert "on a host. A board runs engine, bench and demo" in ran.stderr
+    assert ran.stderr.count("\n") == 1
 
 
 def test_demo_and_bench_run_there(artifacts, tmp_path):
