@@ -54,6 +54,27 @@ def test_equals_the_trained_model_with_an_imagenet_stem(backbone):
     assert relative_error(model(x), freeze(model, image_shape=(64, 64))(x)) < 1e-5  # as above
 
 
+@pytest.mark.parametrize("size", [(32, 32), (96, 32)])
+def test_any_multiple_of_the_stride(size):
+    model = trained_looking(Segmenter(backbone="narrow", **SMALL))
+    x = images(model, size)
+    assert relative_error(model(x), freeze(model, image_shape=size)(x)) < 1e-5  # as above
+
+
+def test_a_model_of_mixed_precision_is_frozen_in_float32(tmp_path):
+    """A run folder's model is loaded under the policy in force, which deploy leaves at float32."""
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = trained_looking(Segmenter(backbone="narrow", **SMALL))
+        model.save(tmp_path / "mixed.keras")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    loaded = keras.models.load_model(tmp_path / "mixed.keras", compile=False)
+    assert {layer.compute_dtype for layer in loaded.layers} == {"float32"}
+    x = images(loaded, (32, 32))
+    assert relative_error(loaded(x), freeze(loaded, image_shape=(32, 32))(x)) < 1e-5  # as above
+
+
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6), share=st.floats(0, 1), scope=st.sampled_from(["subpart", "all"]))
 def test_any_mask_is_frozen_right(seed, share, scope):
