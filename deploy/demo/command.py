@@ -21,6 +21,8 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+import signal
+import threading
 from pathlib import Path
 
 from ..runtime.console import GOOD, Output
@@ -97,6 +99,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Runs until the source ends or somebody interrupts, and tells how fast it was."""
     _check(arguments)
+    if threading.current_thread() is threading.main_thread():
+        # What stops services and containers ends as Ctrl-C does: with whole files.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     network = Network(Choice(Path(arguments.artifact), arguments.engine), arguments.threads)
     options = Options(arguments.depth_scale, arguments.count, arguments.size, arguments.rate)
     source = open_source(arguments.source, network.manifest, options)

@@ -385,8 +385,10 @@ def test_options_that_make_no_sense(more, message, artifacts, capsys):
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("out", ["pictures", "seen.avi"])
-def test_ctrl_c_leaves_whole_files(out, artifacts, tmp_path):
+@pytest.mark.parametrize(
+    ("out", "how"), [("pictures", signal.SIGINT), ("seen.avi", signal.SIGTERM)]
+)
+def test_an_end_from_outside_leaves_whole_files(out, how, artifacts, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
     rng = np.random.default_rng(0)
@@ -400,7 +402,13 @@ def test_ctrl_c_leaves_whole_files(out, artifacts, tmp_path):
     command += ["--source", f"frames:{folder}", "--out", str(target)]
     root = Path(deploy.__file__).parent.parent
     process = subprocess.Popen(
-        command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Where the tests run in the background, SIGINT is ignored, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     try:
         end = time.monotonic() + 60
@@ -411,7 +419,7 @@ def test_ctrl_c_leaves_whole_files(out, artifacts, tmp_path):
             if len(partial) > 3 or any(p.suffix == ".avi" and p.stat().st_size for p in partial):
                 break
             time.sleep(0.01)
-        os.kill(process.pid, signal.SIGINT)
+        os.kill(process.pid, how)
         told, errors = process.communicate(timeout=60)
     finally:
         process.kill()
