@@ -22,6 +22,7 @@ from cen_keras.errors import InputError
 from ..export.tflite_graph import Operator, layer_name, read_operators, read_tensors
 from ..runtime.litert_runner import SIGNATURE
 from .bare_relu import multiply_bare_relus
+from .tflite_file import pack, unpack
 
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
 Samples = Mapping[str, np.ndarray]
@@ -239,7 +240,7 @@ class Static:
             )
         _leave(quantizer, self._library, float_operators)
         with _quiet():
-            return bytes(quantizer.quantize(self._statistics).quantized_model)
+            return _outputs_of_signature(quantizer.quantize(self._statistics).quantized_model)
 
 
 def feeds_of(samples: Samples) -> list[dict[str, np.ndarray]]:
@@ -256,6 +257,23 @@ def _leave(quantizer, library, operators: Sequence[Operator]) -> None:
             library.qtyping.TFLOperationName.ALL_SUPPORTED,
             algorithm_key="no_quantize",
         )
+
+
+def _outputs_of_signature(content: bytes) -> bytes:
+    """Makes the graph's outputs those of its signature.
+
+    Where a float output is read by an operator in 8 bits as well (logits that are averaged), the
+    library lists its codes as the graph's output, and the engine never computes what the signature
+    names.
+    """
+    model = unpack(content)
+    changed = False
+    for signature in model.signatureDefs:
+        graph = model.subgraphs[signature.subgraphIndex]
+        named = {entry.tensorIndex for entry in signature.outputs}
+        if named != set(graph.outputs):
+            graph.outputs, changed = np.array(sorted(named), np.int32), True
+    return pack(model) if changed else bytes(content)
 
 
 class _Library:

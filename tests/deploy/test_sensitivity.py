@@ -53,6 +53,32 @@ def test_the_layer_that_8_bits_hurt_comes_first(broken):
     assert found.to_json()["sqnr_db"] == pytest.approx(-10 * np.log10(found.noise))
 
 
+@pytest.mark.slow
+def test_float_logits_that_are_averaged_in_8_bits_are_still_an_output():
+    import keras
+
+    from deploy.export.to_tflite import write
+    from deploy.quantize.litert import Static, feeds_of, find_layers
+
+    keras.utils.set_random_seed(0)
+    x = keras.Input((8, 8, 3), name="rgb")
+    y = keras.layers.Conv2D(8, 3, activation="relu", name="body")(x)
+    logits = keras.layers.Conv2D(4, 1, name="head")(y)
+    mean = keras.layers.Rescaling(0.5, name="half")(logits)
+    content = write(keras.Model({"rgb": x}, {"rgb": logits, "ensemble": mean}), (8, 8))
+    samples = {"rgb": np.random.default_rng(0).normal(size=(4, 8, 8, 3)).astype("float32")}
+    static = Static(content, samples)
+    feeds = feeds_of(samples)
+    wanted = sensitivity._run(content, feeds)
+    body_and_head = find_layers(content, ["body", "output_rgb"])
+    found = sensitivity._run(static.quantise(body_and_head, integer_io=False), feeds)
+    # All that leads to these logits is float32: sums of 27 terms in another order.
+    np.testing.assert_allclose(found["rgb"], wanted["rgb"], rtol=0, atol=27 * 6e-8 * 10)
+    # The average comes in codes: half a step of the logits and half a step of its own.
+    step = np.ptp(wanted["rgb"]) / 255
+    np.testing.assert_allclose(found["ensemble"], wanted["ensemble"], rtol=0, atol=step)
+
+
 def test_auto_doubles_until_the_budget_is_met(run_path, monkeypatch):
     """The drop falls with each layer; the choice is the fewest of 1, 2, 4 ... that do."""
     names = [f"layer{i}" for i in range(16)]
