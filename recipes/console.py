@@ -88,6 +88,12 @@ def print_scores(console, result: dict[str, Any], classes: bool = False) -> None
     """Prints the table of scores that `recipes.evaluate` and the end of a training show."""
     from rich.table import Table
 
+    if result.get("task") == "translation":
+        from recipes.translation_run import print_scores as print_errors
+
+        print_errors(console, result)
+        return
+
     table = Table(title=f"{result['recipe']}: {result['images']} images of {result['split']}")
     for column in ("stream", "mIoU %", "mean accuracy %", "pixel accuracy %"):
         table.add_column(column, justify="left" if column == "stream" else "right")

@@ -13,6 +13,7 @@ from typing import Any
 from cen_keras.errors import InputError
 from recipes import console as consoles
 from recipes.recipe import Recipe
+from recipes.translation import is_translation
 
 
 def read_json(path: Path) -> Any:
@@ -159,7 +160,17 @@ def evaluate_run(
     """
     from recipes.building import open_loader
 
-    recipe = Recipe.from_json(read_json(run / "recipe.json"), str(run / "recipe.json"))
+    told = read_json(run / "recipe.json")
+    if is_translation(told):
+        if flip or without or tuple(scales) != (1.0,):
+            raise InputError(
+                f"{run} is a translation, which is scored as it is; leave out --scales, --flip and "
+                "--without."
+            )
+        from recipes import translation_run
+
+        return translation_run.evaluate_run(run, split)
+    recipe = Recipe.from_json(told, str(run / "recipe.json"))
     split = split or recipe.evaluation.split
     model = load_best(run)
     unknown = [name for name in without if name not in model.modalities]

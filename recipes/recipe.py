@@ -23,6 +23,8 @@ TOOLS = (
     "recipe",
     "settings",
     "train",
+    "translation",
+    "translation_run",
 )
 """Modules of this package that are no recipes."""
 

@@ -93,10 +93,16 @@ def _more_keys(key: str, known: list[str]) -> list[str]:
     if section == "data":
         return path  # The data set checks its own options.
     if section == "model":
-        from cen_keras.models import Segmenter
+        from cen_keras.models import Segmenter, Translator
 
-        arguments = inspect.signature(Segmenter.__init__).parameters
+        # A target has only the model of a translation.
+        kind = Translator if "target" in known else Segmenter
+        arguments = inspect.signature(kind.__init__).parameters
         return [name for name in arguments if name not in ("self", "kwargs", "num_classes", *known)]
+    if section == "augmentation" and "resize" in known:
+        from cen_keras.data.image_domains import ImageAugmentation
+
+        return [f for f in inspect.signature(ImageAugmentation).parameters if f not in known]
     if section == "augmentation":
         from recipes.building import augmentation_of
 

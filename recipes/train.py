@@ -43,6 +43,7 @@ from recipes.building import (
 from recipes.evaluate import evaluate_run, read_json
 from recipes.recipe import Recipe, all_recipes, differences, recipe_of
 from recipes.settings import apply_settings
+from recipes.translation import is_translation
 
 
 def check_run_folder(run: Path, recipe: Recipe) -> None:
@@ -58,7 +59,7 @@ def check_run_folder(run: Path, recipe: Recipe) -> None:
             )
         return
     # Through a Recipe, so that what an older version did not write has its default.
-    started = Recipe.from_json(read_json(run / "recipe.json"), str(run / "recipe.json"))
+    started = type(recipe).from_json(read_json(run / "recipe.json"), str(run / "recipe.json"))
     found = differences(started.to_json(), recipe.to_json())
     if found:
         raise InputError(
@@ -110,6 +111,10 @@ def train(recipe: Recipe, run: Path, console: Any, distribution: Any = None) -> 
         InputError: the recipe, the data or the folder do not fit.
         NonFiniteError: the loss or a weight became NaN or infinite.
     """
+    if is_translation(recipe):
+        from recipes import translation_run
+
+        return translation_run.train(recipe, run, console, distribution)
     check_run_folder(run, recipe)
     prepare_backend(recipe)
     import keras

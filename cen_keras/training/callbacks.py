@@ -52,6 +52,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
         steps: steps per epoch, to tell the step of the whole run.
     """
 
+    way_out = "a lower optimizer.learning_rate, or with optimizer.global_clipnorm"
+
     def __init__(self, run: Path, steps: int):
         super().__init__()
         self.run = Path(run)
@@ -64,7 +66,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
         raise NonFiniteError(
             f"{what} in epoch {self.epoch + 1} at step {step + 1} of it (step "
             f"{self.epoch * self.steps + step + 1} of the run). {kept}. Start again in another run "
-            "folder with a lower optimizer.learning_rate, or with optimizer.global_clipnorm."
+            f"folder with {self.way_out}."
         )
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -1,0 +1,341 @@
+"""Trains and scores a TranslationRecipe; `recipes.train` and `recipes.evaluate` come here with one.
+
+FOLDER/recipe.json, data.json, log.csv, exchange.csv, last.npz, best.keras, scores.json
+    as of every run; best.keras holds generator and discriminator
+FOLDER/pictures/epoch_0001.png
+    the same validation views: inputs, each stream, ensemble, target
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from cen_keras.errors import InputError
+from cen_keras.files import write_json
+from recipes.building import check_arguments, prepare_backend
+from recipes.progress import TrainingProgress
+from recipes.translation import TranslationRecipe
+
+ERRORS = ("mae", "rmse")
+DISTANCES = ("fid", "kid")
+
+
+def domains_of(recipe: TranslationRecipe) -> tuple[tuple[str, ...], str]:
+    """Returns the modalities and the target of a recipe.
+
+    Raises:
+        InputError: the recipe's model names none.
+    """
+    missing = [key for key in ("modalities", "target") if key not in recipe.model]
+    if missing:
+        raise InputError(f"model.{missing[0]} is missing; a translation names its domains.")
+    return tuple(recipe.model["modalities"]), recipe.model["target"]
+
+
+def open_loader(recipe: TranslationRecipe, split: str, training: bool):
+    """Opens a split of the recipe's data and returns its loader.
+
+    Raises:
+        InputError: the data are not there or do not fit.
+    """
+    from cen_keras.data.image_domains import ImageAugmentation, image_normalization, open_domains
+    from cen_keras.data.loader import Loader
+
+    modalities, target = domains_of(recipe)
+    augment = None
+    if training and recipe.augmentation is not None:
+        told = check_arguments(ImageAugmentation, recipe.augmentation, "augmentation")
+        augment = ImageAugmentation(**told)
+    size = None if training and augment is not None else recipe.image_size
+    views = open_domains(recipe.data, split, (*modalities, target), size)
+    return Loader(
+        views,
+        recipe.batch if training else recipe.evaluation.batch,
+        modalities=modalities,
+        normalization=image_normalization(modalities),
+        augment=augment,
+        shuffle=training,
+        seed=recipe.seed,
+        workers=recipe.workers,
+        drop_last=training,
+        epoch_steps=recipe.epoch_steps if training else None,
+        bad_frames=recipe.bad_frames,
+        target=target,
+    )
+
+
+def build_model(recipe: TranslationRecipe):
+    """Builds the recipe's Translator.
+
+    Raises:
+        InputError: an argument that the Translator does not have, or does not take.
+    """
+    from cen_keras.data.image_domains import CHANNELS, parts_of
+    from cen_keras.models import Translator
+
+    modalities, _ = domains_of(recipe)
+    channels = {CHANNELS * len(parts_of(name)) for name in modalities}
+    if len(channels) > 1:
+        raise InputError(
+            f"model.modalities {list(modalities)} have different numbers of channels; the filters "
+            "are shared, so join as many domains in each."
+        )
+    arguments = check_arguments(Translator.__init__, recipe.model, "model")
+    return Translator(**{"input_channels": channels.pop(), **arguments})
+
+
+def compile_model(model, recipe: TranslationRecipe, steps_per_epoch: int) -> None:
+    """Compiles a Translator with the recipe's two optimisers."""
+    import keras
+
+    spec = recipe.optimizer
+
+    def adam(rate):
+        if spec.schedule == "cosine":
+            rate = keras.optimizers.schedules.CosineDecay(rate, recipe.epochs * steps_per_epoch)
+        return keras.optimizers.Adam(rate, spec.beta_1, spec.beta_2, epsilon=1e-8)
+
+    model.compile(
+        adam(spec.learning_rate),
+        adam(spec.discriminator_learning_rate),
+        adversarial_weight=recipe.adversarial_weight,
+        reconstruction_weight=recipe.reconstruction_weight,
+        jit_compile=recipe.jit,
+    )
+
+
+def extractor_of(recipe: TranslationRecipe):
+    """Returns the extractor of FID's features, or None.
+
+    Raises:
+        InputError: its weights are missing or do not fit.
+    """
+    if recipe.evaluation.inception is None:
+        return None
+    from cen_keras.metrics.features import inception_extractor
+
+    return inception_extractor(recipe.evaluation.inception)
+
+
+def data_json(recipe: TranslationRecipe, loader) -> dict[str, Any]:
+    """Returns a run folder's `data.json`: all that evaluation and deployment need of the data."""
+    from cen_keras.data.image_domains import CHANNELS, parts_of
+
+    modalities, target = domains_of(recipe)
+    height, width = loader.views[0][target].shape[:2]
+    # What an 8-bit picture of a domain goes through: x / 127.5 - 1.
+    pictures = {
+        name: {
+            "scale": 1 / 127.5,
+            "mean": [1.0] * CHANNELS * len(parts_of(name)),
+            "std": [1.0] * CHANNELS * len(parts_of(name)),
+        }
+        for name in modalities
+    }
+    return {
+        "task": "translation",
+        "dataset": recipe.to_json()["data"],
+        "modalities": list(modalities),
+        "target": target,
+        "normalization": pictures,
+        "image_shape": [int(height), int(width)],
+    }
+
+
+def columns_of(streams: list[str], scores: tuple[str, ...]) -> list[str]:
+    """Returns the columns of log.csv after the epoch."""
+    from cen_keras.models.adversarial import LOSSES
+
+    errors = [f"val_{stream}_{name}" for stream in streams for name in scores]
+    tail = ["exchanged", "layers_exchanging", "seconds"]
+    return [*LOSSES, "learning_rate", *(f"{s}_mae" for s in streams), *errors, *tail]
+
+
+class TranslationProgress(TrainingProgress):
+    """Shows losses while an epoch runs, errors and exchange rate when it ends."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Prints the epoch's line."""
+        self.close()
+        self.exchanged = logs.get("exchanged")
+        errors = " ".join(
+            f"{name} {logs[f'val_{name}_mae']:.4f}"
+            for name in self.streams
+            if f"val_{name}_mae" in logs
+        )
+        parts = [
+            f"epoch {epoch + 1}/{self.epochs}",
+            f"loss {logs['loss']:.3f}",
+            f"discriminator {logs['discriminator_loss']:.3f}",
+            f"MAE {errors}" if errors else "",
+            f"exchanged {100 * (self.exchanged or 0):.1f} % in "
+            f"{logs.get('layers_exchanging', 0)} layers",
+            f"{logs.get('seconds', 0):.0f} s",
+        ]
+        self.console.print("  ".join(part for part in parts if part), soft_wrap=True)
+
+
+def train(
+    recipe: TranslationRecipe, run: Path, console: Any, distribution: Any = None
+) -> dict[str, Any]:
+    """Trains a recipe in a run folder, from its beginning or from where it stands.
+
+    Args:
+        recipe: what to train.
+        run: the folder; it is made.
+        console: a rich console for the progress.
+        distribution: of `cen_keras.training.distribution`; None for one device.
+
+    Returns:
+        The scores of `evaluate_run`, with `best_epoch` and `seconds` of this call's training.
+
+    Raises:
+        InputError: the recipe, the data or the folder do not fit.
+        NonFiniteError: a loss or a weight became NaN or infinite.
+    """
+    from recipes.train import check_run_folder, fit
+
+    check_run_folder(run, recipe)
+    prepare_backend(recipe)
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        # It stumbles over a leaky ReLU behind a convolution, and says so on the terminal.
+        tf.config.optimizer.set_experimental_options({"remapping": False})
+
+    from cen_keras.data.loader import EpochCallback
+    from cen_keras.training import callbacks as running
+    from cen_keras.training import translation_callbacks as translating
+    from cen_keras.training.distribution import OneDevice
+
+    distribution = distribution or OneDevice()
+    distribution.check(recipe.batch, recipe.policy)
+    loader = open_loader(recipe, "train", training=True)
+    validation = open_loader(recipe, recipe.evaluation.split, training=False)
+    steps = len(loader)
+    extractor = extractor_of(recipe)
+    with distribution.scope():
+        model = build_model(recipe)
+        compile_model(model, recipe, steps)
+        checkpoint = running.RunCheckpoint(run, monitor=translating.SCORE)
+        done = checkpoint.resume(model)
+    write_json(run / "recipe.json", recipe.to_json())
+    write_json(run / "data.json", data_json(recipe, validation))
+    for views in (loader.views, validation.views):
+        views.prepare()
+    streams = [*model.modalities, "ensemble"]
+    console.print(
+        f"{recipe.name} on {keras.backend.backend()}: {model.generator.count_params():,} parameters "
+        f"of the generator, {model.discriminator.count_params():,} of the discriminator, "
+        f"{len(loader.views)} views, {recipe.epochs} epochs of {steps} steps, in {run}"
+        + (f"; going on after epoch {done}" if done else ""),
+        soft_wrap=True,
+    )
+    logs = running.RunLogs(run, columns_of(streams, ERRORS + (DISTANCES if extractor else ())))
+    logs.initial_epoch = done
+    progress = TranslationProgress(console, streams, recipe.epochs, steps)
+    evaluation = recipe.evaluation
+    started = time.perf_counter()
+    try:
+        if done < recipe.epochs:
+            loader.set_epoch(done)
+            fit(
+                model,
+                loader,
+                epochs=recipe.epochs,
+                initial_epoch=done,
+                callbacks=[
+                    EpochCallback(loader),
+                    translating.StopOnNonFiniteLosses(run, steps),
+                    translating.EvaluateTranslation(
+                        validation, evaluation.every, extractor, evaluation.official_protocol
+                    ),
+                    translating.SamplePictures(
+                        run, validation, evaluation.pictures, evaluation.every
+                    ),
+                    logs,
+                    checkpoint,
+                    progress,
+                ],
+            )
+    finally:
+        progress.close()
+        loader.close()
+        validation.close()
+    seconds = time.perf_counter() - started
+    result = {**evaluate_run(run), "best_epoch": checkpoint.best["epoch"], "seconds": seconds}
+    result["skipped_frames"] = dict(sorted({**result["skipped_frames"], **loader.skipped}.items()))
+    write_json(run / "scores.json", result)
+    return result
+
+
+def evaluate_run(run: Path, split: str | None = None) -> dict[str, Any]:
+    """Scores the best model of a run folder.
+
+    Returns:
+        `run`, `recipe`, `task`, `split`, `images`, `modalities`, `target`; `streams`: output ->
+        `mae`, `rmse` on the scale -1..1 and, with InceptionV3's weights, `fid` and `kid`;
+        `exchange`: see `exchange_rate`; `skipped_frames`.
+
+    Raises:
+        InputError: the folder or the data are not what they should be.
+    """
+    from recipes.evaluate import load_best, read_json
+
+    source = run / "recipe.json"
+    recipe = TranslationRecipe.from_json(read_json(source), str(source))
+    modalities, target = domains_of(recipe)
+    model = load_best(run)
+
+    from cen_keras.metrics.exchange_rate import exchange_rate
+    from cen_keras.metrics.translation import evaluate_translation
+
+    split = split or recipe.evaluation.split
+    loader = open_loader(recipe, split, training=False)
+    try:
+        streams = evaluate_translation(
+            model,
+            loader,
+            extractor_of(recipe),
+            official_protocol=recipe.evaluation.official_protocol,
+        )
+    finally:
+        loader.close()
+    return {
+        "run": str(run),
+        "recipe": recipe.name,
+        "task": recipe.task,
+        "split": split,
+        "images": len(loader.views),
+        "modalities": list(modalities),
+        "target": target,
+        "streams": streams,
+        "exchange": exchange_rate(model),
+        "skipped_frames": dict(sorted(loader.skipped.items())),
+    }
+
+
+def print_scores(console, result: dict[str, Any]) -> None:
+    """Prints the table of errors that `recipes.evaluate` and the end of a training show."""
+    from rich.table import Table
+
+    from recipes.console import percent
+
+    names = [n for n in (*ERRORS, *DISTANCES) if n in next(iter(result["streams"].values()))]
+    table = Table(
+        title=f"{result['recipe']}: {', '.join(result['modalities'])} to {result['target']}, "
+        f"{result['images']} images of {result['split']}"
+    )
+    for column in ("output", *names):
+        table.add_column(column, justify="left" if column == "output" else "right")
+    for output, scores in result["streams"].items():
+        table.add_row(output, *(f"{scores[name]:.4g}" for name in names))
+    console.print(table)
+    exchange = result["exchange"]
+    if exchange["layers"]:
+        console.print(
+            f"exchanged: {percent(exchange['share_of_penalised'])} % of the penalised channels, in "
+            f"{exchange['layers_exchanging']} of {len(exchange['layers'])} layers"
+        )

@@ -1,0 +1,215 @@
+"""Recipes of translation: built, trained, stopped and gone on with, scored, and their bad input."""
+
+import csv
+import json
+import re
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+from cen_keras.errors import InputError
+from recipes import evaluate, train, translation_run
+from recipes.recipe import all_recipes, recipe_of
+from recipes.settings import apply_settings
+from recipes.translation import TranslationRecipe
+
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("a Translator is trained on TensorFlow", allow_module_level=True)
+
+TINY = {
+    "data.size": "32,32",
+    "data.train": 6,
+    "data.val": 3,
+    "data.cache": "null",
+    "model.base_filters": 2,
+    "model.discriminator_filters": 2,
+    "model.depth": 3,
+    "epochs": 2,
+    "epoch_steps": 2,
+    "batch": 2,
+    "evaluation.batch": 2,
+    "evaluation.every": 1,
+    "evaluation.pictures": 2,
+}
+PAPER = [name for name in all_recipes() if name.startswith("taskonomy_")]
+
+
+def command(folder, *more, **changes):
+    settings = [f"{key}={value}" for key, value in {**TINY, **changes}.items()]
+    told = [text for setting in settings for text in ("--set", setting)]
+    return train.main(["rooms_translation_tiny", "--run", str(folder), *told, *more])
+
+
+def rows(path):
+    with open(path, newline="") as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    assert command(folder, "--json", str(folder / "told.json")) == 0
+    return folder
+
+
+def test_a_run_leaves_losses_errors_pictures_and_the_model(run):
+    log = rows(run / "log.csv")
+    assert [row["epoch"] for row in log] == ["0", "1"]
+    for column in ("loss", "discriminator_loss", "adversarial_loss", "l1_loss", "penalty"):
+        assert float(log[0][column]) > 0, column
+    assert list((run / "tensorboard").iterdir())
+    # Two views in rows of 32 pixels; rgb, reshading, both streams, ensemble, target.
+    for epoch in (1, 2):
+        picture = cv2.imread(str(run / f"pictures/epoch_{epoch:04d}.png"))
+        assert picture.shape == (2 * 34 - 2, 6 * 34 - 2, 3)
+    told = json.loads((run / "told.json").read_text())
+    assert told == json.loads((run / "scores.json").read_text())
+    best = min(float(row["val_ensemble_mae"]) for row in log)
+    # The log has six digits.
+    assert told["streams"]["ensemble"]["mae"] == pytest.approx(best, rel=1e-5)
+    assert set(told["streams"]) == {"rgb", "reshading", "ensemble"}
+    data = json.loads((run / "data.json").read_text())
+    assert data["task"] == "translation" and data["image_shape"] == [32, 32]
+
+
+def test_a_run_is_scored_again_with_the_same_result(run, tmp_path, capsys):
+    assert evaluate.main([str(run), "--json", str(tmp_path / "again.json")]) == 0
+    again = json.loads((tmp_path / "again.json").read_text())
+    told = json.loads((run / "scores.json").read_text())
+    # The same graph on the same device.
+    assert again["streams"] == told["streams"] and again["exchange"] == told["exchange"]
+    assert "normal" in capsys.readouterr().out
+    assert evaluate.main([str(run), "--flip"]) == 2
+    assert "leave out --scales" in capsys.readouterr().err
+
+
+def test_a_run_stopped_in_its_second_epoch_ends_as_one_that_was_not(run, tmp_path, monkeypatch):
+    from cen_keras.training import callbacks
+
+    save = callbacks.save_checkpoint
+
+    def stop(path, model, note):
+        if note["epochs"] == 2:
+            raise KeyboardInterrupt
+        save(path, model, note)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(callbacks, "save_checkpoint", stop)
+        assert command(tmp_path) == 130
+    assert command(tmp_path) == 0
+    assert rows(tmp_path / "log.csv") == rows(run / "log.csv")
+    ours, theirs = np.load(tmp_path / "last.npz"), np.load(run / "last.npz")
+    assert set(ours.files) == set(theirs.files)
+    assert any(name.startswith("discriminator_optimizer/") for name in ours.files)
+    for name in ours.files:
+        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+    assert command(tmp_path, reconstruction_weight=10) == 2
+
+
+def test_nan_in_the_discriminator_stops_the_run(tmp_path, capsys):
+    assert command(tmp_path, **{"optimizer.discriminator_learning_rate": 1e38}) == 1
+    told = capsys.readouterr().err
+    # The rate breaks the weights: the loss before was finite, the answer after it is not.
+    assert re.search(
+        "the discriminator's answer to the generator became (nan|inf) in epoch 1", told
+    )
+    assert "optimizer.discriminator_learning_rate" in told
+    assert len(told.strip().splitlines()) == 1
+
+
+def test_joined_domains_are_one_modality_of_six_channels():
+    changes = {"model.modalities": '["rgb+reshading"]'}
+    settings = [f"{key}={value}" for key, value in {**TINY, **changes}.items()]
+    recipe = apply_settings(recipe_of("rooms_translation_tiny"), settings)
+    model = translation_run.build_model(recipe)
+    loader = translation_run.open_loader(recipe, "train", training=True)
+    inputs, target = loader[0]
+    loader.close()
+    assert inputs["rgb+reshading"].shape == (2, 32, 32, 6) and target.shape == (2, 32, 32, 3)
+    assert set(model(inputs)) == {"rgb+reshading", "ensemble"}
+    assert tuple(model.judge(inputs, target).shape) == (1, 2, 2, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model.modalities": '["rgb", "rgb+reshading"]'}, "different numbers of channels"),
+        ({"model.dept": 3}, "did you mean 'depth'"),
+        ({"model.target": "colour"}, "domain 'colour' is unknown"),
+        ({"data.size": "36,32"}, "36x32 .*next good size is 40x32"),
+        ({"augmentation.crop": 40}, "40x40 does not fit into images of 32x32"),
+        ({"augmentation.cropp": 40}, "did you mean 'crop'"),
+        ({"evaluation.inception": "none.h5"}, "none.h5: is missing"),
+        ({"optimizer.schedule": "linear"}, "constant or cosine"),
+        ({"policy": "mixed_float16"}, "float32 or mixed_bfloat16"),
+    ],
+)
+def test_bad_settings_are_one_line(change, message, tmp_path, capsys):
+    assert command(tmp_path, **change) == 2
+    told = capsys.readouterr().err.strip()
+    keras.config.set_dtype_policy("float32")
+    assert len(told.splitlines()) == 1 and re.search(message, told), told
+
+
+def test_the_paper_s_tasks_are_there():
+    assert set(PAPER) == {
+        f"taskonomy_{name}"
+        for name in (
+            "shade_texture_to_rgb",
+            "depth_normal_to_rgb",
+            "rgb_shade_to_normal",
+            "rgb_normal_to_shade",
+            "rgb_edge_to_depth",
+            "depth_to_rgb",
+            "depth_normal_texture_to_rgb",
+            "depth_normal_texture_shade_to_rgb",
+        )
+    }
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_each_of_the_paper_has_the_official_settings(name):
+    recipe, first = all_recipes()[name]
+    assert isinstance(recipe, TranslationRecipe) and recipe.name == name
+    assert TranslationRecipe.from_json(recipe.to_json()) == recipe or recipe.augmentation
+    optimizer = recipe.optimizer
+    assert (optimizer.learning_rate, optimizer.beta_1, optimizer.beta_2) == (2e-4, 0.5, 0.999)
+    assert recipe.reconstruction_weight == 100 and recipe.epochs == 300 and recipe.batch == 1
+    assert recipe.model["sparsity"] == 1e-3 and recipe.model["exchange_threshold"] == 1e-2
+    assert recipe.evaluation.official_protocol and first
+
+
+def test_a_taskonomy_recipe_steps_on_files_in_the_official_layout(tmp_path):
+    rng = np.random.default_rng(0)
+    lines = [f"{{domain}}/point_{i}_view_0_domain_{{domain}}.png" for i in range(2)]
+    for split in ("train", "val"):
+        (tmp_path / f"{split}_domain.txt").write_text("\n".join(lines))
+    domains = {"depth_euclidean": np.uint16, "edge_texture": np.uint16}
+    domains |= dict.fromkeys(("rgb", "normal", "reshading"), np.uint8)
+    for domain, dtype in domains.items():
+        (tmp_path / domain).mkdir()
+        shape = (40, 40) if dtype == np.uint16 else (40, 40, 3)
+        for line in lines:
+            picture = rng.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+            assert cv2.imwrite(str(tmp_path / line.replace("{domain}", domain)), picture)
+    settings = [
+        f"data.root={tmp_path}",
+        *("augmentation.resize=36", "augmentation.crop=32", "image_size=32,32"),
+        *("model.base_filters=2", "model.discriminator_filters=2", "model.depth=3"),
+    ]
+    recipe = apply_settings(recipe_of("taskonomy_depth_normal_texture_shade_to_rgb"), settings)
+    model = translation_run.build_model(recipe)
+    translation_run.compile_model(model, recipe, 2)
+    model.run_eagerly = True
+    for training in (True, False):
+        loader = translation_run.open_loader(recipe, "val", training)
+        inputs, target = loader[1]
+        loader.close()
+        assert target.shape == (1, 32, 32, 3) and np.abs(target).max() <= 1
+    logs = model.train_on_batch(inputs, target, return_dict=True)
+    assert all(np.isfinite(value) for value in logs.values())
+    (tmp_path / lines[0].replace("{domain}", "normal")).unlink()
+    with pytest.raises(InputError, match="1 files of its 2 views in 5 domains"):
+        translation_run.open_loader(recipe, "val", training=False)
