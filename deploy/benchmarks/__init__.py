@@ -1,11 +1,12 @@
 """The project's edge figures, measured again on this machine: what `make bench` runs.
 
-Three parts, each a process of its own, so that one that fails or is interrupted costs the others
+Four parts, each a process of its own, so that one that fails or is interrupted costs the others
 nothing and the memory of one is free for the next:
 
     network    latency and file size of ResNet-50 with the light decoder, frozen against as trained
     accuracy   mIoU points that each scheme loses on the run of `make demo`
     lint       what our linter says to our 8-bit ONNX file, and to ONNX Runtime's default one
+    edge       the edge presets: size, work, frames per second, scores of those with weights
 
 A part leaves OUT/parts/NAME.json; a part that is there is not measured again until all are done.
 """
@@ -21,7 +22,7 @@ from typing import Any
 from ..runtime.console import GOOD, INTERRUPTED, plain
 from ..runtime.files import atomic_path
 
-PARTS = ("network", "accuracy", "lint")
+PARTS = ("network", "accuracy", "lint", "edge")
 
 # What the figures are held against; latency on somebody's machine is told, not decided.
 TARGETS = {
@@ -34,6 +35,11 @@ TARGETS = {
     "miou_drop.static_w8a8": 0.5,
     "miou_drop.qat_w8a8": 0.3,
     "miou_drop.onnx_qdq": 0.5,
+    "miou_drop.edge_static_w8a8": 0.5,
+    # Milliseconds of a whole frame, and the share of it outside the network.
+    "latency_edge.cen_edge_s": 20.0,
+    "latency_edge.cen_edge_m": 40.0,
+    "latency_edge.share_outside": 1 / 3,
     **{f"lint.{p}.{kind}": 0 for p in ("jp5", "jp6", "jp7") for kind in ("errors", "warnings")},
 }
 

@@ -1,19 +1,15 @@
 """The edge presets at 480x640: size, work, time of the whole loop, and scores where there are weights.
 
-The loop is what a demo does with each frame: preprocess, infer in int8, the class of every pixel,
-and the overlay that is shown. Frames are rendered before, as a capture thread would have them
-ready. All presets are timed side by side, with one thread and with two; the faster counts. The time
-of the class map depends on how many borders it has, so presets without weights, whose classes are
-noise, draw the logits of one that has them.
+The loop (see `loop`) is what a demo does with each frame, in int8. All presets are timed side by
+side, with one thread and with two; the faster counts. The time of a class map depends on how many
+borders it has, so presets without weights, whose classes are noise, draw the logits of one that has
+them.
 """
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from cen_keras.data.datasets import open_dataset
 from cen_keras.models.presets import Preset, presets
@@ -23,15 +19,14 @@ from ..export.pipeline import apply_scheme, float_artifact
 from ..preset_run import unpack
 from ..run_folder import RunFolder, open_run
 from ..runtime import manifest as manifests
-from ..runtime.pictures import colorize, overlay
-from ..runtime.postprocess import class_map, dequantize
+from ..runtime.postprocess import class_map
 from ..runtime.preprocess import Frame, Preprocessor
-from ..runtime.runner import Runner, open_runner
+from ..runtime.runner import open_runner
 from ..runtime.scores import Confusion
 from ..targets import TARGETS
 from . import network as seeded_networks
+from .loop import fastest
 
-FRAMES = 8
 SCORED_VIEWS = 100
 CALIBRATION = 64
 SHARE = 0.75
@@ -90,7 +85,7 @@ def measure(
             for kind, path in paths.items():
                 say(f"scoring {name}, {kind}, on {views} views")
                 miou[name][kind] = score(path, run, views)
-    times, chosen = _fastest(artifacts, [name for name in names if miou[name]], rounds, say)
+    times, chosen = fastest(artifacts, [name for name in names if miou[name]], rounds, say)
     edge = {}
     for name in names:
         ms = times[name]
@@ -102,8 +97,15 @@ def measure(
             "threads": chosen[name],
             "bytes": artifacts[name].stat().st_size,
         }
+    drop = [100 * (m["float"] - m["int8"]) for m in (e["miou"] for e in edge.values()) if m["int8"]]
+    outside = [(e["pre_ms"] + e["post_ms"]) * e["fps"] / 1e3 for e in edge.values()]
     return {
         "edge": edge,
+        "latency_edge": {
+            **{name: 1e3 / figures["fps"] for name, figures in edge.items()},
+            "share_outside": max(outside),
+        },
+        "miou_drop": {"edge_static_w8a8": max(drop)} if drop else {},
         "details": {
             "miou": miou,
             "rounds": rounds,
@@ -113,6 +115,36 @@ def measure(
             "cores": os.cpu_count(),
         },
     }
+
+
+def table(found: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows of the presets' table, from what `measure` gave."""
+    heads = [
+        "preset",
+        "parameters",
+        "MACs",
+        "MB",
+        "pre ms",
+        "infer ms",
+        "post ms",
+        "fps",
+        "mIoU int8",
+    ]
+    rows = []
+    for name, e in found["edge"].items():
+        score = e["miou"]["int8"]
+        rows.append(
+            [
+                name,
+                f"{e['params'] / 1e6:.2f} M",
+                f"{e['macs'] / 1e9:.2f} G",
+                f"{e['bytes'] / 1e6:.2f}",
+                *(f"{e[f'{phase}_ms']:.1f}" for phase in bench.PHASES),
+                f"{e['fps']:.0f}",
+                "-" if score is None else f"{100 * score:.1f}",
+            ]
+        )
+    return heads, rows
 
 
 def _run(out: Path, preset: Preset, trained: Preset | None) -> tuple[RunFolder, Any]:
@@ -183,68 +215,3 @@ def _headline(miou: dict[str, Any]) -> dict[str, float | None]:
         "rgb_only_input": miou["int8"]["rgb_only"]["ensemble"],
         "depth_only_input": miou["int8"]["depth_only"]["ensemble"],
     }
-
-
-class _Loop:
-    """A frame's way through one artifact, timed."""
-
-    def __init__(self, runner: Runner, frames: list[Frame], drawn: np.ndarray | None):
-        self._runner, self._frames, self._drawn = runner, frames, drawn
-        self._prepare = Preprocessor(runner.inputs)
-        self._next = 0
-
-    def logits(self) -> np.ndarray:
-        """Codes of the next frame's ensemble."""
-        frame = self._frames[self._next % len(self._frames)]
-        return self._runner.run_raw(self._prepare(frame))["ensemble"]
-
-    def once(self) -> tuple[float, float, float]:
-        """Seconds of preprocessing, inference, and class map with overlay."""
-        frame = self._frames[self._next % len(self._frames)]
-        self._next += 1
-        start = time.perf_counter()
-        feeds = self._prepare(frame)
-        fed = time.perf_counter()
-        codes = self._runner.run_raw(feeds)["ensemble"]
-        ran = time.perf_counter()
-        codes = codes if self._drawn is None else self._drawn
-        logits = dequantize(codes, self._runner.outputs["ensemble"])[0]
-        rgb = frame.images["rgb"]
-        classes = class_map(logits, *rgb.shape[:2])
-        overlay(rgb, colorize(classes, self._runner.manifest.palette))
-        return fed - start, ran - fed, time.perf_counter() - ran
-
-
-def _fastest(
-    artifacts: dict[str, Path], trained: list[str], rounds: int, say
-) -> tuple[dict[str, dict[str, float]], dict[str, int]]:
-    """Medians in milliseconds by preset and phase ("total" included), and the threads that gave
-    them.
-    """
-    any_runner = open_runner(next(iter(artifacts.values())), 1)
-    size = list(any_runner.manifest.image_shape)
-    rooms = open_dataset({"name": "rooms", "size": size, "test": FRAMES}, "test")
-    frames = [Frame(f"frame {i}", rooms[i]) for i in range(FRAMES)]
-    drawn = _Loop(open_runner(artifacts[trained[0]], 1), frames, None).logits() if trained else None
-    threads = sorted({1, min(2, os.cpu_count() or 1)})
-    loops = {
-        (name, count): _Loop(open_runner(path, count), frames, None if name in trained else drawn)
-        for count in threads
-        for name, path in artifacts.items()
-    }
-    say(f"timing {len(artifacts)} presets, {rounds} rounds, with {threads} threads")
-    rows: dict[tuple[str, int], list] = {key: [] for key in loops}
-    keys = list(loops)
-    for index in range(-3, rounds):
-        start = index % len(keys)
-        for key in keys[start:] + keys[:start]:
-            times = loops[key].once()
-            if index >= 0:
-                rows[key].append((*times, sum(times)))
-    medians = {
-        key: dict(zip((*bench.PHASES, "total"), 1e3 * np.median(np.array(r), axis=0), strict=True))
-        for key, r in rows.items()
-    }
-    chosen = {name: min(threads, key=lambda n: medians[name, n]["total"]) for name in artifacts}
-    found = {name: medians[name, chosen[name]] for name in artifacts}
-    return {n: {k: float(v) for k, v in ms.items()} for n, ms in found.items()}, chosen

@@ -3,9 +3,10 @@
     python -m deploy benchmarks --out runs/bench        (what `make bench` does)
 
 writes OUT/deploy.json: latency and size of a full network frozen and as trained, the mIoU points
-that each scheme loses on the run of `make demo` (trained first where it is not there), and what the
-linter says. It takes up to 40 minutes; a part that is done is kept when it is interrupted. Exit
-code 1 when a part fails or a figure that does not depend on the machine misses its target.
+that each scheme loses on the run of `make demo` (trained first where it is not there), what the
+linter says, and the table of the edge presets, which goes to OUT/edge.json too. It takes up to 40
+minutes; a part that is done is kept when it is interrupted. Exit code 1 when a part fails or a
+figure that does not depend on the machine misses its target.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ..runtime.console import CHECK_FAILED, GOOD, INTERRUPTED, Output
 from . import positive
 
 SUMMARY = "measure the edge figures of the project again"
-_PARTS = ("network", "accuracy", "lint")
+_PARTS = ("network", "accuracy", "lint", "edge")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threads",
         type=positive,
         default=COMPARED_THREADS,
-        help=f"of the engine (default: {COMPARED_THREADS})",
+        help=f"of the engine (default: {COMPARED_THREADS}); edge takes the faster of 1 and 2",
     )
 
 
@@ -87,6 +88,12 @@ def _part(arguments: argparse.Namespace, out: Path, output: Output) -> int:
         from ..benchmarks import network
 
         found = network.measure(out, output.say, rounds=arguments.rounds, threads=arguments.threads)
+    elif arguments.part == "edge":
+        from ..benchmarks import edge
+
+        found = edge.measure(out, output.say, arguments.rounds)
+        keep(out / "edge.json", found["edge"])
+        output.table(*edge.table(found))
     else:
         from ..benchmarks import accuracy, lint
 

@@ -1,0 +1,113 @@
+"""Presets as run folders, and the benchmark of the edge models, with a tiny preset of our own."""
+
+import json
+
+import numpy as np
+import pytest
+from deploy_size import SIZE
+from seeded import images, trained_looking
+
+from cen_keras.data.labels import NYU13_CLASSES, palette
+from cen_keras.errors import InputError
+from cen_keras.models import Segmenter, presets
+from cen_keras.models.weight_files import save_weights
+from deploy.preset_run import unpack
+from deploy.run_folder import open_run
+
+DATA = {
+    "task": "segmentation",
+    "dataset": {"name": "rooms", "size": list(SIZE), "train": 8, "val": 4},
+    "modalities": ["rgb", "depth"],
+    "classes": list(NYU13_CLASSES),
+    "palette": [[int(c) for c in colour] for colour in palette(13)],
+    "normalization": {
+        "rgb": {"scale": 1 / 255, "mean": [0.45] * 3, "std": [0.25] * 3},
+        "depth": {"scale": 1.0, "mean": [2.5], "std": [1.5]},
+    },
+    "image_shape": list(SIZE),
+}
+TINY = {
+    "num_classes": 13,
+    "backbone": "narrow",
+    "decoder": "light_fpn",
+    "decoder_options": {"filters": 8, "top_filters": 8, "pooling_stages": 1},
+}
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package with the architecture "tiny" and the trained preset "tiny_rooms"; runs elsewhere."""
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    model = trained_looking(Segmenter(**TINY))
+    card = {
+        "about": "For tests.",
+        "model": TINY,
+        "image_shape": list(SIZE),
+        "sha256": save_weights(model, weights / "tiny_rooms.npz"),
+        "data": DATA,
+    }
+    (weights / "tiny_rooms.json").write_text(json.dumps(card))
+    monkeypatch.setattr(presets, "WEIGHTS", weights)
+    tiny = presets.Preset("tiny", "For tests.", TINY, SIZE)
+    other = presets.Preset("other", "For tests.", TINY, SIZE)
+    monkeypatch.setattr(presets, "_ARCHITECTURES", (tiny, other))
+    monkeypatch.setenv("CEN_KERAS_RUNS", str(tmp_path / "runs"))
+    presets.presets.cache_clear()
+    yield weights
+    presets.presets.cache_clear()
+
+
+def test_a_preset_opens_as_a_run(package, tmp_path):
+    run = open_run("preset:tiny_rooms")
+    assert run.path == tmp_path / "runs" / "presets" / "tiny_rooms"
+    assert run.data == DATA
+    wanted = Segmenter.from_preset("tiny_rooms")
+    x = images(wanted, SIZE)
+    for name, logits in run.model()(x).items():
+        np.testing.assert_array_equal(np.asarray(logits), np.asarray(wanted(x)[name]))
+    written = (run.path / "best.keras").stat().st_mtime_ns
+    assert unpack("tiny_rooms") == run.path
+    assert (run.path / "best.keras").stat().st_mtime_ns == written
+    # Another version of the weights takes the place of the first.
+    card = json.loads((package / "tiny_rooms.json").read_text())
+    card["sha256"] = save_weights(trained_looking(wanted, seed=5), package / "tiny_rooms.npz")
+    (package / "tiny_rooms.json").write_text(json.dumps(card))
+    presets.presets.cache_clear()
+    again = open_run("preset:tiny_rooms").model()(x)["rgb"]
+    np.testing.assert_array_equal(np.asarray(again), np.asarray(wanted(x)["rgb"]).astype("f"))
+
+
+def test_presets_without_weights_are_no_runs(package):
+    with pytest.raises(InputError, match=r"no trained weights; take one that has \(tiny_rooms\)"):
+        open_run("preset:tiny")
+    with pytest.raises(InputError, match="preset 'nobody' is unknown; choose one of tiny, other"):
+        open_run("preset:nobody")
+
+
+@pytest.mark.slow
+def test_the_edge_table_has_every_preset_and_scores_where_there_are_weights(package, tmp_path):
+    from deploy.benchmarks.edge import measure, table
+
+    found = measure(tmp_path / "bench", lambda line: None, rounds=2, views=2)
+    assert list(found["edge"]) == ["tiny", "other"]
+    tiny, other = found["edge"].values()
+    model = Segmenter.from_preset("tiny")
+    for figures in (tiny, other):
+        phases = [figures[f"{phase}_ms"] for phase in ("pre", "infer", "post")]
+        assert min(phases) > 0
+        # The median of a sum is not the sum of medians; they are within the spread of few frames.
+        assert 0.2 < figures["fps"] * sum(phases) / 1e3 < 5
+        assert figures["params"] == model.count_params()
+    # Three quarters of the own parts are exchanged in one, about half in the other.
+    assert 0 < other["macs"] < tiny["macs"]
+    assert set(other["miou"]) == set(tiny["miou"])
+    assert set(other["miou"].values()) == {None}
+    assert all(0 <= value <= 1 for value in tiny["miou"].values())
+    scores = found["details"]["miou"]["tiny"]
+    assert set(scores["int8"]) == {"all", "rgb_only", "depth_only"}
+    assert all(set(outputs) == {"rgb", "depth", "ensemble"} for outputs in scores["int8"].values())
+    drop = 100 * (tiny["miou"]["float"] - tiny["miou"]["int8"])
+    assert found["miou_drop"]["edge_static_w8a8"] == pytest.approx(drop)
+    heads, rows = table(found)
+    assert [len(row) for row in rows] == [len(heads)] * 2 and rows[1][-1] == "-"
