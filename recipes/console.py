@@ -25,11 +25,16 @@ USERS_OS_ERRORS = (
 """What a user can mend: a full or read-only disk, a wrong path."""
 
 
-def run_command(command: Callable[[], int]) -> int:
+def run_command(command: Callable[[], int], goes_on: str = "") -> int:
     """Runs a command and returns its exit code.
 
     0 good, 1 the training or a check failed, 2 bad input, 130 interrupted. An error that the user
     can mend becomes one line on standard error.
+
+    Args:
+        command: returns 0 or 1.
+        goes_on: what is said after Ctrl-C of where the same command goes on; nothing if it does
+            not.
     """
     # TensorFlow greets with a page of notes; what matters is printed at level 2 and above.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -49,7 +54,7 @@ def run_command(command: Callable[[], int]) -> int:
             )
         return _fail(error, 2)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; the same command goes on from the last finished epoch\n")
+        sys.stderr.write(f"interrupted{'; the same command ' if goes_on else ''}{goes_on}\n")
         return 130
 
 

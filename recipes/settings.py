@@ -12,6 +12,9 @@ from typing import Any
 from cen_keras.errors import InputError
 from recipes.recipe import Recipe
 
+MAY_BE_ABSENT = ("augmentation", "decoder_options", "input_channels")
+"""Sections that a recipe may lack and whose parts can be set all the same."""
+
 
 def close_to(name: str, known: Iterable[str]) -> str:
     """Returns " (did you mean 'x'?)" for the closest of the known names, or nothing."""
@@ -48,7 +51,7 @@ def _set(value: Any, path: list[str], text: str, key: str) -> Any:
     else:
         known, hint = list(value), None
         if name not in value:
-            known += _more_keys(key, known)
+            known += _more_keys(key.split(".")[: -len(path)], name, known)
     prefix = key[: len(key) - len(".".join(path))]
     if name not in known:
         raise InputError(
@@ -57,7 +60,7 @@ def _set(value: Any, path: list[str], text: str, key: str) -> Any:
         )
     old = getattr(value, name) if dataclasses.is_dataclass(value) else value.get(name)
     if rest:
-        old = {} if name == "augmentation" and old is None else old
+        old = {} if name in MAY_BE_ABSENT and old is None else old
         if not isinstance(old, dict) and not dataclasses.is_dataclass(old):
             raise InputError(f"--set {key}: {prefix + name} has no parts; found {old!r}.")
         new = _set(old, rest, text, key)
@@ -76,34 +79,34 @@ def _parts(value):
     return [f.name for f in dataclasses.fields(value)] if dataclasses.is_dataclass(value) else value
 
 
-def _more_keys(key: str, known: list[str]) -> list[str]:
-    """Returns what a section of the recipe takes beside the keys that it has."""
-    section, *path = key.split(".")
-    if section == "model" and path[:-1] == ["decoder_options"]:
+def _more_keys(section: list[str], wanted: str, known: list[str]) -> list[str]:
+    """Returns what a section of the recipe, by its path, takes beside the keys that it has."""
+    if section == ["model", "decoder_options"]:
         from cen_keras.decoders import DECODERS
 
-        return [
-            name
+        names = {
+            name: None
             for decoder in DECODERS.values()
             for name, parameter in inspect.signature(decoder).parameters.items()
             if parameter.kind is inspect.Parameter.KEYWORD_ONLY and name not in known
-        ]
-    if len(path) != 1:
-        return []
-    if section == "data":
-        return path  # The data set checks its own options.
-    if section == "model":
+        }
+        return list(names)
+    if section == ["model", "input_channels"]:
+        return [wanted]  # Any modality.
+    if section == ["data"]:
+        return [wanted]  # The data set checks its own options.
+    if section == ["model"]:
         from cen_keras.models import Segmenter, Translator
 
         # A target has only the model of a translation.
         kind = Translator if "target" in known else Segmenter
         arguments = inspect.signature(kind.__init__).parameters
         return [name for name in arguments if name not in ("self", "kwargs", "num_classes", *known)]
-    if section == "augmentation" and "resize" in known:
+    if section == ["augmentation"] and "resize" in known:
         from cen_keras.data.image_domains import ImageAugmentation
 
         return [f for f in inspect.signature(ImageAugmentation).parameters if f not in known]
-    if section == "augmentation":
+    if section == ["augmentation"]:
         from recipes.building import augmentation_of
 
         kind, _ = augmentation_of({"name": "official"} if "name" in known else {})

@@ -316,7 +316,7 @@ def main(arguments: list[str] | None = None) -> int:
             consoles.write_result(result, options.json)
         return 0
 
-    return consoles.run_command(command)
+    return consoles.run_command(command, "goes on from the last finished epoch")
 
 
 if __name__ == "__main__":

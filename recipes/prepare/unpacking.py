@@ -206,7 +206,9 @@ def run(
         consoles.write_result(result, options.json)
         return 0
 
-    return consoles.run_command(command)
+    return consoles.run_command(
+        command, "" if options.check else "goes on with the files that are not written yet"
+    )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

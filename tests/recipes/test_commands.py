@@ -39,7 +39,7 @@ def one_line(capsys):
         (OSError(errno.ENOSPC, "No space left on device"), 2, "no space is left on the disk;"),
         (PermissionError(errno.EACCES, "Permission denied", "f"), 2, "Permission denied"),
         (NonFiniteError("the loss became nan"), 1, "the loss became nan"),
-        (KeyboardInterrupt(), 130, "goes on from the last finished epoch"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
 )
 def test_errors_become_a_line_and_a_code(error, code, text, capsys):
@@ -48,6 +48,15 @@ def test_errors_become_a_line_and_a_code(error, code, text, capsys):
 
     assert run_command(command) == code
     assert text in one_line(capsys)
+
+
+def test_an_interrupted_command_says_where_it_goes_on(capsys):
+    def command():
+        raise KeyboardInterrupt
+
+    assert run_command(command, "goes on from the last finished epoch") == 130
+    wanted = "interrupted; the same command goes on from the last finished epoch\n"
+    assert capsys.readouterr().err == wanted
 
 
 def test_a_bug_is_not_hidden():

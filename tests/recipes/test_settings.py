@@ -55,6 +55,18 @@ def test_values_take_the_recipes_type(setting, wanted):
     assert type(changed) is type(wanted)
 
 
+def test_a_section_that_the_recipe_lacks_can_be_set():
+    model = {name: value for name, value in RECIPE.model.items() if name != "decoder_options"}
+    for lacking in (model, {**model, "decoder_options": None}):
+        recipe = dataclasses.replace(RECIPE, model=lacking)
+        settings = ["model.decoder_options.filters=8", "model.input_channels.nir=1"]
+        changed = apply_settings(recipe, settings).model
+        assert changed["decoder_options"] == {"filters": 8}
+        assert changed["input_channels"] == {"nir": 1}
+        with pytest.raises(InputError, match=r"'model.decoder_options.x'; known: .*\.filters"):
+            apply_settings(recipe, ["model.decoder_options.x=1"])
+
+
 def test_settings_leave_the_recipe_alone_and_the_last_wins():
     before = RECIPE.to_json()
     assert apply_settings(RECIPE, ["data.seed=1", "data.seed=2"]).data["seed"] == 2

@@ -101,6 +101,8 @@ def test_a_stopped_unpacking_goes_on_and_ends_alike(mat, tmp_path, capsys, monke
 
     monkeypatch.setattr(unpacking, "_write_missing", stop_after_two)
     assert nyudv2.main([*arguments, str(broken)]) == 130
+    wanted = "interrupted; the same command goes on with the files that are not written yet"
+    assert capsys.readouterr().err.splitlines()[-1] == wanted
     assert not json.loads((broken / "prepared.json").read_text())["complete"]
     assert not (broken / "train.txt").exists()
     monkeypatch.setattr(unpacking, "_write_missing", write)
