@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_folder", metavar="RUN", help="folder that recipes.train wrote")
     parser.add_argument("--epochs", type=positive, default=4, metavar="N", help="(default: 4)")
     parser.add_argument("--batch-size", type=positive, default=8, metavar="N", help="(default: 8)")
-    parser.add_argument("--rate", type=float, default=2e-5, help="of Adam (default: 2e-5)")
+    parser.add_argument("--rate", type=float, default=1e-4, help="of Adam (default: 1e-4)")
     parser.add_argument(
         "--views", type=positive, default=1200, metavar="N", help="training views (default: 1200)"
     )

@@ -43,7 +43,7 @@ class Settings:
 
     epochs: int = 4
     batch_size: int = 8
-    learning_rate: float = 2e-5
+    learning_rate: float = 1e-4
     views: int = 1200
     seed: int = 0
 
@@ -202,11 +202,15 @@ def convert(model, names: list[str], streams: list[str], shape: tuple[int, int])
     }
 
     class Served(tf.Module):
-        """The model with its variables where TensorFlow's tracking finds them."""
+        """The model's variables where TensorFlow's tracking finds them.
+
+        Handed the model itself, the converter would save and read back every layer of it with all
+        that it can do, which takes minutes.
+        """
 
         def __init__(self):
             super().__init__()
-            self.model = model
+            self.weights = list(model.variables)
 
         @tf.function(input_signature=[signature])
         def serve(self, inputs):
