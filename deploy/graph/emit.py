@@ -11,6 +11,9 @@ from .heads import HEADS, Head
 from .ir import Conv, Depthwise, Input, InstanceNorm, Map, Node, Sum, View
 from .plan import Group, Plan
 
+AT_ONCE = 5
+"""Tensors that one Concatenate of the emitted graph takes."""
+
 
 class Emitter:
     """Makes one tensor for each group, each with a layer named after where it comes from.
@@ -90,10 +93,21 @@ class Emitter:
             return self.tensors[groups[0]]
         key = tuple(groups)
         if key not in self._joined:
-            self._joined[key] = keras.layers.Concatenate(name=self._unique(f"{name}_input"))(
-                [self.tensors[group] for group in groups]
-            )
+            self._joined[key] = self._concatenate([self.tensors[group] for group in groups], name)
         return self._joined[key]
+
+    def _concatenate(self, tensors: list[keras.KerasTensor], name: str) -> keras.KerasTensor:
+        """Concatenates; of many, a few at a time, since LiteRT's fast kernels take no more at once.
+
+        Four modalities that replace each other's channels make more than these.
+        """
+        while len(tensors) > 1:
+            head, tensors = tensors[:AT_ONCE], tensors[AT_ONCE:]
+            tensors = [
+                keras.layers.Concatenate(name=self._unique(f"{name}_input"))(head),
+                *tensors,
+            ]
+        return tensors[0]
 
     def _pad(self, tensor, margin, name):
         if margin == (0, 0):

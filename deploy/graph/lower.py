@@ -80,10 +80,12 @@ class Lowering:
         """The modality a view works for: that of its last own node."""
         return view.nodes[0].stream
 
-    def each(self, streams: dict[str, View], function) -> dict[str, View]:
-        """Applies `function(view, stream index)` to every stream, in the order of the
-        modalities.
+    def each(self, streams: dict[str, View] | View, function) -> dict[str, View] | View:
+        """Applies `function(view, stream index)` to every stream, in the order of the modalities,
+        or to the one that is given.
         """
+        if isinstance(streams, View):
+            return function(streams, self.stream_of(streams))
         return {
             name: function(streams[name], index)
             for index, name in enumerate(self.modalities)

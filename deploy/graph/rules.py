@@ -64,8 +64,6 @@ def _conv(low, layer, args, kwargs):
     def convolve(view, stream):
         return low.graph.conv(view, kernel, bias, layer.name, stream, **_geometry(layer))
 
-    if isinstance(args[0], View):
-        return convolve(args[0], low.stream_of(args[0]))
     return low.each(args[0], convolve)
 
 
@@ -84,8 +82,6 @@ def _conv_transpose(low, layer, args, kwargs):
     def convolve(view, stream):
         return low.graph.conv(view, kernel, bias, layer.name, stream, **geometry)
 
-    if isinstance(args[0], View):
-        return convolve(args[0], low.stream_of(args[0]))
     return low.each(args[0], convolve)
 
 
@@ -101,8 +97,6 @@ def _depthwise(low, layer, args, kwargs):
     def convolve(view, stream):
         return low.graph.depthwise(view, kernel, bias, layer.name, stream, **_geometry(layer))
 
-    if isinstance(args[0], View):
-        return convolve(args[0], low.stream_of(args[0]))
     return low.each(args[0], convolve)
 
 
