@@ -129,6 +129,7 @@ def train(recipe: Recipe, run: Path, console: Any, distribution: Any = None) -> 
         recipe.policy,
         recipe.optimizer.global_clipnorm is not None,
         recipe.optimizer.accumulate,
+        recipe.jit,
     )
     loader = open_loader(recipe, "train", training=True, share=distribution.share)
     validation = open_loader(recipe, recipe.evaluation.split, training=False)

@@ -44,7 +44,12 @@ class OneDevice:
     writes = True
 
     def check(
-        self, batch: int, policy: str = "float32", clips: bool = False, accumulate: int = 1
+        self,
+        batch: int,
+        policy: str = "float32",
+        clips: bool = False,
+        accumulate: int = 1,
+        jit: bool = False,
     ) -> None:
         """Checks that a training can be divided.
 
@@ -53,6 +58,7 @@ class OneDevice:
             policy: Keras' dtype policy.
             clips: whether the optimiser clips gradients.
             accumulate: batches whose gradients make one update.
+            jit: whether XLA is asked for.
 
         Raises:
             InputError: the result would not be that of one device.
@@ -91,6 +97,8 @@ class OneDevice:
 class Mirrored(OneDevice):
     """A replica per GPU of this machine, or per logical CPU device where there is no GPU.
 
+    Predictions for scores are not divided: every replica makes all of them.
+
     Raises:
         InputError: the backend is not TensorFlow.
     """
@@ -103,9 +111,14 @@ class Mirrored(OneDevice):
         self.strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
         self.replicas = self.strategy.num_replicas_in_sync
 
-    def check(self, batch, policy="float32", clips=False, accumulate=1):
+    def check(self, batch, policy="float32", clips=False, accumulate=1, jit=False):
         """Checks that a training can be divided; see `OneDevice.check`."""
-        super().check(batch, policy, clips, accumulate)
+        super().check(batch, policy, clips, accumulate, jit)
+        if jit:
+            raise InputError(
+                "jit=true: Keras leaves XLA out under tf.distribute; with --distribute mirrored "
+                "set it to false."
+            )
         # In each case Keras looks at a replica's own gradient before the sum over the replicas.
         if policy == "mixed_float16":
             raise InputError(

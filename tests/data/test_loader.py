@@ -57,6 +57,31 @@ def test_shapes_and_types():
     assert label.shape == (3, 6, 8) and label.dtype == np.int32
 
 
+@pytest.mark.parametrize("options", [{"drop_last": True}, {"epoch_steps": 4}])
+def test_the_shares_of_several_processes_make_the_whole_batch(options):
+    whole = loader(batch=6, count=20, shuffle=True, **options)
+    shares = [loader(batch=6, count=20, shuffle=True, share=(i, 3), **options) for i in range(3)]
+    for epoch in (0, 1):
+        for index in range(len(whole)):
+            parts = [numbers(part.batch(epoch, index)) for part in shares]
+            assert [len(part) for part in parts] == [2, 2, 2]
+            assert sum(parts, []) == numbers(whole.batch(epoch, index))
+    assert {len(part) for part in shares} == {len(whole)}
+
+
+@pytest.mark.parametrize(
+    ("batch", "options", "message"),
+    [
+        (4, {"share": (3, 3)}, "i from 0 to n - 1"),
+        (4, {"share": (0, 3), "drop_last": True}, "do not make 3 equal parts"),
+        (4, {"share": (0, 2)}, "drop_last=True"),
+    ],
+)
+def test_shares_that_are_not_equal_are_refused(batch, options, message):
+    with pytest.raises(InputError, match=message):
+        loader(batch=batch, **options)
+
+
 def test_without_shuffling_views_come_in_order_and_all_of_them():
     got = [numbers(batch) for batch in loader()]
     assert got == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]

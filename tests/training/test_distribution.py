@@ -161,6 +161,7 @@ def test_a_replica_without_pictures_is_named():
         (4, {"policy": "mixed_float16"}, "take policy=mixed_bfloat16"),
         (4, {"clips": True}, "optimizer.global_clipnorm"),
         (4, {"accumulate": 2}, "take accumulate=1"),
+        (4, {"jit": True}, "jit=true"),
     ],
 )
 @only_tensorflow
@@ -177,7 +178,7 @@ def test_what_mirrored_cannot_do(batch, options, message):
 def test_one_device_takes_everything():
     distribution = distribution_of(None)
     assert type(distribution) is OneDevice
-    distribution.check(7, "mixed_float16", clips=True, accumulate=3)
+    distribution.check(7, "mixed_float16", clips=True, accumulate=3, jit=True)
     assert distribution.agree(3) == [3]
 
 
