@@ -3,8 +3,11 @@
 A frozen graph has no norms and no layer that is called twice, the two things that tool cannot take,
 so the rebuild is one layer for one, and one more behind each input, where its codes can be
 simulated. The factor before the ensemble's sum becomes a depthwise 1x1 convolution, which has a
-quantised kernel.
+quantised kernel. A ReLU that the converter cannot fuse into the operator before it gets such a
+convolution by one to be fused into: XNNPACK has no int8 kernel for a ReLU alone.
 """
+
+from collections import Counter
 
 import keras
 import numpy as np
@@ -22,6 +25,8 @@ _SAME = {
     "Concatenate": (),
 }
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D")
+# What a ReLU can be fused into, where nobody else reads it.
+_FUSING = (*_CONVOLUTIONS, "Rescaling", "Add")
 
 
 class Resize(tf_keras.layers.Layer):
@@ -71,17 +76,26 @@ def rebuild(plain: keras.Model) -> tf_keras.Model:
         for image in inputs
     }
     pending = {layer["name"]: _sources(layer) for layer in plain.get_config()["layers"]}
+    readers = Counter(source for sources in pending.values() for source in sources)
     for name in tensors:
         pending.pop(name)
     while pending:
         ready = [name for name, read in pending.items() if all(n in tensors for n in read)]
         for name in ready:
-            read = [tensors[source] for source in pending.pop(name)]
+            sources = pending.pop(name)
+            read = [tensors[source] for source in sources]
             layer = plain.get_layer(name)
             if isinstance(layer, keras.layers.Identity):
                 tensors[name] = read[0]
                 continue
-            twin, weights = _twin(layer, read[0].shape[-1])
+            if isinstance(layer, keras.layers.ReLU):
+                before = type(plain.get_layer(sources[0])).__name__
+                if before not in _FUSING or readers[sources[0]] > 1:
+                    read = [_times(1.0, f"{name}_product", read[0])]
+            if isinstance(layer, keras.layers.Rescaling):
+                tensors[name] = _times(layer.scale, name, read[0])
+                continue
+            twin, weights = _twin(layer)
             tensors[name] = twin(read if len(read) > 1 else read[0])
             twin.set_weights(weights)
     outputs = [
@@ -106,8 +120,16 @@ def _sources(layer: dict) -> list[str]:
     return [name for call in layer["inbound_nodes"] for name in histories(call["args"])]
 
 
-def _twin(layer, channels: int) -> tuple[tf_keras.layers.Layer, list[np.ndarray]]:
-    """The counterpart of a layer that reads maps of so many channels, and its weights."""
+def _times(factor: float, name: str, tensor):
+    """Multiplies a map by a factor, as a depthwise convolution."""
+    layer = tf_keras.layers.DepthwiseConv2D(1, use_bias=False, name=name)
+    product = layer(tensor)
+    layer.set_weights([np.full((1, 1, tensor.shape[-1], 1), factor, np.float32)])
+    return product
+
+
+def _twin(layer) -> tuple[tf_keras.layers.Layer, list[np.ndarray]]:
+    """The counterpart of a layer, and its weights."""
     kind, name = type(layer).__name__, layer.name
     if kind in _CONVOLUTIONS:
         options = {
@@ -120,9 +142,6 @@ def _twin(layer, channels: int) -> tuple[tf_keras.layers.Layer, list[np.ndarray]
         filters = (layer.filters,) if kind == "Conv2D" else ()
         twin = getattr(tf_keras.layers, kind)(*filters, layer.kernel_size, **options)
         return twin, [np.asarray(weight) for weight in layer.get_weights()]
-    if kind == "Rescaling":
-        twin = tf_keras.layers.DepthwiseConv2D(1, use_bias=False, name=name)
-        return twin, [np.full((1, 1, channels, 1), layer.scale, np.float32)]
     if kind == "Resizing":
         return Resize((layer.height, layer.width), name=name), []
     if kind == "BilinearResize":

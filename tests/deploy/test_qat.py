@@ -31,7 +31,8 @@ SETUP = """
     j = keras.layers.Conv2D(8, 1, name="j")(keras.layers.Concatenate(name="cj")([x, y]))
     k = keras.layers.DepthwiseConv2D(3, padding="same", name="k")(
         keras.layers.Concatenate(name="ck")([y, x]))
-    s = keras.layers.ReLU(name="sr")(keras.layers.Add(name="s")([j, x]))
+    s = keras.layers.Add(name="s")([j, x])
+    s = keras.layers.Add(name="around")([s, keras.layers.ReLU(name="sr")(s)])
     t = keras.layers.MaxPooling2D(5, 1, "same", name="t")(s)
     u = keras.layers.Resizing(16, 16, interpolation="bilinear", name="u")(t)
     v = BilinearResize((16, 16), "align_corners", name="v")({"x": k})["x"]
@@ -146,10 +147,11 @@ def test_the_rebuild_computes_the_same():
     found = run(SETUP, REBUILT)
     # float32 sums of at most 72 terms in another order: 72 * 6e-8 at worst, over six layers.
     assert max(found["error"].values()) < 3e-5
-    # One layer for one, and two factors for four channels each became kernels.
+    # One layer for one, but two factors for four channels each became kernels, and the ReLU whose
+    # map is read beside it has a product of eight channels to be fused into.
     assert found["layers"].count("ReLU") == 5
-    assert found["layers"].count("DepthwiseConv2D") == 3
-    assert found["parameters"][1] == found["parameters"][0] + 2 * 4
+    assert found["layers"].count("DepthwiseConv2D") == 4
+    assert found["parameters"][1] == found["parameters"][0] + 2 * 4 + 8
 
 
 @pytest.mark.slow
