@@ -112,6 +112,11 @@ def train(recipe: Recipe, run: Path, console: Any, distribution: Any = None) -> 
         NonFiniteError: the loss or a weight became NaN or infinite.
     """
     if is_translation(recipe):
+        if distribution is not None and distribution.kind:
+            raise InputError(
+                f"--distribute {distribution.kind} is for segmentation; {recipe.name} is a "
+                "translation, which trains on one device: leave it out."
+            )
         from recipes import translation_run
 
         return translation_run.train(recipe, run, console, distribution)

@@ -34,11 +34,13 @@ class OneDevice:
     """Training on one device, and what the other kinds share.
 
     Attributes:
+        kind: its name on the command line, None for one device.
         replicas: the parts into which a global batch is divided.
         share: (i, n): this process loads part i of n of every global batch.
         writes: whether this process writes the run folder.
     """
 
+    kind: str | None = None
     replicas = 1
     share = (0, 1)
     writes = True
@@ -102,6 +104,8 @@ class Mirrored(OneDevice):
     Raises:
         InputError: the backend is not TensorFlow.
     """
+
+    kind = "mirrored"
 
     def __init__(self):
         _want_backend("mirrored", "tensorflow", "hosts", "jax")
@@ -173,6 +177,8 @@ class Hosts(OneDevice):
     Raises:
         InputError: the backend is not JAX, or the processes do not find each other.
     """
+
+    kind = "hosts"
 
     def __init__(self, coordinator: str, processes: int, process: int):
         _want_backend("hosts", "jax", "mirrored", "tensorflow")
