@@ -45,8 +45,8 @@ def freeze(
     """Returns a plain functional model equal to `model` in inference.
 
     Args:
-        model: a trained `Segmenter`, or another functional model over streams with an attribute
-            `modalities`.
+        model: a trained `Segmenter` or `Translator`, or another functional model over streams with
+            an attribute `modalities`. Instance norms stay, since they are of each image.
         outputs: "all", or the name or names to keep: a modality or "ensemble".
         image_shape: (height, width) of the inputs; by default the model's own.
         batch: fixed batch size, or None for any.
@@ -77,6 +77,8 @@ def freeze_with_report(
         (each before and after, per image) and `layers`: for each exchanging norm its channels and
         how many of its own each modality gives up.
     """
+    # Of a Translator only the generator is of use outside training.
+    model = getattr(model, "generator", model)
     modalities = tuple(model.modalities)
     image_shape = _image_shape(model, image_shape)
     wanted = _wanted(model, outputs)
@@ -110,6 +112,8 @@ def _image_shape(model, image_shape):
             f"freezing needs a fixed image size; found {shape}. Pass image_shape=(height, width), "
             "e.g. (480, 640)."
         )
+    if hasattr(model, "check_image_shape"):
+        model.check_image_shape(shape)
     return shape
 
 

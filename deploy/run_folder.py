@@ -27,6 +27,11 @@ class RunFolder:
     data: dict[str, Any]
 
     @property
+    def task(self) -> str:
+        """What the model does: "segmentation" or "translation"."""
+        return self.data["task"]
+
+    @property
     def image_shape(self) -> tuple[int, int]:
         """Height and width of the training images."""
         height, width = self.data["image_shape"]
@@ -77,11 +82,16 @@ class RunFolder:
         return TensorSpec(name, shape, layout, "float32", content, None, normal)
 
     def views(self, split: str):
-        """Opens the data set of the run.
+        """Opens the data set of the run; of a translation, its domains as images in -1..1.
 
         Args:
             split: "train" or "val".
         """
+        if self.task == "translation":
+            from cen_keras.data.image_domains import open_domains
+
+            domains = (*self.modalities, self.data["target"])
+            return open_domains(self.data["dataset"], split, domains, self.image_shape)
         from cen_keras.data.datasets import open_dataset
 
         return open_dataset(self.data["dataset"], split)

@@ -24,7 +24,7 @@ RECIPE = TranslationRecipe(
         "depth": 5,
         "exchange_threshold": 1e-2,
         "exchange_scope": "subpart",
-        "sparsity": 1e-3,
+        "sparsity": 0.1,
         # A scale that starts at 1 does not travel to zero in so few steps, whatever the sparsity.
         "gamma_initializer": 0.3,
     },

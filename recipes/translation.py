@@ -65,7 +65,7 @@ class TranslationRecipe:
         name: of the recipe, and by default of the run folder.
         data: a spec of `cen_keras.data.image_domains.open_domains`, "rooms" or "taskonomy"; the
             domains come from the model.
-        model: arguments of `cen_keras.models.Translator`. A modality such as "rgb+reshading" joins
+        model: arguments of `cen_keras.models.Translator`. A modality such as "rgb-reshading" joins
             domains along the channels.
         optimizer: see `Adams`.
         reconstruction_weight: of L1.

@@ -137,6 +137,9 @@ def data_json(recipe: TranslationRecipe, loader) -> dict[str, Any]:
         "dataset": recipe.to_json()["data"],
         "modalities": list(modalities),
         "target": target,
+        # Images have no classes; every run folder says which.
+        "classes": [],
+        "palette": [],
         "normalization": pictures,
         "image_shape": [int(height), int(width)],
     }

@@ -11,7 +11,7 @@ one channel repeated three times as in the official code. Units and scales:
                               counts of 1/512 m; missing depth, 0 m, is -1
     principal_curvature       k / (k + 10 per metre), stretched; the third channel is -1
 
-A name with "+" stands for domains joined along the channels: "rgb+reshading" has six. So early
+A name with "-" stands for domains joined along the channels: "rgb-reshading" has six. So early
 fusion by concatenation, with which CEN is compared, is a Translator of one modality.
 """
 
@@ -26,7 +26,7 @@ from cen_keras.data.transforms import Normalization
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
 
-JOINED = "+"
+JOINED = "-"
 CHANNELS = 3
 DEPTH_COUNTS = 512
 """Taskonomy's counts per metre."""
@@ -37,7 +37,7 @@ CURVATURE_MIDDLE = 10.0
 
 
 def parts_of(name: str) -> tuple[str, ...]:
-    """Returns the domains that a name stands for: ("rgb", "reshading") of "rgb+reshading"."""
+    """Returns the domains that a name stands for: ("rgb", "reshading") of "rgb-reshading"."""
     return tuple(name.split(JOINED))
 
 
@@ -96,7 +96,7 @@ class DomainViews(Views):
 
     Args:
         views: gives the pictures, as `RoomViews` and `TaskonomyViews` do.
-        domains: names of the domains wanted; parts joined with "+".
+        domains: names of the domains wanted; parts joined with "-".
         size: height and width to resize to; None keeps the pictures'.
     """
 

@@ -157,6 +157,10 @@ class Generator(keras.Model):
             check_images(images, self.modalities, self.input_channels, self.depth)
         return super().__call__(images, *args, **kwargs)
 
+    def check_image_shape(self, image_shape: tuple[int, int]) -> None:
+        """Checks a height and width against the depth; raises an InputError with the next good ones."""
+        check_size(image_shape, self.depth)
+
     def get_config(self):
         """Returns the constructor's arguments."""
         return {

@@ -4,7 +4,7 @@
     python -m deploy verify runs/demo/cen          (a run folder: the frozen graph, before export)
 
 The result is also kept beside the artifact as NAME.verify.json, where `report` finds it. Exit code
-1 when an output loses more mIoU than allowed.
+1 when an output loses more mIoU than allowed, or a translation's image differs by more.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 from pathlib import Path
 
 from ..runtime.console import CHECK_FAILED, GOOD, Output, plain
+from ..runtime.errors import InputError
 from ..runtime.files import atomic_path
 from . import add_engine, positive
 
@@ -34,6 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="POINTS",
         help="mIoU points that may be lost (default: 1.0 for int8, 0.05 for float)",
     )
+    parser.add_argument(
+        "--max-error",
+        type=float,
+        metavar="X",
+        help="of a translation: mean absolute difference from the float model's images, which are "
+        "-1..1 (default: 1e-4 for fp32, 5e-3 for fp16)",
+    )
     parser.add_argument("--threads", type=positive, metavar="N", help="of the engine")
     parser.add_argument(
         "--layers",
@@ -53,6 +61,11 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     folder = open_run(arguments.run) if arguments.run else None
     if path.is_dir():
         folder = open_run(path)
+    if _is_translation(path, folder):
+        return _run_translation(path, folder, arguments, output)
+    if arguments.max_error is not None:
+        raise InputError("--max-error is for translations; a segmentation has --max-drop")
+    if path.is_dir():
         quiet_tensorflow()
         from ..verify import verify_frozen
 
@@ -81,6 +94,61 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     with atomic_path(kept) as temporary:
         temporary.write_text(json.dumps(plain(result), indent=2) + "\n", encoding="utf-8")
     _show(result, output)
+    output.result(result)
+    return GOOD if result["passed"] else CHECK_FAILED
+
+
+def _is_translation(path: Path, folder) -> bool:
+    from ..runtime import manifest as manifests
+
+    return (folder.task if path.is_dir() else manifests.load(path).task) == "translation"
+
+
+def _run_translation(path: Path, folder, arguments: argparse.Namespace, output: Output) -> int:
+    """Verifies a translation, prints the table and keeps the result."""
+    from ..host import quiet_tensorflow
+    from ..run_folder import open_run
+
+    if arguments.max_drop is not None or arguments.layers:
+        raise InputError("a translation has --max-error; leave --max-drop and --layers")
+    quiet_tensorflow()
+    from ..verify_translation import run_of, verify_translation
+
+    result = verify_translation(
+        folder or open_run(run_of(path)),
+        None if path.is_dir() else path,
+        count=arguments.count,
+        split=arguments.split,
+        max_error=arguments.max_error,
+        threads=arguments.threads,
+        engine=arguments.engine,
+    )
+    kept = path / "frozen.verify.json" if path.is_dir() else path.with_suffix(".verify.json")
+    with atomic_path(kept) as temporary:
+        temporary.write_text(json.dumps(plain(result), indent=2) + "\n", encoding="utf-8")
+    output.say(
+        "{} against the float model on {} {} views, images in -1..1".format(
+            result.get("artifact", "frozen graph"), result["count"], result["split"]
+        )
+    )
+    output.table(
+        ["output", "MAE float", "MAE", "mean difference", "largest"],
+        [
+            [
+                name,
+                f"{o['reference_mae']:.4f}",
+                f"{o['candidate_mae']:.4f}",
+                f"{o['mean_abs_error']:.1e}",
+                f"{o['max_abs_error']:.1e}",
+            ]
+            for name, o in result["outputs"].items()
+        ],
+    )
+    verdict = "passed" if result["passed"] else "FAILED"
+    output.say(
+        f"{verdict}: worst mean difference {result['worst_error']:.1e}, allowed "
+        f"{result['allowed_error']:g}"
+    )
     output.result(result)
     return GOOD if result["passed"] else CHECK_FAILED
 

@@ -63,6 +63,8 @@ def export(
         OSError: full disk, no permission; nothing is left half-written.
     """
     target, chosen = resolve(target_name, scheme_name)
+    if run.task == "translation":
+        _check_translation(scheme_name, head, as_trained)
     shape = image_shape or run.image_shape
     model = run.model()
     content, manifest = float_artifact(run, model, target, outputs, shape, as_trained, head)
@@ -129,7 +131,7 @@ def float_artifact(
             for name in run.modalities
             if name in tensors.inputs
         },
-        outputs=_outputs(tensors, (*run.modalities, "ensemble")),
+        outputs=_outputs(tensors, (*run.modalities, "ensemble"), run.task),
         classes=tuple(run.data["classes"]),
         palette=tuple(tuple(colour) for colour in run.data["palette"]),
         dataset=run.data["dataset"],
@@ -196,25 +198,38 @@ def apply_scheme(
         manifest,
         scheme=scheme_name,
         inputs=inputs,
-        outputs=_outputs(tensors, tuple(manifest.outputs)),
+        outputs=_outputs(tensors, tuple(manifest.outputs), manifest.task),
         calibration=calibration.to_json() if samples else None,
         freeze=freeze,
         note="; ".join(filter(None, (manifest.note, _in_float(float_layers)))),
     )
 
 
-def _outputs(tensors, order: tuple[str, ...]) -> dict[str, TensorSpec]:
+def _outputs(tensors, order: tuple[str, ...], task: str) -> dict[str, TensorSpec]:
     """The outputs in the model's order; engines list them by the alphabet or not at all."""
     found = {name: tensors.outputs[name] for name in order if name in tensors.outputs}
     return {
         name: TensorSpec(
-            name, t.shape, t.layout, t.dtype, _content(t), t.quantization, tensor=t.tensor
+            name, t.shape, t.layout, t.dtype, _content(t, task), t.quantization, tensor=t.tensor
         )
         for name, t in found.items()
     }
 
 
-def _content(tensor) -> str:
+def _check_translation(scheme_name: str, head: str, as_trained: bool) -> None:
+    """Says what there is for a translation."""
+    if scheme_name not in ("fp32", "fp16"):
+        raise InputError(
+            f"a translation is exported as fp32 or fp16, not {scheme_name}: there is no integer "
+            "form of its instance norms here"
+        )
+    if as_trained or head != "logits":
+        raise InputError("a translation gives images; leave --head and --as-trained")
+
+
+def _content(tensor, task: str) -> str:
+    if task == "translation":
+        return "image"
     return "classes" if tensor.dtype == "int32" else "logits"
 
 

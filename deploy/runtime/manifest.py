@@ -27,7 +27,7 @@ class Manifest:
     """All that is known of one artifact.
 
     Attributes:
-        task: "segmentation".
+        task: "segmentation", or "translation", whose outputs are images and which has no classes.
         target, scheme: the engine's file format ("tflite") and how numbers are held ("fp32",
             "static_w8a8", ...).
         inputs, outputs: the tensors by name.

@@ -45,8 +45,8 @@ class TensorSpec:
         layout: "NHWC" or "NCHW", as the engine has it; the runners take and give NHWC always.
         dtype: of the engine's tensor.
         quantization: for integer tensors; None for float ones and for classes.
-        content: "image" (uint8, 0 to 255), "depth" (metres, 0 = missing), "logits", or "classes":
-            one channel with the class of every pixel.
+        content: "image" (an input: uint8, 0 to 255; an output: -1 to 1), "depth" (metres, 0 =
+            missing), "logits", or "classes": one channel with the class of every pixel.
         normalization: of an input; None for an output.
         tensor: its name in the file where that is another one (a value of an ONNX graph has one
             name, so input and output of a modality need two); "" = `name`.

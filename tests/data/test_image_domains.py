@@ -55,11 +55,11 @@ def test_every_domain_of_rooms_is_an_image():
 
 
 def test_joined_domains_lie_behind_each_other():
-    assert parts_of("rgb+normal") == ("rgb", "normal")
-    view = open_domains(ROOMS, "val", ("rgb+normal", "normal", "rgb"))[1]
-    np.testing.assert_array_equal(view["rgb+normal"][..., :3], view["rgb"])
-    np.testing.assert_array_equal(view["rgb+normal"][..., 3:], view["normal"])
-    assert image_normalization(("rgb+normal",)).mean == {"rgb+normal": (0.0,) * 6}
+    assert parts_of("rgb-normal") == ("rgb", "normal")
+    view = open_domains(ROOMS, "val", ("rgb-normal", "normal", "rgb"))[1]
+    np.testing.assert_array_equal(view["rgb-normal"][..., :3], view["rgb"])
+    np.testing.assert_array_equal(view["rgb-normal"][..., 3:], view["normal"])
+    assert image_normalization(("rgb-normal",)).mean == {"rgb-normal": (0.0,) * 6}
 
 
 def test_resizing_is_pillow_s_to_the_bit():
@@ -75,7 +75,7 @@ def test_augmentation_treats_all_images_alike():
     rng = np.random.default_rng(0)
     image = rng.uniform(-1, 1, (20, 24, 3)).astype(np.float32)
     normal = rng.uniform(-1, 1, (20, 24, 3)).astype(np.float32)
-    view = {"rgb": image, "rgb+normal": np.concatenate([image, normal], -1), "normal": normal}
+    view = {"rgb": image, "rgb-normal": np.concatenate([image, normal], -1), "normal": normal}
     augment = ImageAugmentation(resize=None, crop=(16, 16))
     seen = set()
     for seed in range(8):
@@ -83,8 +83,8 @@ def test_augmentation_treats_all_images_alike():
         again = augment(view, np.random.default_rng(seed))
         np.testing.assert_array_equal(new["rgb"], again["rgb"])
         assert new["rgb"].shape == (16, 16, 3)
-        np.testing.assert_array_equal(new["rgb+normal"][..., :3], new["rgb"])
-        np.testing.assert_array_equal(new["rgb+normal"][..., 3:], new["normal"])
+        np.testing.assert_array_equal(new["rgb-normal"][..., :3], new["rgb"])
+        np.testing.assert_array_equal(new["rgb-normal"][..., 3:], new["normal"])
         mirrored = not (new["normal"][0, 0] == normal.reshape(-1, 3)).all(1).any()
         seen.add(mirrored)
         if mirrored:

@@ -120,22 +120,25 @@ def test_nan_in_the_discriminator_stops_the_run(tmp_path, capsys):
 
 
 def test_joined_domains_are_one_modality_of_six_channels():
-    changes = {"model.modalities": '["rgb+reshading"]'}
+    changes = {"model.modalities": '["rgb-reshading"]'}
     settings = [f"{key}={value}" for key, value in {**TINY, **changes}.items()]
     recipe = apply_settings(recipe_of("rooms_translation_tiny"), settings)
     model = translation_run.build_model(recipe)
     loader = translation_run.open_loader(recipe, "train", training=True)
     inputs, target = loader[0]
     loader.close()
-    assert inputs["rgb+reshading"].shape == (2, 32, 32, 6) and target.shape == (2, 32, 32, 3)
-    assert set(model(inputs)) == {"rgb+reshading", "ensemble"}
+    assert inputs["rgb-reshading"].shape == (2, 32, 32, 6) and target.shape == (2, 32, 32, 3)
+    assert set(model(inputs)) == {"rgb-reshading", "ensemble"}
     assert tuple(model.judge(inputs, target).shape) == (1, 2, 2, 2, 1)
+    # Compiled, where names become TensorFlow's scopes.
+    translation_run.compile_model(model, recipe, 1)
+    assert model.train_on_batch(inputs, target, return_dict=True)["loss"] > 0
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model.modalities": '["rgb", "rgb+reshading"]'}, "different numbers of channels"),
+        ({"model.modalities": '["rgb", "rgb-reshading"]'}, "different numbers of channels"),
         ({"model.dept": 3}, "did you mean 'depth'"),
         ({"model.target": "colour"}, "domain 'colour' is unknown"),
         ({"data.size": "36,32"}, "36x32 .*next good size is 40x32"),

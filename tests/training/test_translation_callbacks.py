@@ -94,10 +94,10 @@ def test_pictures_and_grids():
     assert sheet.shape == (4, 4, 3)
     assert sheet[3, 3].tolist() == sheet[1, 1].tolist() == [255] * 3
     images = np.zeros((1, 4, 4, 3), "float32")
-    joined = {"a+b": np.zeros((1, 4, 4, 6), "float32")}
+    joined = {"a-b": np.zeros((1, 4, 4, 6), "float32")}
     # Both parts of the input, one output, since there is one stream, and the target.
     assert translation_grid(
-        joined, images, {"a+b": images, "ensemble": images}, ("a+b",)
+        joined, images, {"a-b": images, "ensemble": images}, ("a-b",)
     ).shape == (
         *(4, 4 * 6 - 2),
         3,

@@ -1,0 +1,168 @@
+"""A Translator out the door: frozen, in both formats and both float schemes, held against the trained one."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from seeded import images, trained_looking
+
+from cen_keras.data.image_domains import to_image
+from cen_keras.models import Translator
+from deploy.__main__ import main
+from deploy.freeze import freeze_with_report
+from deploy.runtime import manifest as manifests
+from deploy.runtime.preprocess import Frame, Preprocessor
+from deploy.verify_translation import ImageComparison
+
+SIZE = (32, 32)
+
+
+def translator(modalities=("rgb", "reshading"), **options):
+    model = Translator(
+        modalities,
+        "normal",
+        base_filters=4,
+        discriminator_filters=4,
+        depth=4,
+        exchange_scope="subpart",
+        **options,
+    )
+    trained_looking(model.generator)
+    return model
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    from recipes.recipe import recipe_of
+    from recipes.settings import apply_settings
+    from recipes.translation_run import data_json, open_loader
+
+    folder = tmp_path_factory.mktemp("run")
+    translator().save(folder / "best.keras")
+    settings = ["data.size=32,32", "data.val=3", "data.train=3", "data.cache=null"]
+    recipe = apply_settings(recipe_of("rooms_translation_tiny"), settings)
+    loader = open_loader(recipe, "val", training=False)
+    (folder / "data.json").write_text(json.dumps(data_json(recipe, loader)))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "modalities",
+    [
+        ("a",),
+        ("zeta", "alpha"),
+        pytest.param(("a", "b", "d"), marks=pytest.mark.slow),
+        tuple("abde"),
+    ],
+)
+def test_frozen_and_exported_it_gives_the_same_images(modalities, tmp_path):
+    from ai_edge_litert.interpreter import Interpreter
+
+    from deploy.targets import TARGETS
+
+    model = translator(modalities)
+    x = images(model.generator, SIZE)
+    wanted = {name: np.asarray(image) for name, image in model(x).items()}
+    plain, report = freeze_with_report(model, image_shape=SIZE)
+    for name, image in plain(x).items():
+        # Eight convolutions and the norms between them in float32: 1e-6 of values up to 1.
+        np.testing.assert_allclose(image, wanted[name], rtol=0, atol=1e-5)
+    if len(modalities) > 1:
+        assert report["macs"]["after"] < report["macs"]["before"]
+    target = TARGETS["tflite"]
+    content = target.load(target.writer)(plain, SIZE)
+    target.load(target.checker)(content)  # nothing leaves the fast kernels
+    (tmp_path / "a.tflite").write_bytes(content)
+    runner = Interpreter(str(tmp_path / "a.tflite")).get_signature_runner()
+    for name, image in runner(**x).items():
+        np.testing.assert_allclose(image, wanted[name], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("target", ["tflite", "onnx"])
+@pytest.mark.parametrize("scheme", ["fp32", "fp16"])
+def test_export_and_verify_from_the_command_line(run, target, scheme, tmp_path, capsys):
+    assert main(["export", str(run), "--target", target, "--scheme", scheme]) == 0
+    path = run / target / f"{scheme}.{target}"
+    manifest = manifests.load(path)
+    assert manifest.task == "translation" and manifest.classes == ()
+    assert {spec.content for spec in manifest.outputs.values()} == {"image"}
+    assert list(manifest.outputs) == ["rgb", "reshading", "ensemble"]
+    assert main(["verify", str(path), "--json", str(tmp_path / "v.json")]) == 0
+    told = json.loads((tmp_path / "v.json").read_text())
+    assert told["passed"] and told["count"] == 3
+    assert told == json.loads(path.with_suffix(".verify.json").read_text())
+    for output in told["outputs"].values():
+        # Half precision has eleven bits: 5e-4 of values up to 1, less in the mean.
+        assert output["mean_abs_error"] < (1e-6 if scheme == "fp32" else 1e-3)
+        assert output["reference_mae"] == pytest.approx(output["candidate_mae"], abs=1e-3)
+    assert "passed" in capsys.readouterr().out
+    # And it can fail.
+    strict = ["--max-error", "1e-12", "--count", "1"]
+    assert main(["verify", str(path), *strict]) == 1
+
+
+def test_the_frozen_graph_is_verified_before_any_export(run, capsys):
+    assert main(["verify", str(run), "--count", "2"]) == 0
+    kept = json.loads((run / "frozen.verify.json").read_text())
+    assert kept["count"] == 2 and kept["worst_error"] < 1e-6
+    assert "frozen graph" in capsys.readouterr().out
+
+
+def test_an_8_bit_picture_is_prepared_as_in_training(run):
+    assert main(["export", str(run), "--outputs", "ensemble"]) == 0
+    inputs = manifests.load(run / "tflite" / "fp32-ensemble.tflite").inputs
+    rng = np.random.default_rng(0)
+    pictures = {name: rng.integers(0, 256, (*SIZE, 3), np.uint8) for name in inputs}
+    fed = Preprocessor(inputs)(Frame("frame", pictures))
+    for name, picture in pictures.items():
+        # One multiplication and one subtraction in another order.
+        np.testing.assert_allclose(fed[name][0], to_image(name, picture), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["export", "--scheme", "static_w8a8"], "fp32 or fp16, not static_w8a8"),
+        (["export", "--head", "classes"], "leave --head"),
+        (["export", "--as-trained"], "leave --head and --as-trained"),
+        (["export", "--image-shape", "40x48"], "next good size is 48x48"),
+        (["verify", "--max-drop", "1"], "has --max-error"),
+    ],
+)
+def test_what_a_translation_has_not_is_told(run, arguments, message, capsys):
+    command, *options = arguments
+    code = main([command, str(run), *options])
+    told = capsys.readouterr().err
+    assert code == 2 and message in told
+
+
+def test_comparisons_by_hand():
+    comparison = ImageComparison()
+    ones = np.ones((1, 2, 1), "float32")
+    comparison.add(ones, 0.5 * ones, 0 * ones)
+    comparison.add(ones, ones, 0 * ones)
+    assert comparison.result() == {
+        "mean_abs_error": 0.25,
+        "max_abs_error": 0.5,
+        "reference_mae": 1.0,
+        "candidate_mae": 0.75,
+    }
+    from cen_keras.errors import InputError
+
+    with pytest.raises(InputError, match="not finite"):
+        comparison.add(ones, np.nan * ones, ones)
+
+
+def test_a_manifest_of_another_size_is_refused(run, tmp_path):
+    from cen_keras.errors import InputError
+    from deploy.run_folder import open_run
+    from deploy.verify_translation import verify_translation
+
+    assert main(["export", str(run), "--image-shape", "48x32", "--outputs", "ensemble"]) == 0
+    path = run / "tflite" / "fp32-ensemble-48x32.tflite"
+    with pytest.raises(InputError, match="takes images of"):
+        verify_translation(open_run(run), path)
+    lost = dataclasses.replace(manifests.load(path), run="gone")
+    manifests.save(lost, tmp_path / "b.tflite", path.read_bytes())
+    assert main(["verify", str(tmp_path / "b.tflite")]) == 2
