@@ -14,6 +14,8 @@ from .network import Result
 
 # Large frames are shown at this height: four of them side by side still fit a screen.
 _MOST_HEIGHT, _LEAST_HEIGHT = 480, 240
+# A panel of the live page is a third of a screen wide; more would only cost time.
+_LIVE_HEIGHT = 360
 PANELS = ("rgb", "depth", "overlay")
 LAYOUTS = ("row", "column")
 JPEG_QUALITY = 85
@@ -81,8 +83,8 @@ class Panels:
         images = result.frame.images
         height, width = next(iter(images.values())).shape[:2]
         factor = 1.0
-        if height > _MOST_HEIGHT:
-            factor = _MOST_HEIGHT / height
+        if height > _LIVE_HEIGHT:
+            factor = _LIVE_HEIGHT / height
         elif height < _LEAST_HEIGHT:
             factor = float(-(-_LEAST_HEIGHT // height))  # whole: every pixel stays a square
         height, width = round(height * factor), round(width * factor)
