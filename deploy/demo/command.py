@@ -33,7 +33,7 @@ from .missing import PATIENCE
 from .network import AUTO, STAGES, Choice, Network, choices
 from .pipeline import Pipeline
 from .server import PORT, LiveServer
-from .sinks import open_file_sink
+from .sinks import PictureFolder, open_file_sink
 from .sources import Options, open_source
 
 REPORT_SECONDS = 10.0
@@ -138,7 +138,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         output.say(f"live page: {server.url}  (Ctrl-C ends it)")
     try:
         # Where each picture is told, nothing else needs to be.
-        every = REPORT_SECONDS if live is not None or not hasattr(file_sink, "written") else 0.0
+        told = isinstance(file_sink, PictureFolder) and live is None
+        every = 0.0 if told else REPORT_SECONDS
         pipeline.run(every, lambda: output.say(_line(pipeline)))
     except KeyboardInterrupt:
         _tell(pipeline, output)

@@ -135,6 +135,7 @@ class Pipeline:
         try:
             while any(thread.is_alive() for thread in self._working):
                 self._done.wait(0.2)
+                self._done.clear()
                 # A waiting slot is the network's or a sink's slowness, not the source's.
                 if not self._frames.full:
                     self._capture.look_for_stall()
@@ -148,7 +149,8 @@ class Pipeline:
             for thread in self._working:
                 # A camera's driver may hang; the thread is a daemon and goes with the process.
                 thread.join(10)
-            self.network.close()
+            if not any(thread.is_alive() for thread in self._working):
+                self.network.close()
         if self._error is not None:
             raise self._error
 
