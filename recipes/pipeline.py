@@ -6,8 +6,10 @@ For each number of worker threads, in one run:
 - a training loop that takes its batches from the loader: the share of its time that it waits.
 
 `--step-seconds S` sleeps instead of training: a step on an accelerator that is not here, which
-leaves the processor to the loader. `--made-up N` writes N pairs of random pictures in the official
-layout and size (640x480 JPEG and PNG) into a temporary folder, for recipes whose data are not here.
+leaves the processor to the loader. Where other programs share the cores the waiting says nothing;
+the processor time per view, and the cores that it makes, still do. `--made-up N` writes N pairs of
+random pictures in the official layout and size (640x480 JPEG and PNG) into a temporary folder, for
+recipes whose data are not here.
 """
 
 import argparse
@@ -81,8 +83,9 @@ def measure(
         step_seconds: sleeps so long instead of training; None trains.
 
     Yields:
-        `workers`, `batch`, `views_per_s`, `cpu_ms_per_view`, `step_s`, `views_needed_per_s`, and
-        `waits`, the share of its time that a training waits for data.
+        `workers`, `batch`, `views_per_s`, `cpu_ms_per_view`, `step_s`, `views_needed_per_s`,
+        `cores_needed`, the processor time that the loader takes in the time of a step, and `waits`,
+        the share of its time that a training waits for data.
     """
     prepare_backend(recipe)
     step = None
@@ -104,6 +107,7 @@ def measure(
             "cpu_ms_per_view": round(1e3 * used, 2),
             "step_s": round(seconds, 4),
             "views_needed_per_s": round(recipe.batch / seconds, 2),
+            "cores_needed": round(used * recipe.batch / seconds, 3),
             "waits": round(waits, 4),
         }
 
@@ -161,7 +165,8 @@ def print_rows(console: Any, rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table(title=f"{rows[0]['recipe']}: {rows[0]['note']}")
-    for column in ("workers", "loader alone", "CPU per view", "a step", "it needs", "it waits"):
+    columns = ("workers", "loader alone", "CPU per view", "a step", "it needs", "of cores", "waits")
+    for column in columns:
         table.add_column(column, justify="right")
     for row in rows:
         table.add_row(
@@ -170,6 +175,7 @@ def print_rows(console: Any, rows: list[dict[str, Any]]) -> None:
             f"{row['cpu_ms_per_view']:.1f} ms",
             f"{row['step_s']:.3f} s",
             f"{row['views_needed_per_s']:.1f} views/s",
+            f"{row['cores_needed']:.2f}",
             f"{consoles.percent(row['waits'])} %",
         )
     console.print(table)

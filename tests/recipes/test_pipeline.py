@@ -54,6 +54,7 @@ def test_a_step_that_takes_long_does_not_wait(tmp_path):
     assert len(written) == 2 and written[1] == {key: str(value) for key, value in row.items()}
     assert row["workers"] == 2 and row["batch"] == 4 and row["step_s"] >= 0.3
     assert row["views_needed_per_s"] == pytest.approx(4 / row["step_s"], rel=1e-2)
+    assert 0 < row["cores_needed"] < 0.5
     # Four views of 32x48 take a few milliseconds, even on a busy machine a tenth of the step.
     assert row["waits"] < 0.1 and row["views_per_s"] > row["views_needed_per_s"]
 
