@@ -24,6 +24,7 @@ TOOLS = (
     "settings",
     "train",
     "translation",
+    "translation_building",
     "translation_run",
 )
 """Modules of this package that are no recipes."""

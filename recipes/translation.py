@@ -81,7 +81,7 @@ class TranslationRecipe:
         jit: compiles with XLA.
         deterministic: forbids TensorFlow operators that may differ from run to run.
         workers: threads that read data; has no influence on the result.
-        bad_frames: what a frame that cannot be read does: "raise" an error, or "skip".
+        bad_frames: what a training frame that cannot be read does: "raise" an error, or "skip".
         task: tells the recipes of a run folder apart.
     """
 

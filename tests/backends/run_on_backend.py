@@ -16,7 +16,7 @@ from cen_keras.backbones import BACKBONES
 from cen_keras.backbones.resnet import basic_block, narrow_stem, resnet
 from cen_keras.layers import BilinearResize, ModalityEnsemble, ModalityNorm, SharedConv2D
 from cen_keras.losses import SegmentationLoss
-from cen_keras.models import Segmenter
+from cen_keras.models import Segmenter, Translator
 
 
 def fill(model, seed=0):
@@ -66,6 +66,12 @@ def main():
     label = np.random.default_rng(1).integers(0, 4, (2, 32, 48))
     model.compile(keras.optimizers.SGD(0.01), loss=SegmentationLoss())
     result["loss"] = model.fit(x, label, epochs=2, shuffle=False, verbose=0).history["loss"]
+
+    translator = Translator(
+        ("south", "north"), "target", base_filters=4, discriminator_filters=4, depth=3
+    )
+    fill(translator.generator, seed=3)
+    predict(translator.generator, images(translator.generator, (16, 24), batch=2, seed=4))
 
     image = np.random.default_rng(2).normal(size=(1, 5, 7, 2)).astype("float32")
     for mode in ("half_pixel", "align_corners"):

@@ -36,7 +36,7 @@ def translator(modalities=("rgb", "reshading"), **options):
 def run(tmp_path_factory):
     from recipes.recipe import recipe_of
     from recipes.settings import apply_settings
-    from recipes.translation_run import data_json, open_loader
+    from recipes.translation_building import data_json, open_loader
 
     folder = tmp_path_factory.mktemp("run")
     translator().save(folder / "best.keras")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cen_keras.errors import InputError
-from recipes import evaluate, train, translation_run
+from recipes import evaluate, train, translation_building
 from recipes.recipe import all_recipes, recipe_of
 from recipes.settings import apply_settings
 from recipes.translation import TranslationRecipe
@@ -123,15 +123,15 @@ def test_joined_domains_are_one_modality_of_six_channels():
     changes = {"model.modalities": '["rgb-reshading"]'}
     settings = [f"{key}={value}" for key, value in {**TINY, **changes}.items()]
     recipe = apply_settings(recipe_of("rooms_translation_tiny"), settings)
-    model = translation_run.build_model(recipe)
-    loader = translation_run.open_loader(recipe, "train", training=True)
+    model = translation_building.build_model(recipe)
+    loader = translation_building.open_loader(recipe, "train", training=True)
     inputs, target = loader[0]
     loader.close()
     assert inputs["rgb-reshading"].shape == (2, 32, 32, 6) and target.shape == (2, 32, 32, 3)
     assert set(model(inputs)) == {"rgb-reshading", "ensemble"}
     assert tuple(model.judge(inputs, target).shape) == (1, 2, 2, 2, 1)
     # Compiled, where names become TensorFlow's scopes.
-    translation_run.compile_model(model, recipe, 1)
+    translation_building.compile_model(model, recipe, 1)
     assert model.train_on_batch(inputs, target, return_dict=True)["loss"] > 0
 
 
@@ -203,11 +203,11 @@ def test_a_taskonomy_recipe_steps_on_files_in_the_official_layout(tmp_path):
         *("model.base_filters=2", "model.discriminator_filters=2", "model.depth=3"),
     ]
     recipe = apply_settings(recipe_of("taskonomy_depth_normal_texture_shade_to_rgb"), settings)
-    model = translation_run.build_model(recipe)
-    translation_run.compile_model(model, recipe, 2)
+    model = translation_building.build_model(recipe)
+    translation_building.compile_model(model, recipe, 2)
     model.run_eagerly = True
     for training in (True, False):
-        loader = translation_run.open_loader(recipe, "val", training)
+        loader = translation_building.open_loader(recipe, "val", training)
         inputs, target = loader[1]
         loader.close()
         assert target.shape == (1, 32, 32, 3) and np.abs(target).max() <= 1
@@ -215,4 +215,4 @@ def test_a_taskonomy_recipe_steps_on_files_in_the_official_layout(tmp_path):
     assert all(np.isfinite(value) for value in logs.values())
     (tmp_path / lines[0].replace("{domain}", "normal")).unlink()
     with pytest.raises(InputError, match="1 files of its 2 views in 5 domains"):
-        translation_run.open_loader(recipe, "val", training=False)
+        translation_building.open_loader(recipe, "val", training=False)
