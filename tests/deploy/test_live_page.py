@@ -48,7 +48,7 @@ def shown(artifacts):
     server.start()
     thread = threading.Thread(target=pipeline.run, daemon=True)
     thread.start()
-    yield server.url, scene
+    yield server.url, scene, live
     pipeline.stop()
     thread.join(20)
     server.stop()
@@ -83,7 +83,7 @@ def box(browser, index):
 
 
 def test_pictures_and_figures(shown, browser):
-    url, _ = shown
+    url, _, _ = shown
     browser.view(1280, 800)
     browser.open(url)
     picture_is_there(browser)
@@ -108,7 +108,7 @@ def test_pictures_and_figures(shown, browser):
 
 
 def test_a_change_of_network_and_of_output(shown, browser):
-    url, _ = shown
+    url, _, _ = shown
     browser.view(1280, 800)
     browser.open(url)
     picture_is_there(browser)
@@ -128,7 +128,7 @@ def test_a_change_of_network_and_of_output(shown, browser):
 
 
 def test_a_missing_depth_is_seen(shown, browser):
-    url, scene = shown
+    url, scene, _ = shown
     browser.view(1280, 800)
     browser.open(url)
     picture_is_there(browser)
@@ -143,7 +143,7 @@ def test_a_missing_depth_is_seen(shown, browser):
 
 
 def test_a_phone_and_the_dark(shown, browser):
-    url, _ = shown
+    url, _, _ = shown
     browser.view(390, 844, dark=True, mobile=True)
     browser.open(url)
     picture_is_there(browser)
@@ -162,8 +162,28 @@ def test_a_phone_and_the_dark(shown, browser):
     assert min(browser.run(heights)) >= 40
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_viewer_too_many_comes_in_later(shown, browser, width):
+    _, _, live = shown
+    server = LiveServer(("127.0.0.1", 0), live, most_viewers=1)
+    server.start()
+    try:
+        assert server.viewers.acquire(blocking=False)  # somebody else watches
+        browser.view(width, 800)
+        browser.open(server.url)
+        browser.until(f"Number({text('fps')}) > 1")
+        assert browser.run("document.getElementById('live').naturalHeight") == 0
+        server.viewers.release()
+        picture_is_there(browser)
+    finally:
+        browser.open("about:blank")
+        server.stop()
+    assert all("503" in complaint for complaint in browser.complaints)
+    browser.complaints.clear()
+
+
 def test_accessible_names(shown, browser):
-    url, _ = shown
+    url, _, _ = shown
     browser.view(1280, 800)
     browser.open(url)
     picture_is_there(browser)
