@@ -264,7 +264,12 @@ def _distribution(options):
     from cen_keras.quiet import stderr_kept_back
 
     with stderr_kept_back():
+        import keras
+
         from cen_keras.training.distribution import distribution_of
+
+        # Whatever the backend, Keras imports TensorFlow for this, where it is installed.
+        keras.utils.set_random_seed(0)
     return distribution_of(
         options.distribute, options.coordinator, options.processes, options.process
     )

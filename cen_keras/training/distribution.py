@@ -191,8 +191,8 @@ class Hosts(OneDevice):
         except RuntimeError as error:
             reason = str(error).strip().split("\n")[0]
             raise InputError(
-                f"process {process} of {processes} cannot join at {coordinator}: {reason} Start "
-                "every process with the same address and number of processes, and process 0 on "
+                f"process {process} of {processes} cannot join at {coordinator}: {reason.rstrip('.')}. "
+                "Start every process with the same address and number of processes, process 0 on "
                 "the machine of that address."
             ) from error
         # The shares are cut by the loader.
