@@ -1,6 +1,8 @@
-"""Turns an official checkpoint into a `.keras` file.
+r"""Turns an official checkpoint into a `.keras` file.
 
 python -m cen_keras.converters CKPT --model refinenet101 --out model.keras
+python -m cen_keras.converters checkpoint-gen.pkl --model translator --out model.keras \
+    --modalities reshading edge_texture --target rgb --discriminator checkpoint-dis.pkl
 """
 
 import argparse
@@ -16,6 +18,7 @@ OFFICIAL = {"decoder": "refinenet", "exchange_scope": "all", "exchange_threshold
 MODELS = {
     f"refinenet{depth}": {"backbone": f"resnet{depth}", **OFFICIAL} for depth in (50, 101, 152)
 }
+TRANSLATOR = "translator"
 # Errors of the operating system that the user can mend.
 MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EISDIR, errno.ENOTDIR)
 
@@ -28,8 +31,10 @@ def parser() -> argparse.ArgumentParser:
         "Nothing in the checkpoint is executed; every tensor must find its place.",
         epilog="Exit codes: 0 good, 2 bad input, 130 interrupted.",
     )
-    made.add_argument("checkpoint", metavar="CKPT", help="the .pth or .pth.tar file")
-    made.add_argument("--model", required=True, choices=sorted(MODELS), help="its architecture")
+    made.add_argument("checkpoint", metavar="CKPT", help="the .pth, .pth.tar or .pkl file")
+    made.add_argument(
+        "--model", required=True, choices=[*sorted(MODELS), TRANSLATOR], help="its architecture"
+    )
     made.add_argument("--out", required=True, metavar="FILE", help="the .keras file to write")
     made.add_argument(
         "--num-classes", type=int, default=40, metavar="N", help="default 40, as for NYUDv2"
@@ -40,6 +45,12 @@ def parser() -> argparse.ArgumentParser:
         default=["rgb", "depth"],
         metavar="NAME",
         help="in the official order; default rgb depth",
+    )
+    made.add_argument("--target", metavar="NAME", help="of a translator: the domain it makes")
+    made.add_argument(
+        "--discriminator",
+        metavar="FILE",
+        help="of a translator: the discriminator's file; without it, it has random weights",
     )
     return made
 
@@ -60,20 +71,52 @@ def convert(arguments: argparse.Namespace) -> None:
     # The imports take seconds; --help and a wrong name should not.
     from cen_keras.converters.checkpoint_file import read_checkpoint
 
+    translates = arguments.model == TRANSLATOR
+    if translates != (arguments.target is not None) or arguments.discriminator and not translates:
+        raise InputError(
+            f"--model {TRANSLATOR} wants --target NAME and takes --discriminator FILE; no other does."
+        )
     checkpoint = read_checkpoint(arguments.checkpoint)
+    judge = read_checkpoint(arguments.discriminator) if arguments.discriminator else None
     import_keras()
-    from cen_keras.converters import torch_cen
     from cen_keras.files import atomic_path
+
+    make = _translator if translates else _segmenter
+    model, what = make(arguments, checkpoint, judge)
+    with atomic_path(out) as temporary:
+        model.save(temporary)
+    sys.stdout.write(
+        f"{out}: {arguments.model}, {', '.join(model.modalities)}, {what}, "
+        f"{model.count_params():,} parameters from {arguments.checkpoint}\n"
+    )
+
+
+def _segmenter(arguments, checkpoint, judge):
+    """Returns the loaded Segmenter and what there is to say of it."""
+    from cen_keras.converters import torch_cen
     from cen_keras.models import Segmenter
 
     model = Segmenter(tuple(arguments.modalities), arguments.num_classes, **MODELS[arguments.model])
     torch_cen.load(checkpoint, model, name=arguments.checkpoint)
-    with atomic_path(out) as temporary:
-        model.save(temporary)
-    sys.stdout.write(
-        f"{out}: {arguments.model}, {', '.join(model.modalities)}, {model.num_classes} classes, "
-        f"{model.count_params():,} parameters from {arguments.checkpoint}\n"
+    return model, f"{model.num_classes} classes"
+
+
+def _translator(arguments, checkpoint, judge):
+    """Returns the loaded Translator, its widths those of the files, and what there is to say of it."""
+    from cen_keras.converters import torch_cen
+    from cen_keras.converters.torch_cen_translation import width_of
+    from cen_keras.models import Translator
+
+    model = Translator(
+        tuple(arguments.modalities),
+        arguments.target,
+        base_filters=width_of(checkpoint),
+        discriminator_filters=width_of(judge or {}),
     )
+    torch_cen.load(checkpoint, model.generator, name=arguments.checkpoint)
+    if judge is not None:
+        torch_cen.load(judge, model.discriminator, name=arguments.discriminator)
+    return model, f"to {arguments.target}"
 
 
 def main(argv: list[str] | None = None) -> int:

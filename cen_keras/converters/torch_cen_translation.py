@@ -77,13 +77,19 @@ def part_of(model: keras.Model, state: Mapping) -> keras.Model:
     return model.generator if of_generator else model.discriminator
 
 
+def width_of(state: Mapping[str, object], default: int = 64) -> int:
+    """Returns the width of the first convolution of a part, the official 64 where it is unknown."""
+    shape = getattr(state.get("conv1.conv.module.bias"), "shape", ())
+    return int(shape[0]) if len(shape) == 1 else default
+
+
 def describe(state: Mapping[str, object]) -> str:
     """Returns a sentence on what a state dict seems to hold, for an error; "" if unknown."""
-    width = getattr(state.get("conv1.conv.module.bias"), "shape", ())
-    if len(width) != 1:
+    if "conv1.conv.module.bias" not in state:
         return ""
+    width = width_of(state)
     if "alpha" not in state:
-        return f"It looks like a discriminator with {width[0]} filters."
+        return f"It looks like a discriminator with {width} filters."
     streams = getattr(state["alpha"], "shape", ())
     count = streams[0] if len(streams) == 1 else "?"
-    return f"It looks like a generator with {count} modalities and {width[0]} filters."
+    return f"It looks like a generator with {count} modalities and {width} filters."

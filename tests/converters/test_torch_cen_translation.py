@@ -1,5 +1,6 @@
 """Official translation checkpoints into a Translator and back: every tensor the forward pass reads."""
 
+import keras
 import numpy as np
 import pytest
 import reference
@@ -88,3 +89,26 @@ def test_what_does_not_fit_is_described(model):
         torch_cen.load(reference.state_dict("generator16"), shallow)
     for weight, old in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, old)
+
+
+def test_the_command_makes_a_keras_file_of_both_parts(tmp_path, monkeypatch, capsys):
+    """Files are read by PyTorch; here they are there already, so that it runs without."""
+    from cen_keras.converters import __main__ as command
+    from cen_keras.converters import checkpoint_file
+
+    files = {f"{name}.pkl": reference.state_dict(f"{name}16") for name in UNUSED}
+    monkeypatch.setattr(checkpoint_file, "read_checkpoint", lambda path: files[str(path)])
+    out = tmp_path / "model.keras"
+    told = ["generator.pkl", "--model", "translator", "--out", str(out), "--modalities", "a", "b"]
+    both = [*told, "--target", "c", "--discriminator", "discriminator.pkl"]
+    assert command.main(both) == 0
+    assert "translator, a, b, to c" in capsys.readouterr().out
+    again = keras.models.load_model(out)
+    check(again.generator, "generator", files["generator.pkl"])
+    check(again.discriminator, "discriminator", files["discriminator.pkl"])
+    assert command.main(told) == 2
+    assert "wants --target" in capsys.readouterr().err
+    swapped = ["discriminator.pkl", *both[1:]]
+    assert command.main(swapped) == 2
+    error = capsys.readouterr().err
+    assert "looks like a discriminator" in error and error.count("\n") == 1
