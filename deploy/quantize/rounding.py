@@ -26,7 +26,11 @@ from .merge_weights import LEAST_BYTES
 _PASSING = ("MaxPooling2D", "ZeroPadding2D", "Concatenate")
 _ONE_SCALE = (*_PASSING, "AveragePooling2D", "Resize")
 # Per layer: its kernel, and the axes over which one channel's weights lie.
-_KERNELS = {"Conv2D": ("kernel", (0, 1, 2)), "DepthwiseConv2D": ("depthwise_kernel", (0, 1))}
+_KERNELS = {
+    "Conv2D": ("kernel", (0, 1, 2)),
+    "Conv2DTranspose": ("kernel", (0, 1, 3)),
+    "DepthwiseConv2D": ("depthwise_kernel", (0, 1)),
+}
 # Kernels divided by their largest weights agree to a few roundings of float32, or not at all.
 _SAME_KERNEL = 1e-4
 _FED_AT_ONCE = 8

@@ -24,7 +24,7 @@ _SAME = {
     "Add": (),
     "Concatenate": (),
 }
-_CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D")
+_CONVOLUTIONS = ("Conv2D", "Conv2DTranspose", "DepthwiseConv2D")
 # What a ReLU can be fused into, where nobody else reads it.
 _FUSING = (*_CONVOLUTIONS, "Rescaling", "Add")
 
@@ -139,7 +139,7 @@ def _twin(layer) -> tuple[tf_keras.layers.Layer, list[np.ndarray]]:
             "use_bias": layer.use_bias,
             "name": name,
         }
-        filters = (layer.filters,) if kind == "Conv2D" else ()
+        filters = () if kind == "DepthwiseConv2D" else (layer.filters,)
         twin = getattr(tf_keras.layers, kind)(*filters, layer.kernel_size, **options)
         return twin, [np.asarray(weight) for weight in layer.get_weights()]
     if kind == "Resizing":

@@ -35,6 +35,8 @@ SETUP = """
     s = keras.layers.Add(name="around")([s, keras.layers.ReLU(name="sr")(s)])
     t = keras.layers.MaxPooling2D(5, 1, "same", name="t")(s)
     u = keras.layers.Resizing(16, 16, interpolation="bilinear", name="u")(t)
+    u = keras.layers.Add(name="w")(
+        [u, keras.layers.Conv2DTranspose(8, 4, 2, "same", name="up")(t)])
     v = BilinearResize((16, 16), "align_corners", name="v")({"x": k})["x"]
     o, q = keras.layers.Conv2D(4, 1, name="o")(u), keras.layers.Conv2D(4, 1, name="q")(v)
     e = keras.layers.Add(name="e")([keras.layers.Rescaling(0.3, name="f")(o),
