@@ -53,6 +53,15 @@ def test_edge_presets_grow_from_s_to_l():
     assert built[0].name == "cen_edge_s"
 
 
+@pytest.mark.parametrize("size", "sml")
+def test_recipes_train_what_the_presets_are(size):
+    from recipes.recipe import recipe_of
+
+    trained = recipe_of(f"rooms_edge_{size}").model
+    for name, value in presets.preset_of(f"cen_edge_{size}").model.items():
+        assert trained[name] == value, name
+
+
 def test_packed_weights_are_the_saved_ones_to_half_precision(model, shipped):
     loaded = Segmenter.from_preset("tiny_rooms")
     for saved, found in zip(model.weights, loaded.weights, strict=True):

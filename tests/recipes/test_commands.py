@@ -122,6 +122,78 @@ def test_evaluate_names_what_is_wrong_with_a_folder(content, tmp_path, capsys):
     assert "best.keras is not a whole Keras model" in one_line(capsys)
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run folder as a finished training leaves it, with seeded weights."""
+    from seeded import trained_looking
+
+    from cen_keras.models import Segmenter
+    from recipes.building import data_json
+
+    recipe = apply_settings(recipe_of("rooms_tiny"), [*TINY, "data.test=2"])
+    run = tmp_path_factory.mktemp("runs") / "cen"
+    run.mkdir()
+    trained_looking(Segmenter(num_classes=13, **recipe.model)).save(run / "best.keras")
+    write_json(run / "recipe.json", recipe.to_json())
+    write_json(run / "scores.json", {"best_epoch": 0})
+    write_json(run / "data.json", data_json(recipe, open_loader(recipe, "val", training=False)))
+    return run
+
+
+def test_without_a_modality_its_values_do_not_matter(finished, capsys):
+    from cen_keras.data.rooms.views import RoomViews
+
+    whole = evaluate.evaluate_run(finished)
+    gone = evaluate.evaluate_run(finished, without=("depth",))
+    assert whole["without"] == [] and gone["without"] == ["depth"]
+    assert gone["streams"]["depth"] != whole["streams"]["depth"]
+    read = RoomViews.__getitem__
+
+    def blind(views, index):
+        view = read(views, index)
+        return view | {"depth": np.zeros_like(view["depth"])}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RoomViews, "__getitem__", blind)
+        assert evaluate.evaluate_run(finished)["streams"] == gone["streams"]
+    assert evaluate.main([str(finished), "--without", "smell"]) == 2
+    assert "has no such modality, only rgb, depth" in one_line(capsys)
+
+
+def test_a_run_is_packed_with_the_scores_of_what_is_packed(finished, tmp_path, monkeypatch):
+    from cen_keras.models import Segmenter, presets
+    from recipes import pack
+
+    monkeypatch.setattr(presets, "WEIGHTS", tmp_path)
+    presets.presets.cache_clear()
+    try:
+        assert pack.main([str(finished), "tiny_rooms", "--about", "For tests."]) == 0
+        presets.presets.cache_clear()
+        card = presets.preset_of("tiny_rooms").card
+        model = Segmenter.from_preset("tiny_rooms")
+    finally:
+        presets.presets.cache_clear()
+    assert card["parameters"] == model.count_params()
+    assert card["bytes"] == (tmp_path / "tiny_rooms.npz").stat().st_size
+    assert "cache" not in card["data"]["dataset"]
+    # The packed run is the model that the preset gives, and the scores are its own.
+    packed = evaluate.evaluate_run(finished / "packed", "test", without=("rgb",))
+    found = {stream: round(s["miou"], 4) for stream, s in packed["streams"].items()}
+    assert card["scores"]["miou"]["without_rgb"] == found
+    best = evaluate.load_best(finished / "packed")
+    for saved, read in zip(best.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(np.asarray(saved), np.asarray(read))
+
+
+def test_more_weights_than_the_package_takes_are_refused(finished, tmp_path, monkeypatch):
+    from recipes import pack
+
+    monkeypatch.setattr(pack, "MOST_BYTES", 1000)
+    with pytest.raises(InputError, match="at most 0 fit the package"):
+        pack.pack(finished, "big", "For tests.", "", "val", tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_error_of_the_data_comes_through_fit_as_it_was():
     recipe = apply_settings(recipe_of("rooms_tiny"), [*TINY, "epoch_steps=4", "data.train=8"])
     loader = open_loader(recipe, "train", training=True)
