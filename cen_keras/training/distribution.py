@@ -16,9 +16,7 @@ Neither has run on GPUs.
 
 import contextlib
 import os
-import re
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 import numpy as np
@@ -26,6 +24,8 @@ import numpy as np
 from cen_keras.errors import InputError
 from cen_keras.losses.segmentation import SegmentationLoss
 from cen_keras.metrics.exchange_rate import norm_layers
+from cen_keras.training.host_settings import host_settings, wait_for
+from cen_keras.training.replica_batches import ReplicaBatches
 
 KINDS = ("mirrored", "hosts")
 
@@ -184,6 +184,8 @@ class Hosts(OneDevice):
         _want_backend("hosts", "jax", "mirrored", "tensorflow")
         import jax
 
+        if process > 0:
+            wait_for(coordinator)
         # Keras draws a seed among the processes unless it has one.
         keras.utils.set_random_seed(0)
         try:
@@ -214,70 +216,6 @@ class Hosts(OneDevice):
         from jax.experimental import multihost_utils
 
         return [int(found) for found in multihost_utils.process_allgather(np.array([value])).flat]
-
-
-class ReplicaBatches(keras.utils.PyDataset):
-    """A loader's batches with weights, so that the mean over replicas is the mean over all pixels.
-
-    Keras divides a batch of n images among R replicas, ceil(n / R) each until there are none left,
-    and averages the replicas' losses, each the mean over its n_r images of weight * sum of
-    cross-entropies. With the weight R n_r / V, V the valid pixels of the whole batch, that is
-
-        1/R sum_r 1/n_r sum_i (R n_r / V) sum_i = (sum over all valid pixels) / V.
-
-    That is the loss whose gradient is taken. The loss that Keras logs weighs every replica by n_r
-    once more, so where the n_r differ the log is a little off; the training is not.
-
-    Args:
-        loader: gives `(inputs by modality, labels (b, H, W))`.
-        replicas: R.
-        ignore: the label of pixels that do not count.
-        pixels_per_image: V is that many pixels per image instead, see `SegmentationLoss`.
-    """
-
-    def __init__(self, loader, replicas: int, ignore=255, pixels_per_image=None):
-        super().__init__(workers=1, use_multiprocessing=False)
-        self.loader = loader
-        self.replicas = replicas
-        self.ignore = ignore
-        self.pixels_per_image = pixels_per_image
-
-    def __len__(self) -> int:
-        """Batches in an epoch."""
-        return len(self.loader)
-
-    def __getitem__(self, index: int):
-        """Returns the loader's batch `index` and its weights, float32 (b,)."""
-        inputs, labels = self.loader[index]
-        return inputs, labels, self.weights(labels)
-
-    def weights(self, labels: np.ndarray) -> np.ndarray:
-        """Returns the weight of each image, float32 (b,).
-
-        Raises:
-            InputError: there are fewer images than replicas need.
-        """
-        images = len(labels)
-        part = -(-images // self.replicas)
-        parts = [max(0, min(part, images - part * r)) for r in range(self.replicas)]
-        if 0 in parts:
-            raise InputError(
-                f"a batch of {images} images leaves one of {self.replicas} devices without any; "
-                "take a batch that divides by the devices, or drop_last=True."
-            )
-        if self.pixels_per_image is None:
-            pixels = max(1, int(np.count_nonzero(labels != self.ignore)))
-        else:
-            pixels = self.pixels_per_image * images
-        return np.repeat([self.replicas * n / pixels for n in parts], parts).astype("float32")
-
-    def on_epoch_begin(self) -> None:
-        """Called by Keras before it takes the first batch of an epoch."""
-        self.loader.on_epoch_begin()
-
-    def on_epoch_end(self) -> None:
-        """Called by Keras after an epoch."""
-        self.loader.on_epoch_end()
 
 
 @contextlib.contextmanager
@@ -320,48 +258,7 @@ def distribution_of(
             raise InputError(f"{', '.join(extra)} is for --distribute hosts.")
         return Mirrored() if kind == "mirrored" else OneDevice()
     _want_backend("hosts", "jax", "mirrored", "tensorflow")
-    return Hosts(*_host_settings(coordinator, processes, process, environment))
-
-
-_HOST_SETTINGS: dict[str, tuple[str, ...]] = {
-    "--coordinator": ("KERAS_DISTRIBUTION_JOB_ADDRESSES", "JAX_COORDINATOR_ADDRESS"),
-    "--processes": ("KERAS_DISTRIBUTION_NUM_PROCESSES", "JAX_NUM_PROCESSES"),
-    "--process": ("KERAS_DISTRIBUTION_PROCESS_ID", "JAX_PROCESS_ID"),
-}
-
-
-def _host_settings(coordinator, processes, process, environment) -> tuple[str, int, int]:
-    """Returns the checked address, number of processes and number of this process."""
-    values: dict[str, Any] = {}
-    given = (coordinator, processes, process)
-    for (option, names), value in zip(_HOST_SETTINGS.items(), given, strict=True):
-        found = [(option, value)] + [(name, environment.get(name)) for name in names]
-        found = [(name, value) for name, value in found if value not in (None, "")]
-        if not found:
-            raise InputError(
-                f"--distribute hosts wants {option}, or {' or '.join(names)} in the environment: "
-                "the same --coordinator HOST:PORT and --processes N for all, and --process 0 to "
-                "N-1, one each."
-            )
-        values[option] = found[0]
-    name, address = values["--coordinator"]
-    # Keras takes the addresses of all; JAX needs the first.
-    address = address.split(",")[0].strip()
-    if not re.fullmatch(r"\S+:\d{1,5}", address):
-        raise InputError(f"{name} is {address!r}; wanted HOST:PORT of process 0.")
-    numbers = []
-    for option in ("--processes", "--process"):
-        name, value = values[option]
-        if not re.fullmatch(r"\d{1,6}", str(value)):
-            raise InputError(f"{name} is {value!r}; wanted a whole number.")
-        numbers.append(int(value))
-    count, index = numbers
-    if not index < count:
-        raise InputError(
-            f"{values['--process'][0]} is {index} and {values['--processes'][0]} {count}; "
-            f"processes are numbered from 0 to {max(count - 1, 0)}."
-        )
-    return address, count, index
+    return Hosts(*host_settings(coordinator, processes, process, environment))
 
 
 def _want_backend(kind: str, backend: str, other: str, other_backend: str) -> None:

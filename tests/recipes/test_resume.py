@@ -242,7 +242,7 @@ def test_two_processes_that_are_killed_go_on(tmp_path):
     finish(second)
     assert first.returncode == second.returncode == 0, first.stderr + second.stderr
     assert "going on after epoch 1" in first.stdout and "on 2 devices" in first.stdout
-    assert second.stdout == ""
+    assert "rooms_tiny" not in second.stdout  # process 0 tells
     assert_near(one, two)
 
 

@@ -13,13 +13,14 @@ import pytest
 
 from cen_keras.errors import InputError
 from cen_keras.losses import SegmentationLoss
+from cen_keras.training import host_settings
 from cen_keras.training.distribution import (
     Mirrored,
     OneDevice,
-    ReplicaBatches,
     distribution_of,
     undistributed,
 )
+from cen_keras.training.replica_batches import ReplicaBatches
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).parent / "run_distributed.py"
@@ -176,10 +177,10 @@ def test_what_mirrored_cannot_do(batch, options, message):
 
 
 def test_one_device_takes_everything():
-    distribution = distribution_of(None)
-    assert type(distribution) is OneDevice
-    distribution.check(7, "mixed_float16", clips=True, accumulate=3, jit=True)
-    assert distribution.agree(3) == [3]
+    alone = distribution_of(None)
+    assert type(alone) is OneDevice
+    alone.check(7, "mixed_float16", clips=True, accumulate=3, jit=True)
+    assert alone.agree(3) == [3]
 
 
 HOSTS = {"coordinator": "node0:1234", "processes": "2", "process": "1"}
@@ -218,6 +219,18 @@ def test_a_wrong_environment_variable_is_named(monkeypatch):
     }
     with pytest.raises(InputError, match="KERAS_DISTRIBUTION_PROCESS_ID is 3 and JAX_NUM_PROC"):
         distribution_of("hosts", environment=environment)
+
+
+def test_a_process_that_finds_nobody_says_so(monkeypatch):
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("jax is not installed")
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    monkeypatch.setattr(host_settings, "PATIENCE", 0.1)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # nobody listens, and nobody else can
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(InputError, match=f"nobody has listened at {address}"):
+            distribution_of("hosts", address, 2, 1, environment={})
 
 
 def test_undistributed_puts_the_distribution_back():
