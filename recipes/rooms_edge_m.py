@@ -1,9 +1,17 @@
 """CEN for small CPUs on generated rooms of 480x640: the weights of the preset cen_edge_m_rooms.
 
-The figures come with the trained weights.
+    python -m recipes.train rooms_edge_m
+    python -m recipes.evaluate runs/rooms_edge_m
+    python -m recipes.pack runs/rooms_edge_m cen_edge_m_rooms --about "..."
 
-python -m recipes.train rooms_edge_m
-python -m recipes.evaluate runs/rooms_edge_m
+The packed weights took 1600 steps, about 20 minutes of processor time on one thread of a shared
+two-core virtual machine without a GPU. Their cosine was shortened on the way (the card beside them
+tells how), so this recipe will end a little elsewhere; on 100 views of rooms that were not trained
+on they have, mIoU %,
+
+    rgb stream 61.2   depth stream 61.1   ensemble 61.6
+
+with 92.6 % of the penalised channels exchanged. The loss still fell: give it more epochs.
 """
 
 from recipes.recipe import Evaluation, Optimizer, Recipe
@@ -16,6 +24,7 @@ RECIPE = Recipe(
         "size": (480, 640),
         "train": 1536,
         "val": 100,
+        "test": 100,
         "cache": "runs/cache",
     },
     model={
@@ -30,7 +39,7 @@ RECIPE = Recipe(
         "gamma_initializer": 0.3,
     },
     optimizer=Optimizer(name="adam", learning_rate=3e-3, schedule="cosine", warmup_steps=100),
-    epochs=14,
+    epochs=8,
     epoch_steps=200,
     batch=12,
     # Windows between half and all of the pictures' own scale, so that the net serves both.
@@ -47,6 +56,6 @@ RECIPE = Recipe(
         "rgb": {"scale": 1 / 255, "mean": [0.45] * 3, "std": [0.25] * 3},
         "depth": {"scale": 1.0, "mean": [2.5], "std": [1.5]},
     },
-    evaluation=Evaluation(split="val", batch=4, every=7),
+    evaluation=Evaluation(split="val", batch=4, every=8),
     workers=1,
 )
