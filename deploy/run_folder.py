@@ -1,6 +1,7 @@
 """What the rooms of deployment read of a training run: the model, and what it was trained on."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from .preset_run import PREFIX, unpack
 from .runtime.files import PathLike
 from .runtime.tensors import Normalization, TensorSpec
 
+TASKS = ("segmentation", "translation")
 _NEEDED = ("task", "dataset", "modalities", "classes", "palette", "normalization", "image_shape")
 
 
@@ -97,14 +99,16 @@ class RunFolder:
         return open_dataset(self.data["dataset"], split)
 
 
-def open_run(path: PathLike) -> RunFolder:
+def open_run(path: PathLike, tasks: Sequence[str] = ("segmentation",)) -> RunFolder:
     """Opens a run folder.
 
     Args:
         path: the folder, or "preset:NAME" for weights that come with the package.
+        tasks: what the caller can do something with; export and verify take translations too.
 
     Raises:
-        InputError: the folder or its `data.json` is missing, or lacks something.
+        InputError: the folder or its `data.json` is missing, lacks something, or is of another
+            task.
     """
     if str(path).startswith(PREFIX):
         path = unpack(str(path)[len(PREFIX) :])
@@ -122,4 +126,9 @@ def open_run(path: PathLike) -> RunFolder:
     missing = [key for key in _NEEDED if not isinstance(data, dict) or key not in data]
     if missing:
         raise InputError(f"{file}: {', '.join(missing)} missing; train again with this version")
+    if data["task"] not in tasks:
+        raise InputError(
+            f"{path}: holds a {data['task']}, and this is for {' or '.join(tasks)}; a translation "
+            "has `deploy export` and `deploy verify`"
+        )
     return RunFolder(path, data)

@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from ..calibration import Choice
     from ..export.pipeline import export
     from ..host import quiet_tensorflow
-    from ..run_folder import open_run
+    from ..run_folder import TASKS, open_run
     from ..runtime import manifest as manifests
     from ..targets import resolve
 
@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     scheme = resolve(arguments.target, arguments.scheme)[1]  # before anything slow is imported
     if scheme.warning:
         output.say(f"warning: {scheme.warning}")
-    folder = open_run(arguments.run_folder)
+    folder = open_run(arguments.run_folder, TASKS)
     quiet_tensorflow()
     choice = Choice(
         file=arguments.calibration,

@@ -55,12 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Verifies, prints the table and keeps the result."""
     from ..host import quiet_tensorflow
-    from ..run_folder import open_run
+    from ..run_folder import TASKS, open_run
 
     path = Path(arguments.artifact)
-    folder = open_run(arguments.run) if arguments.run else None
+    folder = open_run(arguments.run, TASKS) if arguments.run else None
     if path.is_dir():
-        folder = open_run(path)
+        folder = open_run(path, TASKS)
     if _is_translation(path, folder):
         return _run_translation(path, folder, arguments, output)
     if arguments.max_error is not None:
@@ -107,7 +107,7 @@ def _is_translation(path: Path, folder) -> bool:
 def _run_translation(path: Path, folder, arguments: argparse.Namespace, output: Output) -> int:
     """Verifies a translation, prints the table and keeps the result."""
     from ..host import quiet_tensorflow
-    from ..run_folder import open_run
+    from ..run_folder import TASKS, open_run
 
     if arguments.max_drop is not None or arguments.layers:
         raise InputError("a translation has --max-error; leave --max-drop and --layers")
@@ -115,7 +115,7 @@ def _run_translation(path: Path, folder, arguments: argparse.Namespace, output: 
     from ..verify_translation import run_of, verify_translation
 
     result = verify_translation(
-        folder or open_run(run_of(path)),
+        folder or open_run(run_of(path), TASKS),
         None if path.is_dir() else path,
         count=arguments.count,
         split=arguments.split,

@@ -79,6 +79,10 @@ class Network:
     def __init__(self, choice: Choice, threads: int | None = None):
         self.choice = choice
         self.runner: Runner = open_runner(choice.artifact, threads, choice.engine)
+        if self.manifest.task != "segmentation":
+            raise InputError(
+                f"{choice.artifact}: is a {self.manifest.task}; the demo shows segmentations"
+            )
         self._prepare = Preprocessor(self.runner.inputs)
         # The first run of an engine prepares its kernels; no frame shall wait for that.
         height, width = self.manifest.image_shape

@@ -128,6 +128,8 @@ def test_an_8_bit_picture_is_prepared_as_in_training(run):
         (["export", "--as-trained"], "leave --head and --as-trained"),
         (["export", "--image-shape", "40x48"], "next good size is 48x48"),
         (["verify", "--max-drop", "1"], "has --max-error"),
+        (["report"], "holds a translation, and this is for segmentation"),
+        (["sensitivity"], "holds a translation"),
     ],
 )
 def test_what_a_translation_has_not_is_told(run, arguments, message, capsys):
@@ -156,13 +158,14 @@ def test_comparisons_by_hand():
 
 def test_a_manifest_of_another_size_is_refused(run, tmp_path):
     from cen_keras.errors import InputError
-    from deploy.run_folder import open_run
+    from deploy.run_folder import TASKS, open_run
     from deploy.verify_translation import verify_translation
 
     assert main(["export", str(run), "--image-shape", "48x32", "--outputs", "ensemble"]) == 0
     path = run / "tflite" / "fp32-ensemble-48x32.tflite"
     with pytest.raises(InputError, match="takes images of"):
-        verify_translation(open_run(run), path)
+        verify_translation(open_run(run, TASKS), path)
+    assert main(["demo", "--artifact", str(path), "--source", "rooms", "--out", "unused"]) == 2
     lost = dataclasses.replace(manifests.load(path), run="gone")
     manifests.save(lost, tmp_path / "b.tflite", path.read_bytes())
     assert main(["verify", str(tmp_path / "b.tflite")]) == 2
