@@ -35,10 +35,10 @@ def scene(count=10**9):
 class Running:
     """A pipeline with its page, on a free port."""
 
-    def __init__(self, artifact, **options):
+    def __init__(self, artifact, frames=scene, **options):
         network = Network(Choice(artifact))
         self.live = Live(choices(network.choice, []))
-        source = Source("scene", scene, rate=200.0)
+        source = Source("scene", frames, rate=200.0)
         self.pipeline = Pipeline(
             source, network, [self.live], self.live.say, stream="auto", live=True
         )
@@ -316,6 +316,25 @@ def test_a_stuck_viewer_is_dropped_and_slows_nobody(guarded):
         frame = guarded.live.state()["frame"]
         until(lambda: guarded.live.state()["frame"] > frame + 50)
         until(lambda: not any(guarded.live._viewers.values()))
+
+
+def test_a_viewer_that_hangs_up_while_nothing_comes(artifacts):
+    go = threading.Event()
+
+    def stalled():
+        yield from scene(1)
+        go.wait(60)
+
+    made = Running(artifacts["int8"], frames=stalled)
+    try:
+        viewer = socket.create_connection(("127.0.0.1", made.port), timeout=20)
+        viewer.sendall(f"GET /stream.mjpg HTTP/1.1\r\nHost: localhost:{made.port}\r\n\r\n".encode())
+        until(lambda: any(made.live._viewers.values()))
+        viewer.close()
+        until(lambda: not any(made.live._viewers.values()))
+    finally:
+        go.set()
+        made.stop()
 
 
 def test_what_listens_beyond_this_machine_needs_a_token(running):
