@@ -6,10 +6,14 @@
 
 The packed weights took 1600 steps, about 20 minutes of processor time on one thread of a shared
 two-core virtual machine without a GPU. Their cosine was shortened on the way (the card beside them
-tells how), so this recipe will end a little elsewhere; on 100 views of rooms that were not trained
+tells how), so this recipe will end a little elsewhere. On 100 views of rooms that were not trained
 on they have, mIoU %,
 
-    rgb stream 61.2   depth stream 61.1   ensemble 61.6
+                      rgb stream   depth stream   ensemble
+    val                  61.2          61.1         61.6
+    test                 57.9          58.2         58.5
+    test without rgb     38.2          39.1         39.0
+    test without depth   28.2          27.9         28.3
 
 with 92.6 % of the penalised channels exchanged. The loss still fell: give it more epochs.
 """
