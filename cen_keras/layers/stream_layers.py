@@ -129,8 +129,10 @@ class StreamLayers:
         )
 
     def tanh(self, streams: Streams, *, name: str) -> Streams:
-        """Hyperbolic tangent."""
-        return self._each(lambda name: keras.layers.Activation("tanh", name=name), streams, name)
+        """Hyperbolic tangent, float32 whatever the policy: it makes images, not features."""
+        return self._each(
+            lambda name: keras.layers.Activation("tanh", dtype="float32", name=name), streams, name
+        )
 
     def add(self, left: Streams, right: Streams, *, name: str) -> Streams:
         """Sum of two feature maps, stream by stream."""

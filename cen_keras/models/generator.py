@@ -134,7 +134,7 @@ class Generator(keras.Model):
         images = unet(
             layers, inputs, filters=base_filters, depth=depth, output_channels=output_channels
         )
-        ensemble = ModalityEnsemble(modalities, name="ensemble")(images)
+        ensemble = ModalityEnsemble(modalities, dtype="float32", name="ensemble")(images)
         super().__init__(inputs=inputs, outputs={**images, "ensemble": ensemble}, **kwargs)
 
         # === Config ===

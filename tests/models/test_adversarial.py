@@ -123,6 +123,21 @@ def test_one_to_four_modalities_learn_and_log(modalities):
     assert last["ensemble_mae"] == pytest.approx(mae, rel=1e-4)
 
 
+def test_in_bfloat16_images_losses_and_scales_stay_float32():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = translator(depth=3, sparsity=1e-2)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    x, y = data()
+    model.compile(run_eagerly=True)
+    losses = [model.train_on_batch(x, y, return_dict=True)["l1_loss"] for _ in range(3)]
+    assert np.isfinite(losses).all() and losses[2] < losses[0]
+    assert all(image.dtype == np.float32 for image in model.predict_on_batch(x).values())
+    norm = model.generator.get_layer("encoder2_norm").norm("a")
+    assert norm.compute_dtype == "bfloat16" and norm.gamma.dtype == "float32"
+
+
 def adam_of(rate):
     return keras.optimizers.Adam(rate, beta_1=0.5)
 
