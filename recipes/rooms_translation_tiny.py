@@ -1,6 +1,29 @@
-"""CEN translates small generated rooms: colour and shading to surface normals.
+r"""CEN translates small generated rooms: colour and shading to surface normals.
 
-python -m recipes.train rooms_translation_tiny
+    python -m recipes.train rooms_translation_tiny
+    python -m recipes.evaluate runs/rooms_translation_tiny
+
+Mean absolute error on 200 views of rooms that were not trained on, normals in -1..1; mean and
+deviation of seeds 1, 2, 3 (docs/measurements/rooms_translation_tiny.csv):
+
+    CEN                  rgb stream 0.113   reshading stream 0.110   ensemble 0.110 +- 0.001
+    concatenated inputs  0.104 +- 0.001
+    reshading alone      0.106 +- 0.0003
+    rgb alone            0.192 +- 0.003
+
+So the exchange does not pay here: shading shows almost all that there is to see of normals, and with
+97 % of the penalised channels exchanged its stream gives half of its channels away. CEN stays behind
+shading alone and behind concatenation in each of the seeds. What it does show is the exchange: the
+stream that is fed colour has 0.113 where colour alone has 0.192. The sparsity was chosen on seed 0
+between 0.1 (0.110) and 0.02 (0.113, 64 % exchanged); nothing else was tried.
+
+The controls are the same net for as many steps on one modality:
+
+    --set 'model.modalities=["rgb"]'             (or "reshading")
+    --set 'model.modalities=["rgb-reshading"]'   (both in six channels)
+
+Hardware: two CPU cores; no GPU. With TensorFlow 2.21 the 1200 steps and their evaluations took 242
+to 282 s while other programs shared the cores, the controls 102 to 214 s.
 """
 
 from recipes.translation import Adams, TranslationEvaluation, TranslationRecipe
