@@ -27,7 +27,7 @@ The controls are the same net for as many steps:
     --set model.exchange_threshold=null --set model.sparsity=0
 
 Hardware: two CPU cores; no GPU. With TensorFlow 2.21 the 1200 steps and their evaluations took 242
-to 282 s while other programs shared the cores, the controls 102 to 214 s.
+to 282 s while other programs shared the cores, the controls of one modality 102 to 214 s.
 """
 
 from recipes.translation import Adams, TranslationEvaluation, TranslationRecipe
