@@ -9,6 +9,7 @@ from cen_keras import layers as cen
 
 from .heads import HEADS, Head
 from .ir import Conv, Depthwise, Input, InstanceNorm, Map, Node, Sum, View
+from .layers import DilatedConv2D
 from .plan import Group, Plan
 
 AT_ONCE = 5
@@ -124,7 +125,11 @@ class Emitter:
         groups = self.plan.groups_read(node.view)
         tensor = self._pad(self._join(groups, name), node.margin, name)
         order = np.argsort(self.plan.positions(node.view, groups))
-        kind = keras.layers.Conv2DTranspose if node.transposed else keras.layers.Conv2D
+        kind = keras.layers.Conv2D
+        if node.transposed:
+            kind = keras.layers.Conv2DTranspose
+        elif node.dilation != (1, 1):
+            kind = DilatedConv2D
         layer = kind(
             len(group.channels),
             node.kernel.shape[:2],

@@ -6,25 +6,9 @@ import keras
 
 from cen_keras.errors import InputError
 
+from .layers import ArgMax
+
 Head = Callable[[keras.KerasTensor, tuple[int, int], str], keras.KerasTensor]
-
-
-@keras.saving.register_keras_serializable("cen_keras")
-class ArgMax(keras.layers.Layer):
-    """The index of the largest channel: (b, h, w, c) floats -> (b, h, w, 1) int32."""
-
-    def call(self, inputs):
-        """Picks."""
-        if keras.backend.backend() != "tensorflow":
-            return keras.ops.argmax(inputs, axis=-1, keepdims=True)
-        # Keras' own tells -0.0 from 0.0 by operators on bits, which no engine has built in.
-        import tensorflow as tf
-
-        return tf.expand_dims(tf.argmax(inputs, axis=-1, output_type=tf.int32), -1)
-
-    def compute_output_spec(self, inputs):
-        """Says what `call` gives."""
-        return keras.KerasTensor((*inputs.shape[:-1], 1), "int32")
 
 
 def _logits(tensor, size, name):

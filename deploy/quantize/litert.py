@@ -22,6 +22,7 @@ from cen_keras.errors import InputError
 from ..export.tflite_graph import Operator, layer_name, read_operators, read_tensors
 from ..runtime.litert_runner import SIGNATURE
 from .bare_relu import multiply_bare_relus
+from .large_constants import large_constants
 from .tflite_file import pack, unpack
 
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
@@ -58,7 +59,7 @@ def fp16(
         name = getattr(library.qtyping.TFLOperationName, kind)
         quantizer.update_quantization_recipe(".*", name, half, algorithm_key="float_casting")
     _leave(quantizer, library, find_layers(content, float_layers))
-    with _quiet():
+    with _quiet(), large_constants():
         return bytes(quantizer.quantize().quantized_model)
 
 
@@ -81,7 +82,7 @@ def dynamic_w8(
         ".*", library.qtyping.TFLOperationName.DEPTHWISE_CONV_2D, algorithm_key="no_quantize"
     )
     _leave(quantizer, library, find_layers(content, float_layers))
-    with _quiet():
+    with _quiet(), large_constants():
         return bytes(quantizer.quantize().quantized_model)
 
 
@@ -207,7 +208,7 @@ class Static:
         # Quantizer.calibrate() offers no choice of update; the calibrator beneath it does.
         manager = library.recipe_manager.RecipeManager()
         manager.load_quantization_recipe(self._recipe())
-        with _quiet():
+        with _quiet(), large_constants():
             calibrator = library.calibrator.Calibrator(
                 content,
                 1,
@@ -239,7 +240,7 @@ class Static:
                 ".*", operation.OUTPUT, algorithm_key="no_quantize"
             )
         _leave(quantizer, self._library, float_operators)
-        with _quiet():
+        with _quiet(), large_constants():
             return _outputs_of_signature(quantizer.quantize(self._statistics).quantized_model)
 
 

@@ -1,0 +1,41 @@
+"""Layers of the frozen graph that Keras' own, on TensorFlow, would write in a way no engine likes."""
+
+import keras
+
+
+@keras.saving.register_keras_serializable("cen_keras")
+class DilatedConv2D(keras.layers.Conv2D):
+    """`keras.layers.Conv2D` as one operator.
+
+    Keras leaves a dilated convolution to `tf.nn.convolution`, which writes it as SpaceToBatch,
+    convolution, BatchToSpace. A converter makes one operator of the three, but not where the
+    SpaceToBatch has several readers, as the own and the shared channels of an exchange.
+    """
+
+    def convolution_op(self, inputs, kernel):
+        """Convolves."""
+        if keras.backend.backend() != "tensorflow":
+            return super().convolution_op(inputs, kernel)
+        import tensorflow as tf
+
+        return tf.nn.conv2d(
+            inputs, kernel, self.strides, self.padding.upper(), dilations=self.dilation_rate
+        )
+
+
+@keras.saving.register_keras_serializable("cen_keras")
+class ArgMax(keras.layers.Layer):
+    """The index of the largest channel: (b, h, w, c) floats -> (b, h, w, 1) int32."""
+
+    def call(self, inputs):
+        """Picks."""
+        if keras.backend.backend() != "tensorflow":
+            return keras.ops.argmax(inputs, axis=-1, keepdims=True)
+        # Keras' own tells -0.0 from 0.0 by operators on bits, which no engine has built in.
+        import tensorflow as tf
+
+        return tf.expand_dims(tf.argmax(inputs, axis=-1, output_type=tf.int32), -1)
+
+    def compute_output_spec(self, inputs):
+        """Says what `call` gives."""
+        return keras.KerasTensor((*inputs.shape[:-1], 1), "int32")
