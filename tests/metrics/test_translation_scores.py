@@ -1,4 +1,8 @@
-"""FID and KID against SciPy and a NumPy oracle; errors by hand; the official evaluation's quirks."""
+"""FID and KID against SciPy, a NumPy oracle and torchmetrics; errors by hand; the official
+evaluation's quirks.
+"""
+
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,6 +19,9 @@ from cen_keras.metrics.features import (
 )
 from cen_keras.metrics.translation import ImageErrors, evaluate_translation, stretch
 from cen_keras.models import Translator
+
+
+LIBRARY = Path(__file__).parents[1] / "vectors" / "torchmetrics_distances.npz"
 
 
 def features(rows, length, seed, shift=0.0):
@@ -75,6 +82,20 @@ def test_kid_s_subsets_are_drawn_without_repetition_and_average_to_the_whole():
     assert abs(mean - oracle_mmd2(real, made)) < 4 * deviation / np.sqrt(400)
     again = kernel_distance(real, made, subsets=400, subset_size=10)
     assert again == (mean, deviation) != kernel_distance(real, made, 400, 10, seed=1)
+
+
+@pytest.mark.parametrize("case", ["more", "fewer", "low_rank", "two"])
+def test_fid_and_kid_are_torchmetrics(case):
+    """On the same features; torchmetrics 1.9.0 in float64, see tests/vectors/README.md."""
+    with np.load(LIBRARY) as vector:
+        real, made = vector[f"{case}_real"], vector[f"{case}_made"]
+        fid, kid = float(vector[f"{case}_fid"]), float(vector[f"{case}_kid"])
+    # It takes the root of each eigenvalue of C1 C2. Those that are 0 in a singular product come out
+    # at float64's 1e-16, and their roots at 1e-8 of the largest; there are up to 43 of them.
+    tolerance = 1e-9 if case == "more" else 1e-6
+    assert frechet_distance(real, made) == pytest.approx(fid, rel=tolerance)
+    # Sums of 40,000 float64 numbers.
+    assert kernel_distance(real, made)[0] == pytest.approx(kid, rel=1e-10)
 
 
 def mean_colours(images):
