@@ -20,7 +20,6 @@ from cen_keras.metrics.features import (
 from cen_keras.metrics.translation import ImageErrors, evaluate_translation, stretch
 from cen_keras.models import Translator
 
-
 LIBRARY = Path(__file__).parents[1] / "vectors" / "torchmetrics_distances.npz"
 
 
