@@ -14,7 +14,7 @@ from cen_keras.data.datasets import open_dataset
 
 from .. import bench
 from ..runtime.pictures import colorize, overlay
-from ..runtime.postprocess import class_map, dequantize
+from ..runtime.postprocess import class_map
 from ..runtime.preprocess import Frame, Preprocessor
 from ..runtime.runner import Runner, open_runner
 
@@ -50,9 +50,8 @@ class _Loop:
         codes = self._runner.run_raw(feeds)["ensemble"]
         ran = time.perf_counter()
         codes = codes if self._drawn is None else self._drawn
-        logits = dequantize(codes, self._runner.outputs["ensemble"])[0]
         rgb = frame.images["rgb"]
-        classes = class_map(logits, *rgb.shape[:2])
+        classes = class_map(codes[0], *rgb.shape[:2])
         overlay(rgb, colorize(classes, self._runner.manifest.palette))
         return fed - start, ran - fed, time.perf_counter() - ran
 

@@ -30,18 +30,23 @@ def class_map(logits: np.ndarray, height: int, width: int) -> np.ndarray:
     by a whole factor, only the others - the borders between classes - are interpolated at all.
 
     Args:
-        logits: float32 (h, w, classes), at most 255 classes.
+        logits: (h, w, classes), at most 255 classes: float32, or the codes of an integer output,
+            whose order is theirs. Integers with one channel are the classes themselves, each of
+            which is repeated where the map is larger.
         height: of the wanted map.
         width: of the wanted map.
 
     Returns:
         uint8 (height, width); the first of equally large classes.
     """
-    rows, columns, _ = logits.shape
+    rows, columns, count = logits.shape
+    if count == 1 and logits.dtype.kind in "iu":
+        picked = np.arange(height) * rows // height, np.arange(width) * columns // width
+        return logits[:, :, 0].astype(np.uint8)[np.ix_(*picked)]
     factor = height // rows
     if factor > 1 and (height, width) == (factor * rows, factor * columns):
         return _enlarged_classes(logits, factor)
-    planes = np.ascontiguousarray(np.transpose(logits, (2, 0, 1)))
+    planes = np.ascontiguousarray(np.transpose(logits, (2, 0, 1)), np.float32)
     tall = np.matmul(interpolation_matrix(rows, height), planes)
     matrix = interpolation_matrix(columns, width).T
     return _largest(np.matmul(plane, matrix) for plane in tall)
