@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from .runtime.files import PathLike, atomic_path
-from .runtime.postprocess import class_map
+from .runtime.postprocess import class_map, image_values
 from .runtime.preprocess import Frame, Preprocessor
 from .runtime.runner import Runner
 
@@ -137,13 +137,16 @@ class _Timed:
         self._shown = "ensemble" if "ensemble" in names else names[0]
 
     def once(self) -> tuple[float, float, float]:
-        """Seconds of preprocessing, inference, and the class map of the shown output."""
+        """Seconds of preprocessing, inference, and class map or image of the shown output."""
         start = time.perf_counter()
         feeds = self._preprocess(self._frame)
         fed = time.perf_counter()
         codes = self._runner.run_raw(feeds)[self._shown]
         ran = time.perf_counter()
-        class_map(codes[0], *self._shape)
+        if self._runner.outputs[self._shown].content == "image":
+            image_values(codes[0])
+        else:
+            class_map(codes[0], *self._shape)
         return fed - start, ran - fed, time.perf_counter() - ran
 
 

@@ -129,6 +129,6 @@ def open_run(path: PathLike, tasks: Sequence[str] = ("segmentation",)) -> RunFol
     if data["task"] not in tasks:
         raise InputError(
             f"{path}: holds a {data['task']}, and this is for {' or '.join(tasks)}; a translation "
-            "has `deploy export` and `deploy verify`"
+            "has `deploy export` and `deploy verify`, its artifacts `deploy bench` and `deploy demo`"
         )
     return RunFolder(path, data)

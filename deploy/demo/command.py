@@ -5,11 +5,15 @@
     python -m deploy demo --artifact static_w8a8.tflite --source tum:rgbd_dataset --out seen.mp4
     python -m deploy demo --artifact static_w8a8.tflite --source video:a.mp4,depth --serve 9000
     python -m deploy demo --artifact static_w8a8.tflite --source realsense --serve 0.0.0.0:8000
+    python -m deploy demo --artifact translation.tflite --source rooms --out pictures
 
 Sources: rooms or rooms:NUMBER, a walk through a generated room (on a host only). frames:FOLDER with
 rgb/NAME.* and depth/NAME.png, or NAME_rgb.* and NAME_depth.png. tum:FOLDER, a TUM RGB-D sequence.
 video:RGB,DEPTH, where DEPTH is a video or a folder of 16-bit images (needs OpenCV). realsense or
 realsense:SERIAL (needs pyrealsense2; has not been run on a camera by the authors).
+
+A translation's inputs and the image made of them go side by side into pictures or a video, of rooms
+or of frames:FOLDER with one folder an input: rgb/NAME.png, reshading/NAME.png, depth/NAME.png.
 
 Depth files hold 16-bit counts of --depth-scale metres; 0 and 65535 are missing. On anything but
 this machine itself, the page wants a token: CEN_DEMO_TOKEN in the environment, or one that is made
@@ -103,6 +107,11 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         # What stops services and containers ends as Ctrl-C does: with whole files.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     network = Network(Choice(Path(arguments.artifact), arguments.engine), arguments.threads)
+    if arguments.serve and network.translates:
+        raise InputError(
+            f"--serve: {arguments.artifact} is a translation; the live page shows segmentations: "
+            "give --out alone"
+        )
     options = Options(arguments.depth_scale, arguments.count, arguments.size, arguments.rate)
     source = open_source(arguments.source, network.manifest, options)
     sinks: list = []

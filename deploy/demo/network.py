@@ -1,4 +1,6 @@
-"""An artifact at work in the demo: from a frame to the class of every pixel, stage by stage."""
+"""An artifact at work in the demo: from a frame to the class of every pixel or to the image that it
+is translated to, stage by stage.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,15 @@ import numpy as np
 
 from ..runtime.errors import InputError
 from ..runtime.manifest import Manifest, manifest_path
-from ..runtime.postprocess import class_map
+from ..runtime.postprocess import class_map, image_values
 from ..runtime.preprocess import Frame, Preprocessor
 from ..runtime.runner import ENGINES, Runner, open_runner
+from . import domains
 from .missing import complete
 
 AUTO = "auto"
 STAGES = ("pre", "infer", "post")
+_NO_CLASSES = np.zeros((0, 0), np.uint8)
 _LIBRARIES = {"ort": ("onnxruntime",), "tensorrt": ("tensorrt",)}
 _PROVIDERS = {"ort-cuda": "CUDAExecutionProvider", "ort-tensorrt": "TensorrtExecutionProvider"}
 
@@ -48,12 +52,13 @@ class Result:
 
     Attributes:
         frame: as the source gave it.
-        classes: uint8 (h, w), at the network's size.
+        classes: of a segmentation, uint8 (h, w), at the network's size; empty of a translation.
         stream: the output that was taken.
         manifest: of the artifact.
         missing: modalities that are missing.
         seconds: by stage.
         number: how many frames the source had given, this one included.
+        image: of a translation, float32 (h, w, c), 0 to 255, at the network's size.
     """
 
     frame: Frame
@@ -63,6 +68,7 @@ class Result:
     missing: tuple[str, ...]
     seconds: dict[str, float]
     number: int
+    image: np.ndarray | None = None
 
 
 class Network:
@@ -73,26 +79,30 @@ class Network:
         threads: of the engine.
 
     Raises:
-        InputError: as for `open_runner`.
+        InputError: as for `open_runner`, or the artifact gives what the demo cannot show.
     """
 
     def __init__(self, choice: Choice, threads: int | None = None):
         self.choice = choice
         self.runner: Runner = open_runner(choice.artifact, threads, choice.engine)
-        if self.manifest.task != "segmentation":
-            raise InputError(
-                f"{choice.artifact}: is a {self.manifest.task}; the demo shows segmentations"
-            )
+        self._check()
         self._prepare = Preprocessor(self.runner.inputs)
         # The first run of an engine prepares its kernels; no frame shall wait for that.
         height, width = self.manifest.image_shape
         blank = Frame("warm-up", {"rgb": np.zeros((height, width, 3), np.uint8)})
-        self.runner.run(self._prepare(complete(blank, tuple(self.runner.inputs))))
+        if self.translates:
+            blank = domains.blank(self.manifest)
+        self.runner.run(self._feeds(blank))
 
     @property
     def manifest(self) -> Manifest:
         """The artifact's manifest."""
         return self.runner.manifest
+
+    @property
+    def translates(self) -> bool:
+        """Whether it gives images, not classes."""
+        return self.manifest.task == "translation"
 
     def close(self) -> None:
         """Gives back what the engine holds, where it has a way to."""
@@ -129,16 +139,43 @@ class Network:
         """Runs one frame; see `Result` for the arguments."""
         shown = self.stream(wanted, missing)
         started = time.perf_counter()
-        arrays = self._prepare(complete(frame, tuple(self.manifest.inputs)))
+        arrays = self._feeds(frame)
         prepared = time.perf_counter()
-        logits = self.runner.run(arrays)[shown][0]
+        output = self.runner.run(arrays)[shown][0]
         inferred = time.perf_counter()
-        classes = class_map(logits, *self.manifest.image_shape)
+        if self.translates:
+            classes, image = _NO_CLASSES, image_values(output)
+        else:
+            classes, image = class_map(output, *self.manifest.image_shape), None
         ended = time.perf_counter()
         seconds = dict(
             zip(STAGES, (prepared - started, inferred - prepared, ended - inferred))  # noqa: B905
         )
-        return Result(frame, classes, shown, self.manifest, missing, seconds, number)
+        if image is not None and not np.isfinite(image).all():
+            raise InputError(
+                f"{self.choice.artifact}: its image of {frame.name} is not finite (NaN); the "
+                "training diverged, or fp16 is too narrow for it"
+            )
+        return Result(frame, classes, shown, self.manifest, missing, seconds, number, image)
+
+    def _feeds(self, frame: Frame) -> dict[str, np.ndarray]:
+        names = tuple(self.manifest.inputs)
+        whole = domains.joined(frame, names) if self.translates else complete(frame, names)
+        return self._prepare(whole)
+
+    def _check(self) -> None:
+        """Refuses what there is no picture of."""
+        if self.manifest.task not in ("segmentation", "translation"):
+            raise InputError(
+                f"{self.choice.artifact}: is a {self.manifest.task}; the demo shows segmentations "
+                "and translations"
+            )
+        for spec in self.runner.outputs.values():
+            if self.translates and spec.hwc[2] not in (1, 3):
+                raise InputError(
+                    f"{self.choice.artifact}: gives images of {spec.hwc[2]} channels; the demo "
+                    "shows one or three"
+                )
 
 
 def choices(first: Choice, others: Sequence[Path]) -> list[Choice]:

@@ -81,7 +81,9 @@ class Pipeline:
         self._lossless = not live and not source.camera
         self.statistics = Statistics()
         # A modality of no input is watched too: another artifact may want it.
-        self.watch = MissingWatch(("rgb", "depth"), patience)
+        # A view to translate is whole, and all black where there are no edges.
+        watched = () if network.manifest.task == "translation" else ("rgb", "depth")
+        self.watch = MissingWatch(watched, patience)
         self._say, self._count, self._threads = say, count, threads
         self._capture = Capture(
             source, self.statistics, say, live=live, stall=stall, retries=retries
@@ -178,6 +180,8 @@ class Pipeline:
     def _open(self, choice: Choice) -> None:
         try:
             network = Network(choice, self._threads)
+            if network.translates:
+                raise InputError("is a translation; the live page shows segmentations")
             with self._lock:
                 self._next = network
         except (InputError, OSError) as error:

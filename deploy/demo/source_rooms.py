@@ -13,7 +13,9 @@ import numpy as np
 
 from ..runtime.errors import InputError
 from ..runtime.manifest import Manifest
+from ..runtime.postprocess import image_values
 from ..runtime.preprocess import Frame
+from .domains import parts_of
 from .sources import Options, Source
 
 # One turn of a live walk: 12 s at 30 frames a second, where the file stays below KEPT_BYTES.
@@ -26,31 +28,54 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
     if argument and not argument.isdigit():
         raise InputError(f"source rooms: found {argument!r}, wanted the number of a room")
     try:
-        from cen_keras.data.rooms.views import walk_through
+        from cen_keras.data.image_domains import to_image
+        from cen_keras.data.rooms.views import DOMAINS, walk_through
     except ImportError as error:
         raise InputError(
             f"source rooms needs the project's training part ({error}); on a board take "
             "frames:FOLDER, tum:FOLDER, video:RGB,DEPTH or realsense"
         ) from error
-    height, width = options.size or manifest.image_shape
-    bytes_each = height * width * 5
-    length = options.count or max(SHORTEST, min(LONGEST, KEPT_BYTES // bytes_each))
-    seed = options.seed
+    size = options.size or manifest.image_shape
+    translates = manifest.task == "translation"
+    wanted = parts_of(manifest) if translates else ("rgb", "depth")
+    unknown = [domain for domain in wanted if domain not in DOMAINS or domain == "label"]
+    if unknown:
+        raise InputError(f"source rooms: has no {', no '.join(unknown)}; take frames:FOLDER")
+    bytes_each = size[0] * size[1] * 5
+    usual = FEW if translates else max(SHORTEST, min(LONGEST, KEPT_BYTES // bytes_each))
+    length = options.count or usual
+    seed, sensed = options.seed, True
     if manifest.dataset is not None and manifest.dataset.get("name") == "rooms":
         # Only rooms of the same seed are known to be in another split than those of training.
         seed = int(manifest.dataset.get("seed", 0))
+        # A translation that was trained on clean pictures is shown clean ones.
+        sensed = not translates or bool(manifest.dataset.get("sensor", True))
 
     def render() -> Iterator[dict[str, np.ndarray]]:
-        return walk_through(
-            seed, length, (height, width), number=int(argument or 0), wanted=("rgb", "depth")
-        )
+        number = int(argument or 0)
+        return walk_through(seed, length, size, number=number, sensed=sensed, wanted=wanted)
 
-    kept = Walk(length, (height, width))
+    def images() -> Iterator[Frame]:
+        for index, view in enumerate(render()):
+            yield Frame(
+                f"room_{index:03d}",
+                {
+                    domain: picture
+                    if picture.dtype == np.uint8
+                    else image_values(to_image(domain, picture))
+                    for domain, picture in view.items()
+                },
+            )
+
+    name, rate = f"rooms:{argument}" if argument else "rooms", options.rate or 30.0
+    if translates:
+        return Source(name, images, rate=rate)
+    kept = Walk(length, size)
     return Source(
-        f"rooms:{argument}" if argument else "rooms",
+        name,
         lambda: kept.frames(render()),
-        rate=options.rate or 30.0,
-        note=f"rooms: a walk of {length} frames of {height}x{width}, rendered in its first round",
+        rate=rate,
+        note=f"rooms: a walk of {length} frames of {size[0]}x{size[1]}, rendered in its first round",
     )
 
 

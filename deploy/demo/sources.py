@@ -23,6 +23,8 @@ SOURCES = {
     "video": ("video", "video:RGB,DEPTH"),
     "realsense": ("realsense", "realsense or realsense:SERIAL"),
 }
+# Those that have other domains than colour and depth, for a translation: name -> module.
+DOMAIN_SOURCES = {"rooms": "rooms", "frames": "domains"}
 
 
 class SourceLost(Exception):
@@ -92,14 +94,22 @@ def open_source(text: str, manifest: Manifest, options: Options) -> Source:
         options: see `Options`.
 
     Raises:
-        InputError: the source is unknown, holds nothing fitting, or needs a library that is not
-            installed.
+        InputError: the source is unknown, has not what the artifact needs, holds nothing fitting,
+            or needs a library that is not installed.
     """
     name, _, argument = text.partition(":")
     if name not in SOURCES:
         usage = ", ".join(use for _, use in SOURCES.values())
         raise InputError(f"source {text!r} is unknown; choose one of {usage}")
-    module = importlib.import_module(".source_" + SOURCES[name][0], __package__)
+    module_name = SOURCES[name][0]
+    if manifest.task == "translation":
+        if name not in DOMAIN_SOURCES:
+            raise InputError(
+                f"source {text!r}: the artifact is a translation, which takes "
+                f"{' or '.join(SOURCES[known][1] for known in DOMAIN_SOURCES)}"
+            )
+        module_name = DOMAIN_SOURCES[name]
+    module = importlib.import_module(".source_" + module_name, __package__)
     return module.open_source(argument, manifest, options)
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 from ..runtime.manifest import Manifest
 from ..runtime.pictures import colorize, depth_picture, legend, overlay, side_by_side, stack
 from ..runtime.preprocess import Frame, resize_image, resize_nearest
+from . import domains
 from .network import Result
 
 # Large frames are shown at this height: four of them side by side still fit a screen.
@@ -22,7 +23,12 @@ JPEG_QUALITY = 85
 
 
 def picture(result: Result, whole_legend: bool = False) -> np.ndarray:
-    """A result as one picture; see `compose`."""
+    """A result as one picture: of a segmentation see `compose`, of a translation the domains given
+    and the image made of them, side by side.
+    """
+    if result.image is not None:
+        row = domains.panels(result.frame, result.image, result.manifest, result.stream)
+        return side_by_side(row, _height(result.image.shape[0]))
     height, width = next(iter(result.frame.images.values())).shape[:2]
     classes = resize_nearest(result.classes, height, width)
     return compose(result.frame, classes, result.manifest, result.stream, whole_legend)
@@ -54,11 +60,14 @@ def compose(
     row.append((f"prediction ({shown})", colours))
     if "rgb" in frame.images:
         row.append(("overlay", overlay(frame.images["rgb"], colours)))
-    height = min(max(classes.shape[0], _LEAST_HEIGHT), _MOST_HEIGHT)
-    pictures = side_by_side(row, height)
+    pictures = side_by_side(row, _height(classes.shape[0]))
     present = [int(c) for c in np.unique(classes) if c < len(manifest.classes)]
     chosen = None if whole_legend else present
     return stack([pictures, legend(manifest.classes, manifest.palette, pictures.shape[1], chosen)])
+
+
+def _height(rows: int) -> int:
+    return min(max(rows, _LEAST_HEIGHT), _MOST_HEIGHT)
 
 
 def shares(result: Result) -> list[float]:

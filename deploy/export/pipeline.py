@@ -137,6 +137,7 @@ def float_artifact(
         dataset=run.data["dataset"],
         freeze=statistics,
         versions=_versions(target.name),
+        domain=run.data.get("target", ""),
         note=AS_TRAINED if as_trained else "",
     )
     return content, manifest

@@ -42,6 +42,8 @@ class Manifest:
         freeze: statistics of the freezing step, none for an artifact that was not frozen, and in
             "merged" what one buffer for the modalities' equal 8-bit kernels saved.
         versions: of the libraries that made the artifact, and of the project.
+        domain: what the images of a translation show ("normal", "depth"); "" for a segmentation,
+            and for a translation that was exported before this was kept.
         note: anything a reader should know, such as "as trained, for comparison only".
     """
 
@@ -61,6 +63,7 @@ class Manifest:
     calibration: dict[str, Any] | None = None
     freeze: dict[str, Any] = dataclass_field(default_factory=dict)
     versions: dict[str, str] = dataclass_field(default_factory=dict)
+    domain: str = ""
     note: str = ""
 
     @property
@@ -75,6 +78,7 @@ class Manifest:
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
             "task": self.task,
+            **({"domain": self.domain} if self.domain else {}),
             "target": self.target,
             "scheme": self.scheme,
             "note": self.note,
@@ -207,6 +211,7 @@ def parse(value: Any, where: str) -> Manifest:
         calibration=field(value, "calibration", (dict, type(None)), where),
         freeze=field(value, "freeze", dict, where),
         versions=field(value, "versions", dict, where),
+        domain=field(value, "domain", str, where) if "domain" in value else "",
         note=field(value, "note", str, where),
     )
 

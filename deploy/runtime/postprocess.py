@@ -1,4 +1,4 @@
-"""From the engine's numbers to a class for every pixel."""
+"""From the engine's numbers to a class for every pixel, or to an image."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ def dequantize(codes: np.ndarray, spec: TensorSpec) -> np.ndarray:
         return np.asarray(codes, np.float32)
     shifted = codes.astype(np.float32) - np.float32(spec.quantization.zero_point)
     return shifted * np.float32(spec.quantization.scale)
+
+
+def image_values(image: np.ndarray) -> np.ndarray:
+    """An output image on the scale of 8-bit pictures: float32, -1..1 to 0..255, not rounded."""
+    values = (np.asarray(image, np.float32) + np.float32(1)) * np.float32(127.5)
+    return np.clip(values, 0, 255, out=values)
 
 
 def class_map(logits: np.ndarray, height: int, width: int) -> np.ndarray:

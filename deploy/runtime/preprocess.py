@@ -35,6 +35,7 @@ class Frame:
     Attributes:
         name: for messages and file names.
         images: by modality; "rgb" uint8 (h, w, 3), "depth" float32 (h, w) in metres, 0 = missing.
+            Of a view to translate every domain is an image (h, w, 3), 0 to 255, uint8 or float32.
     """
 
     name: str
@@ -132,14 +133,17 @@ def check_depth_range(
 
 
 def resize_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resizes a uint8 (h, w, 3) image: mean over areas when it shrinks, bilinear otherwise; the
-    whole view is kept.
+    """Resizes a uint8 or float32 (h, w, c) image: mean over areas when it shrinks, bilinear
+    otherwise; the whole view is kept.
     """
     if image.shape[:2] == (height, width):
         return image
     shrinks = image.shape[0] >= height and image.shape[1] >= width
     method = Image.BOX if shrinks else Image.BILINEAR
-    return np.asarray(Image.fromarray(image).resize((width, height), method))
+    if image.dtype == np.uint8 and image.shape[2] == 3:
+        return np.asarray(Image.fromarray(image).resize((width, height), method))
+    planes = [Image.fromarray(np.ascontiguousarray(plane)) for plane in image.transpose(2, 0, 1)]
+    return np.stack([np.asarray(p.resize((width, height), method)) for p in planes], axis=-1)
 
 
 def resize_nearest(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -193,7 +197,7 @@ class Preprocessor:
 
         Raises:
             InputError: an image that an input wants is not in the frame, or has another number of
-                channels.
+                channels or type.
         """
         return {name: self._prepare(frame, spec) for name, spec in self.inputs.items()}
 
@@ -207,7 +211,10 @@ class Preprocessor:
         height, width, channels = spec.hwc
         if spec.content == "depth":
             return self._encode(resize_nearest(image, height, width)[..., None], spec)[None]
-        if image.ndim != 3 or image.shape[2] != channels or image.dtype != np.uint8:
+        fits = image.ndim == 3 and image.shape[2] == channels
+        if fits and image.dtype == np.float32:  # finer than 8 bits, on the same scale
+            return self._encode(resize_image(image, height, width), spec)[None]
+        if not fits or image.dtype != np.uint8:
             raise InputError(
                 f"{frame.name}: {spec.name!r} is {image.dtype} {image.shape}, wanted uint8 (h, w, "
                 f"{channels})"

@@ -92,3 +92,22 @@ def keep(path, content, manifest):
 
     manifests.save(dataclasses.replace(manifest, run=".."), path, content)
     return path
+
+
+@pytest.fixture(scope="session")
+def translation_run(tmp_path_factory):
+    """A translation's run folder; tests add exports to it and change nothing else."""
+    import tiny_translation
+
+    from recipes.recipe import recipe_of
+    from recipes.settings import apply_settings
+    from recipes.translation_building import data_json as data_of
+    from recipes.translation_building import open_loader
+
+    folder = tmp_path_factory.mktemp("translation")
+    tiny_translation.translator().save(folder / "best.keras")
+    settings = ["data.size=32,32", "data.val=3", "data.train=3", "data.cache=null"]
+    recipe = apply_settings(recipe_of("rooms_translation_tiny"), settings)
+    loader = open_loader(recipe, "val", training=False)
+    (folder / "data.json").write_text(json.dumps(data_of(recipe, loader)))
+    return folder

@@ -5,46 +5,20 @@ import json
 
 import numpy as np
 import pytest
-from seeded import images, trained_looking
+from seeded import images
+from tiny_translation import SIZE, translator
 
 from cen_keras.data.image_domains import to_image
-from cen_keras.models import Translator
 from deploy.__main__ import main
 from deploy.freeze import freeze_with_report
 from deploy.runtime import manifest as manifests
 from deploy.runtime.preprocess import Frame, Preprocessor
 from deploy.verify_translation import ImageComparison
 
-SIZE = (32, 32)
 
-
-def translator(modalities=("rgb", "reshading"), **options):
-    model = Translator(
-        modalities,
-        "normal",
-        base_filters=4,
-        discriminator_filters=4,
-        depth=4,
-        exchange_scope="subpart",
-        **options,
-    )
-    trained_looking(model.generator)
-    return model
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    from recipes.recipe import recipe_of
-    from recipes.settings import apply_settings
-    from recipes.translation_building import data_json, open_loader
-
-    folder = tmp_path_factory.mktemp("run")
-    translator().save(folder / "best.keras")
-    settings = ["data.size=32,32", "data.val=3", "data.train=3", "data.cache=null"]
-    recipe = apply_settings(recipe_of("rooms_translation_tiny"), settings)
-    loader = open_loader(recipe, "val", training=False)
-    (folder / "data.json").write_text(json.dumps(data_json(recipe, loader)))
-    return folder
+@pytest.fixture
+def run(translation_run):
+    return translation_run
 
 
 @pytest.mark.parametrize(
@@ -165,7 +139,6 @@ def test_a_manifest_of_another_size_is_refused(run, tmp_path):
     path = run / "tflite" / "fp32-ensemble-48x32.tflite"
     with pytest.raises(InputError, match="takes images of"):
         verify_translation(open_run(run, TASKS), path)
-    assert main(["demo", "--artifact", str(path), "--source", "rooms", "--out", "unused"]) == 2
     lost = dataclasses.replace(manifests.load(path), run="gone")
     manifests.save(lost, tmp_path / "b.tflite", path.read_bytes())
     assert main(["verify", str(tmp_path / "b.tflite")]) == 2
