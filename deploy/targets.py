@@ -25,6 +25,8 @@ class Target:
         quantizers: scheme name -> "module:function" of (float bytes, calibration arrays or None,
             integer_io) -> bytes; None where the float artifact is the result.
         reader: "module:function" of (bytes) -> `GraphTensors`, the signature as the file has it.
+        preparer: "module:function" of (bytes) -> bytes, run on a frozen float file before a calibrated
+            scheme; None where the format needs none.
         merger: "module:function" of (bytes) -> (bytes, report), run on every quantised file; None
             where the format has none.
         checker: "module:function" of (bytes), which refuses a file that the engine would run
@@ -36,6 +38,7 @@ class Target:
     writer: str
     quantizers: dict[str, str | None]
     reader: str
+    preparer: str | None = None
     merger: str | None = None
     checker: str | None = None
 
@@ -64,6 +67,7 @@ TARGETS = {
             },
         },
         reader="export.tflite_graph:read_tensors",
+        preparer="quantize.bare_relu:multiply_bare_relus",
         merger="quantize.merge_weights:merge_weights",
         checker="export.xnnpack:check_fast",
     ),

@@ -179,6 +179,9 @@ def apply_scheme(
             raise InputError(f"scheme {scheme_name!r} needs calibration samples")
         calibrations.check(calibration, manifest.inputs)
         samples = calibration.arrays
+        # The export as trained is what the tools make of a model by themselves.
+        if target.preparer is not None and manifest.note != AS_TRAINED:
+            content = target.load(target.preparer)(content)
     options = {"float_layers": tuple(float_layers)} if float_layers else {}
     content = target.load(entry)(content, samples, integer_io, **options)
     freeze = manifest.freeze

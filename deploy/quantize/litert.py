@@ -21,7 +21,6 @@ from cen_keras.errors import InputError
 
 from ..export.tflite_graph import Operator, layer_name, read_operators, read_tensors
 from ..runtime.litert_runner import SIGNATURE
-from .bare_relu import multiply_bare_relus
 from .large_constants import large_constants
 from .tflite_file import pack, unpack
 
@@ -202,7 +201,7 @@ class Static:
     def __init__(self, content: bytes, samples: Samples, activation_bits: int = 8):
         self._library = library = _library()
         _check_samples(content, samples)
-        self._content = content = multiply_bare_relus(content)
+        self._content = content
         recipes = {8: library.recipe.static_wi8_ai8, 16: library.recipe.static_wi8_ai16}
         self._recipe = recipes[activation_bits]
         # Quantizer.calibrate() offers no choice of update; the calibrator beneath it does.
