@@ -15,6 +15,21 @@ from cen_keras.layers.shared import SharedConv2D, SharedConv2DTranspose, SharedD
 Streams = dict[str, keras.KerasTensor]
 
 
+def scale_initializer(value):
+    """Returns the initializer of the exchanging norms' scales that a model's argument means.
+
+    Args:
+        value: a number for all scales, or what `keras.initializers.get` takes: a name, an
+            initializer or its serialised dict.
+
+    Raises:
+        ValueError: Keras knows no initializer of that name.
+    """
+    if isinstance(value, (int, float)):
+        return keras.initializers.Constant(value)
+    return keras.initializers.get(value)
+
+
 @dataclasses.dataclass(frozen=True)
 class StreamLayers:
     """Builds layers over streams, dicts modality -> (b, h, w, c), in a functional model.

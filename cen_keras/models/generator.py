@@ -5,7 +5,7 @@ import keras
 from cen_keras.backbones.unet import unet
 from cen_keras.errors import InputError
 from cen_keras.layers import ModalityEnsemble
-from cen_keras.layers.stream_layers import StreamLayers
+from cen_keras.layers.stream_layers import StreamLayers, scale_initializer
 from cen_keras.layers.streams import check_modalities
 
 MAX_MODALITIES = 4
@@ -114,8 +114,9 @@ class Generator(keras.Model):
                 f"{depth}, base_filters {base_filters}."
             )
         check_size(tuple(image_shape), depth)
-        if isinstance(gamma_initializer, (int, float)):
-            gamma_initializer = keras.initializers.Constant(gamma_initializer)
+        # Resolved once, so that all norms and the config hold the same ones.
+        gamma_initializer = scale_initializer(gamma_initializer)
+        gamma_constraint = keras.constraints.get(gamma_constraint)
 
         # === Layers and functional model ===
         layers = StreamLayers(
@@ -145,8 +146,8 @@ class Generator(keras.Model):
         self.exchange_scope = exchange_scope
         self.sparsity = sparsity
         self.sparsity_scope = sparsity_scope
-        self.gamma_initializer = keras.initializers.get(gamma_initializer)
-        self.gamma_constraint = keras.constraints.get(gamma_constraint)
+        self.gamma_initializer = gamma_initializer
+        self.gamma_constraint = gamma_constraint
         self.input_channels = input_channels
         self.output_channels = output_channels
         self.image_shape = tuple(image_shape)
@@ -183,7 +184,4 @@ class Generator(keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """Builds the generator from `get_config`."""
-        config = dict(config)
-        config["gamma_initializer"] = keras.initializers.deserialize(config["gamma_initializer"])
-        config["gamma_constraint"] = keras.constraints.deserialize(config["gamma_constraint"])
         return cls(**config)

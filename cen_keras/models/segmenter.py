@@ -6,7 +6,7 @@ from cen_keras.backbones import BACKBONES
 from cen_keras.decoders import DECODERS
 from cen_keras.errors import InputError
 from cen_keras.layers import ModalityEnsemble
-from cen_keras.layers.stream_layers import StreamLayers
+from cen_keras.layers.stream_layers import StreamLayers, scale_initializer
 from cen_keras.layers.streams import check_modalities
 
 # Modalities with one channel; every other has three unless `input_channels` says otherwise.
@@ -93,8 +93,9 @@ class Segmenter(keras.Model):
     ):
         # === Layers ===
         modalities = check_modalities(modalities)
-        if isinstance(gamma_initializer, (int, float)):
-            gamma_initializer = keras.initializers.Constant(gamma_initializer)
+        # Resolved once, so that all norms and the config hold the same ones.
+        gamma_initializer = scale_initializer(gamma_initializer)
+        gamma_constraint = keras.constraints.get(gamma_constraint)
         layers = StreamLayers(
             modalities,
             exchange_threshold=exchange_threshold,
@@ -132,8 +133,8 @@ class Segmenter(keras.Model):
         self.sparsity = sparsity
         self.exchange_scope = exchange_scope
         self.sparsity_scope = sparsity_scope
-        self.gamma_initializer = keras.initializers.get(gamma_initializer)
-        self.gamma_constraint = keras.constraints.get(gamma_constraint)
+        self.gamma_initializer = gamma_initializer
+        self.gamma_constraint = gamma_constraint
         self.freeze_statistics = freeze_statistics
         self.decoder_options = dict(decoder_options or {})
         self.input_channels = dict(input_channels or {})
@@ -199,7 +200,4 @@ class Segmenter(keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """Builds the model from `get_config`."""
-        config = dict(config)
-        config["gamma_initializer"] = keras.initializers.deserialize(config["gamma_initializer"])
-        config["gamma_constraint"] = keras.constraints.deserialize(config["gamma_constraint"])
         return cls(**config)

@@ -145,7 +145,4 @@ class Translator(AdversarialTraining, keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """Builds the Translator from `get_config`."""
-        config = dict(config)
-        config["gamma_initializer"] = keras.initializers.deserialize(config["gamma_initializer"])
-        config["gamma_constraint"] = keras.constraints.deserialize(config["gamma_constraint"])
         return cls(**config)
