@@ -18,7 +18,7 @@ from ..runtime.tensors import TensorSpec
 from ..schemes import scheme
 from ..targets import Target, resolve
 
-AS_TRAINED = "as trained, the exchange written as where; for comparison only"
+_AS_TRAINED = "as trained, the exchange written as where; for comparison only"
 _LIBRARIES = {
     "": ("cen-keras", "tensorflow", "keras", "numpy"),
     "tflite": ("ai-edge-litert", "litert-quantizer"),
@@ -138,7 +138,7 @@ def float_artifact(
         freeze=statistics,
         versions=_versions(target.name),
         domain=run.data.get("target", ""),
-        note=AS_TRAINED if as_trained else "",
+        note=_AS_TRAINED if as_trained else "",
     )
     return content, manifest
 
@@ -179,8 +179,8 @@ def apply_scheme(
             raise InputError(f"scheme {scheme_name!r} needs calibration samples")
         calibrations.check(calibration, manifest.inputs)
         samples = calibration.arrays
-        # The export as trained is what the tools make of a model by themselves.
-        if target.preparer is not None and manifest.note != AS_TRAINED:
+        # The export as trained, with no freezing to tell of, is what the tools make of it.
+        if target.preparer is not None and manifest.freeze:
             content = target.load(target.preparer)(content)
     options = {"float_layers": tuple(float_layers)} if float_layers else {}
     content = target.load(entry)(content, samples, integer_io, **options)
