@@ -6,12 +6,12 @@ and is only ever continued with the same one.
 
 import dataclasses
 import importlib
-import json
 import pkgutil
 from pathlib import Path
 from typing import Any
 
 from cen_keras.errors import InputError
+from recipes.recipe_base import RecipeBase, check_choice, check_counts
 
 TOOLS = (
     "building",
@@ -21,6 +21,7 @@ TOOLS = (
     "pipeline",
     "progress",
     "recipe",
+    "recipe_base",
     "settings",
     "train",
     "translation",
@@ -28,18 +29,6 @@ TOOLS = (
     "translation_run",
 )
 """Modules of this package that are no recipes."""
-
-
-def _check_counts(section: str, value: Any, **least: int) -> None:
-    for name, bound in least.items():
-        found = getattr(value, name)
-        if found is not None and found < bound:
-            raise InputError(f"{section}{name} is {found}; it must be at least {bound}.")
-
-
-def _check_choice(key: str, found: str, known: tuple[str, ...]) -> None:
-    if found not in known:
-        raise InputError(f"{key} {found!r} is unknown; take {' or '.join(known)}.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +65,7 @@ class Optimizer:
     accumulate: int = 1
 
     def __post_init__(self):
-        _check_counts("optimizer.", self, accumulate=1, warmup_steps=0)
+        check_counts("optimizer.", self, accumulate=1, warmup_steps=0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,12 +86,12 @@ class Evaluation:
     interpolation: str = "bilinear"
 
     def __post_init__(self):
-        _check_counts("evaluation.", self, batch=1, every=1)
-        _check_choice("evaluation.interpolation", self.interpolation, ("bilinear", "cubic"))
+        check_counts("evaluation.", self, batch=1, every=1)
+        check_choice("evaluation.interpolation", self.interpolation, ("bilinear", "cubic"))
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
+class Recipe(RecipeBase):
     """A training, from data to scores.
 
     Attributes:
@@ -157,45 +146,12 @@ class Recipe:
     bad_frames: str = "raise"
 
     def __post_init__(self):
-        _check_counts("", self, epochs=1, epoch_steps=1, batch=1, seed=0, workers=0)
-        _check_choice("bad_frames", self.bad_frames, ("raise", "skip"))
+        check_counts("", self, epochs=1, epoch_steps=1, batch=1, seed=0, workers=0)
+        check_choice("bad_frames", self.bad_frames, ("raise", "skip"))
         if self.pixels_per_image is not None and not self.pixels_per_image > 0:
             raise InputError(
                 f"pixels_per_image is {self.pixels_per_image}; it must be above 0, or null."
             )
-
-    def derive(self, name: str, **changes: Any) -> "Recipe":
-        """Returns a copy under another name; dicts among the changes are merged into its own."""
-        for key, value in changes.items():
-            if isinstance(value, dict) and isinstance(getattr(self, key), dict):
-                changes[key] = {**getattr(self, key), **value}
-        return dataclasses.replace(self, name=name, **changes)
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the recipe as JSON gives it back: lists instead of tuples."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any], source: str = "recipe") -> "Recipe":
-        """Makes a recipe from `to_json`.
-
-        Raises:
-            InputError: a key that no recipe has, or a missing one; `source` is named.
-        """
-        try:
-            value = dict(value)
-            value["optimizer"] = Optimizer(**_tuples(value["optimizer"]))
-            value["evaluation"] = Evaluation(**value["evaluation"])
-            return cls(**value)
-        except (TypeError, KeyError, ValueError) as error:
-            raise InputError(
-                f"{source} is not a recipe of this version ({error}). Use the version that wrote "
-                "it, or another run folder."
-            ) from error
-
-
-def _tuples(value):
-    return {key: tuple(v) if isinstance(v, list) else v for key, v in value.items()}
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, Any]:

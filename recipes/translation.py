@@ -6,8 +6,7 @@ The counterpart of `recipes.recipe.Recipe` for image translation; the commands t
 import dataclasses
 from typing import Any
 
-from cen_keras.errors import InputError
-from recipes.recipe import Recipe, _check_choice, _check_counts, _tuples
+from recipes.recipe_base import RecipeBase, check_choice, check_counts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Adams:
     schedule: str = "constant"
 
     def __post_init__(self):
-        _check_choice("optimizer.schedule", self.schedule, ("constant", "cosine"))
+        check_choice("optimizer.schedule", self.schedule, ("constant", "cosine"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,11 +53,11 @@ class TranslationEvaluation:
     official_protocol: bool = False
 
     def __post_init__(self):
-        _check_counts("evaluation.", self, batch=1, every=1, pictures=0)
+        check_counts("evaluation.", self, batch=1, every=1, pictures=0)
 
 
 @dataclasses.dataclass(frozen=True)
-class TranslationRecipe:
+class TranslationRecipe(RecipeBase):
     """A training of a Translator, from data to scores.
 
     Attributes:
@@ -106,30 +105,9 @@ class TranslationRecipe:
     task: str = "translation"
 
     def __post_init__(self):
-        _check_counts("", self, epochs=1, epoch_steps=1, batch=1, seed=0, workers=0)
-        _check_choice("bad_frames", self.bad_frames, ("raise", "skip"))
-        _check_choice("task", self.task, ("translation",))
-
-    derive = Recipe.derive
-    to_json = Recipe.to_json
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any], source: str = "recipe") -> "TranslationRecipe":
-        """Makes a recipe from `to_json`.
-
-        Raises:
-            InputError: a key that no recipe has, or a missing one; `source` is named.
-        """
-        try:
-            value = _tuples(value)
-            value["optimizer"] = Adams(**value["optimizer"])
-            value["evaluation"] = TranslationEvaluation(**value["evaluation"])
-            return cls(**value)
-        except (TypeError, KeyError, ValueError) as error:
-            raise InputError(
-                f"{source} is not a recipe of this version ({error}). Use the version that wrote "
-                "it, or another run folder."
-            ) from error
+        check_counts("", self, epochs=1, epoch_steps=1, batch=1, seed=0, workers=0)
+        check_choice("bad_frames", self.bad_frames, ("raise", "skip"))
+        check_choice("task", self.task, ("translation",))
 
 
 def is_translation(value: Any) -> bool:
