@@ -6,8 +6,8 @@ be swapped unseen.
 """
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from .runtime.preprocess import Frame, Preprocessor
 from .runtime.tensors import TensorSpec
 
 DEFAULT_COUNT = 64
+# Training views that a file's samples are held against.
+_USUAL = 16
 # Metres; no sensor or room of ours goes beyond.
 FARTHEST = 100.0
 
@@ -65,21 +67,48 @@ class Choice:
         count: number of views.
         seed: of the choice of views.
         save_to: a .npz file to keep the samples in; None = they are not kept.
+        say: takes a sentence for each input whose samples in the file are `unlike` the training
+            data; None = they are not compared.
+
+    Raises:
+        InputError: there is no such file; told before anything slow is done.
     """
 
     file: PathLike | None = None
     count: int = DEFAULT_COUNT
     seed: int = 0
     save_to: PathLike | None = None
+    say: Callable[[str], None] | None = field(default=None, compare=False)
+
+    def __post_init__(self):
+        if self.file is not None:
+            _present(self.file)
 
     def samples(self, run: RunFolder, inputs: Mapping[str, TensorSpec]) -> Calibration:
-        """Reads or draws the samples for a float artifact's inputs, and keeps them if asked to."""
+        """Reads or draws the samples for a float artifact's inputs, and keeps them if asked to.
+
+        Raises:
+            InputError: as for `load` and `check`.
+        """
         if self.file is not None:
-            return load(self.file)
+            return self._read(run, inputs)
         drawn = collect(run.views("train"), inputs, self.count, self.seed)
         if self.save_to is not None:
             save(drawn, self.save_to)
         return drawn
+
+    def _read(self, run: RunFolder, inputs: Mapping[str, TensorSpec]) -> Calibration:
+        read = load(self.file)
+        check(read, inputs)
+        if self.say is None:
+            return read
+        try:
+            usual = collect(run.views("train"), inputs, _USUAL)
+        except (InputError, OSError):
+            return read  # the training data are not at hand
+        for text in unlike(read, usual):
+            self.say(text)
+        return read
 
 
 def collect(
@@ -111,9 +140,7 @@ def load(path: PathLike) -> Calibration:
     Raises:
         InputError: the file is missing, damaged, or holds something else than arrays by name.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such calibration file")
+    path = _present(path)
     try:
         # Pickled objects could run code; arrays of numbers need none.
         with np.load(path, allow_pickle=False) as file:
@@ -187,6 +214,13 @@ def unlike(calibration: Calibration, usual: Calibration) -> list[str]:
                 "coarse or cut off on one of them"
             )
     return found
+
+
+def _present(path: PathLike) -> Path:
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such calibration file")
+    return path
 
 
 def _possible(spec: TensorSpec) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ writes runs/demo/cen/tflite/static_w8a8.tflite and, beside it, static_w8a8.json.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 
 from ..runtime.console import GOOD, Output
@@ -98,9 +99,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         count=arguments.calibration_count,
         seed=arguments.seed,
         save_to=arguments.save_calibration,
+        say=lambda text: output.say(f"warning: {text}"),
     )
-    for text in _unlike(folder, arguments.calibration):
-        output.say(f"warning: {text}")
+    if arguments.calibration and not scheme.calibrated:
+        output.say(f"warning: {arguments.scheme} takes no samples; --calibration is not read")
     float_layers = _names(arguments.float_layers)
     if float_layers == ("auto",):
         from ..quantize.sensitivity import choose_float_layers
@@ -115,6 +117,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             calibration=choice,
             say=output.say,
         )
+        choice = dataclasses.replace(choice, say=None)  # it has been told
     path = export(
         folder,
         arguments.target,
@@ -145,26 +148,6 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         )
     output.result({"artifact": str(path), "seconds": seconds, "manifest": manifest.to_json()})
     return GOOD
-
-
-def _unlike(folder, file: str | None) -> list[str]:
-    """What is to be said of samples from a file; nothing where the training data are not at hand."""
-    from ..calibration import check, collect, load, unlike
-
-    if file is None:
-        return []
-    samples = load(file)
-    inputs = {
-        name: folder.input_spec(name, (1, *samples.arrays[name].shape[1:]))
-        for name in folder.modalities
-        if name in samples.arrays
-    }
-    check(samples, inputs)
-    try:
-        usual = collect(folder.views("train"), inputs, count=16)
-    except (InputError, OSError):
-        return []
-    return unlike(samples, usual)
 
 
 def _names(text: str | None) -> tuple[str, ...]:

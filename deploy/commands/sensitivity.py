@@ -40,7 +40,11 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     quiet_tensorflow()
     from ..quantize.sensitivity import rank_run
 
-    choice = Choice(file=arguments.calibration, count=arguments.calibration_count)
+    choice = Choice(
+        file=arguments.calibration,
+        count=arguments.calibration_count,
+        say=lambda text: output.say(f"warning: {text}"),
+    )
     found = rank_run(folder, arguments.outputs, arguments.image_shape, choice, output.say)
     result = found.to_json()
     output.say(f"all layers in 8 bits: logits {result['sqnr_db']:.1f} dB above their noise")

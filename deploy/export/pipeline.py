@@ -9,7 +9,6 @@ from pathlib import Path
 
 from cen_keras.errors import InputError
 
-from .. import calibration as calibrations
 from ..calibration import Calibration, Choice
 from ..run_folder import RunFolder
 from ..runtime import manifest as manifests
@@ -159,7 +158,7 @@ def apply_scheme(
         manifest: of the float artifact.
         target: whose format this is.
         scheme_name: a scheme of the target.
-        calibration: samples, needed where the scheme is calibrated.
+        calibration: samples of the inputs, needed where the scheme is calibrated.
         integer_io: as for `export`.
         float_layers: as for `export`.
 
@@ -177,7 +176,6 @@ def apply_scheme(
     if scheme(scheme_name).calibrated:
         if calibration is None:
             raise InputError(f"scheme {scheme_name!r} needs calibration samples")
-        calibrations.check(calibration, manifest.inputs)
         samples = calibration.arrays
         # The export as trained, with no freezing to tell of, is what the tools make of it.
         if target.preparer is not None and manifest.freeze:

@@ -8,7 +8,7 @@ from deploy_size import SIZE
 from cen_keras.errors import InputError
 from deploy import calibration
 from deploy.__main__ import main
-from deploy.calibration import Calibration
+from deploy.calibration import Calibration, Choice
 from deploy.export.tflite_graph import read_tensors
 from deploy.export.to_tflite import write
 from deploy.quantize.litert import check_input_ranges, static_w8a8
@@ -145,17 +145,69 @@ def test_the_choice_of_views_is_a_function_of_the_seed():
     assert calibration.collect(Numbered(), inputs, 99, 0).count == 20
 
 
-def test_samples_from_elsewhere_are_told_with_numbers(run_path, tmp_path, capsys):
+@pytest.fixture(scope="module")
+def far(run_path, tmp_path_factory):
+    """A file of samples whose depth is in another unit or scene: all of it between 20 and 24 m, where
+    the rooms end before 10; with the inputs, and samples of the training data.
+    """
     run = open_run(run_path)
     inputs = {n: run.input_spec(n, (1, *SIZE, c)) for n, c in (("rgb", 3), ("depth", 1))}
     usual = calibration.collect(run.views("train"), inputs, 4)
-    assert calibration.unlike(usual, usual) == []
-    # Depth in another unit or scene: all of it between 20 and 24 m, where the rooms end before 10.
     strange = {**usual.arrays, "depth": np.full_like(usual.arrays["depth"], (20 - 2.5) / 1.5)}
     strange["depth"][:, ::2] = (24 - 2.5) / 1.5
-    calibration.save(calibration.Calibration(strange), tmp_path / "far.npz")
+    path = tmp_path_factory.mktemp("calibration") / "far.npz"
+    calibration.save(Calibration(strange), path)
+    return path, inputs, usual
+
+
+TOLD = "calibration samples of 'depth' lie between 11.7 and 14.3"
+
+
+def test_samples_from_elsewhere_are_told_with_numbers(run_path, far, tmp_path, capsys):
+    path, _, usual = far
+    assert calibration.unlike(usual, usual) == []
     arguments = ["export", str(run_path), "--scheme", "static_w8a8", "--out", str(tmp_path)]
-    assert main([*arguments, "--calibration", str(tmp_path / "far.npz")]) == 0
+    assert main([*arguments, "--calibration", str(path)]) == 0
     told = capsys.readouterr().out
-    assert "warning: calibration samples of 'depth' lie between 11.7 and 14.3" in told
+    assert told.count(f"warning: {TOLD}") == 1
     assert "'rgb'" not in told
+
+
+def test_the_choice_tells_whoever_takes_its_samples(run_path, far, monkeypatch):
+    path, inputs, _ = far
+    run, said = open_run(run_path), []
+    wanted = calibration.load(path).checksum()
+    assert Choice(path).samples(run, inputs).checksum() == wanted
+    assert Choice(path, say=said.append).samples(run, inputs).checksum() == wanted
+    assert len(said) == 1 and said[0].startswith(TOLD)
+    Choice(count=2, say=said.append).samples(run, inputs)
+    assert len(said) == 1  # the training data's own
+
+    def gone(*_):
+        raise FileNotFoundError("the data set")
+
+    monkeypatch.setattr(type(run), "views", gone)
+    assert Choice(path, say=said.append).samples(run, inputs).checksum() == wanted
+    assert len(said) == 1
+
+
+def test_the_choice_refuses_files_that_do_not_fit(run_path, far, tmp_path):
+    path, inputs, usual = far
+    with pytest.raises(InputError, match="no such calibration file"):
+        Choice(tmp_path / "none.npz")
+    calibration.save(Calibration({"rgb": usual.arrays["rgb"]}), tmp_path / "one.npz")
+    with pytest.raises(InputError, match="are for rgb, the model's inputs are depth, rgb"):
+        Choice(tmp_path / "one.npz").samples(open_run(run_path), inputs)
+    raw = {**usual.arrays, "rgb": usual.arrays["rgb"] * 225}
+    calibration.save(Calibration(raw), tmp_path / "raw.npz")
+    with pytest.raises(InputError, match="samples not normalised"):
+        Choice(tmp_path / "raw.npz").samples(open_run(run_path), inputs)
+
+
+def test_samples_that_a_scheme_does_not_take(run_path, far, tmp_path, capsys):
+    arguments = ["export", str(run_path), "--out", str(tmp_path), "--calibration"]
+    assert main([*arguments, str(far[0])]) == 0
+    told = capsys.readouterr().out
+    assert "warning: fp32 takes no samples; --calibration is not read" in told and TOLD not in told
+    assert main([*arguments, str(tmp_path / "none.npz")]) == 2
+    assert "no such calibration file" in capsys.readouterr().err
