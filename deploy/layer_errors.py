@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .export.tflite_graph import layer_name, read_operators
+from .export.tflite_graph import layer_name, quantization_of, read_operators
 from .runtime.litert_runner import SIGNATURE
-from .runtime.postprocess import dequantize
-from .runtime.tensors import Quantization, TensorSpec
+from .runtime.postprocess import real_values
+from .runtime.preprocess import quantize
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def layer_errors(
 
 
 def _results(content: bytes, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What every operator computes, as float32 by the name of its result.
+    """What every operator computes, as float64 by the name of its result.
 
     LiteRT's plain kernels run, since XNNPACK keeps its intermediate results to itself.
     """
@@ -88,22 +88,13 @@ def _results(content: bytes, feed: dict[str, np.ndarray]) -> dict[str, np.ndarra
         index = operator.outputs[0]
         details = tensors[index]
         if details["dtype"] in (np.float32, np.int8, np.int16):
-            found[operator.name] = _real(interpreter.get_tensor(index), details)
+            values = real_values(interpreter.get_tensor(index), quantization_of(details))
+            found[operator.name] = values.astype(np.float64)
     return found
 
 
 def _coded(array: np.ndarray, details: dict) -> np.ndarray:
-    scale, zero_point = details["quantization"]
-    if not scale:
+    quantization = quantization_of(details)
+    if quantization is None:
         return array
-    limits = np.iinfo(details["dtype"])
-    return np.clip(np.rint(array / scale) + zero_point, limits.min, limits.max).astype(
-        details["dtype"]
-    )
-
-
-def _real(codes: np.ndarray, details: dict) -> np.ndarray:
-    scale, zero_point = details["quantization"]
-    quantization = Quantization(scale, zero_point) if scale else None
-    spec = TensorSpec("", (), "NHWC", str(codes.dtype), "logits", quantization)
-    return dequantize(codes, spec).astype(np.float64)
+    return quantize(array, quantization, np.dtype(details["dtype"]).name)

@@ -62,6 +62,13 @@ def read_tensors(content: bytes) -> GraphTensors:
     return GraphTensors(*({name: _tensor(d) for name, d in side.items()} for side in sides))
 
 
+def quantization_of(details: dict) -> Quantization | None:
+    """The quantisation of a tensor, from what the interpreter says of it."""
+    scale, zero_point = details["quantization"]
+    # A class map's numbers are whole: the file gives them no scale, as it gives none to floats.
+    return Quantization(float(scale), int(zero_point)) if scale else None
+
+
 def read_operators(content: bytes) -> list[Operator]:
     """Lists the operators in the order in which they run."""
     from ai_edge_litert import schema_py_generated as schema
@@ -127,7 +134,4 @@ def _tensor(details: dict) -> Tensor:
     import numpy as np
 
     dtype = np.dtype(details["dtype"]).name
-    scale, zero_point = details["quantization"]
-    # A class map's numbers are whole: the file gives them no scale.
-    quantization = Quantization(float(scale), int(zero_point)) if scale else None
-    return Tensor(tuple(int(n) for n in details["shape"]), dtype, quantization)
+    return Tensor(tuple(int(n) for n in details["shape"]), dtype, quantization_of(details))

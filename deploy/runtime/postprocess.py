@@ -7,19 +7,20 @@ from typing import Iterable
 
 import numpy as np
 
-from .tensors import TensorSpec
+from .tensors import Quantization, TensorSpec
 
 
 def dequantize(codes: np.ndarray, spec: TensorSpec) -> np.ndarray:
-    """Real values of an output: scale * (code - zero_point) as float32; float outputs and classes
-    pass through.
-    """
-    if spec.content == "classes":
-        return codes
-    if spec.quantization is None:
+    """Real values of an output as float32; classes pass through."""
+    return codes if spec.content == "classes" else real_values(codes, spec.quantization)
+
+
+def real_values(codes: np.ndarray, quantization: Quantization | None) -> np.ndarray:
+    """Gives scale * (code - zero_point) as float32; without quantisation the values themselves."""
+    if quantization is None:
         return np.asarray(codes, np.float32)
-    shifted = codes.astype(np.float32) - np.float32(spec.quantization.zero_point)
-    return shifted * np.float32(spec.quantization.scale)
+    shifted = codes.astype(np.float32) - np.float32(quantization.zero_point)
+    return shifted * np.float32(quantization.scale)
 
 
 def image_values(image: np.ndarray) -> np.ndarray:
