@@ -88,8 +88,7 @@ def read_operators(content: bytes) -> list[Operator]:
     for graph in model.subgraphs:
         for operator in graph.operators:
             code = model.operatorCodes[operator.opcodeIndex]
-            # Files of older converters hold small codes in a field of one byte.
-            number = max(code.builtinCode, code.deprecatedBuiltinCode)
+            number = builtin_code(code)
             custom = number == schema.BuiltinOperator.CUSTOM
             kind = code.customCode.decode() if custom else kinds[number]
             inputs = tuple(int(i) for i in operator.inputs if i >= 0)
@@ -98,6 +97,12 @@ def read_operators(content: bytes) -> list[Operator]:
             stream = streams.get(outputs[0], "")
             operators.append(Operator(kind, name, custom, inputs, outputs, stream))
     return operators
+
+
+def builtin_code(code) -> int:
+    """The `BuiltinOperator` of an `OperatorCodeT`."""
+    # Files of older converters hold small codes in a field of one byte.
+    return max(code.builtinCode, code.deprecatedBuiltinCode)
 
 
 def layer_name(operator: Operator) -> str:

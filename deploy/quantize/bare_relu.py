@@ -9,6 +9,7 @@ x -> max(1 x, 0): the same numbers. (Not for a sum with zero: a constant zero ha
 
 import numpy as np
 
+from ..export.tflite_graph import builtin_code
 from .tflite_file import pack, unpack
 
 
@@ -22,7 +23,7 @@ def multiply_bare_relus(content: bytes) -> bytes:
         (graph, operator)
         for graph in model.subgraphs
         for operator in graph.operators
-        if _kind(model.operatorCodes[operator.opcodeIndex]) == kinds.RELU
+        if builtin_code(model.operatorCodes[operator.opcodeIndex]) == kinds.RELU
     ]
     if not relus:
         return content
@@ -47,8 +48,3 @@ def multiply_bare_relus(content: bytes) -> bytes:
         operator.builtinOptions = schema.MulOptionsT()
         operator.builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.RELU
     return pack(model)
-
-
-def _kind(code) -> int:
-    # Files of older converters hold small codes in a field of one byte.
-    return max(code.builtinCode, code.deprecatedBuiltinCode)
