@@ -145,11 +145,11 @@ def _replaced_channels(model) -> dict[str, dict[str, int]]:
     }
     replaced = {}
     for name, layer in exchanging.items():
-        gammas = [np.abs(np.asarray(gamma)) for gamma in layer.scales()]
+        scores = [np.abs(np.asarray(score)) for score in layer.exchange_scores()]
         replaced[name] = {
-            "channels": len(gammas[0]),
+            "channels": len(scores[0]),
             **{
-                m: int((gammas[i][layer.own_part(m)] < layer.exchange_threshold).sum())
+                m: int((scores[i][layer.own_part(m)] < layer.exchange_threshold).sum())
                 for i, m in enumerate(layer.modalities)
             },
         }

@@ -25,9 +25,9 @@ class MaskNorm(ModalityNorm):
             return dict(zip(self.modalities, normed, strict=True))
         mixed = {}
         for index, name in enumerate(self.modalities):
-            gamma = ops.convert_to_tensor(self.scales()[index])
+            scores = self.exchange_scores()[index]
             keep = ops.cast(
-                kept_channels(gamma, self.exchange_threshold, index, count, self.exchange_scope),
+                kept_channels(scores, self.exchange_threshold, index, count, self.exchange_scope),
                 normed[index].dtype,
             )
             others = [x for i, x in enumerate(normed) if i != index]

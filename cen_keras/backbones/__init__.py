@@ -9,7 +9,8 @@ The contract: a backbone is a function `backbone(layers, images) -> features`, w
   of P3.
 
 It asks for the exchange with `layers.norm(..., exchange=True)` where the consumer is a convolution,
-so that freezing can fold the exchange away. Layers are named
+so that freezing can fold the exchange away, and lets other fusion methods meet behind each stage
+with `layers.fuse`. Layers are named
 `stack{1-4}_block{1-}_{conv,norm,relu}{1-}`. To add one, write the function and name it here.
 """
 

@@ -77,5 +77,7 @@ def mobilenet(
                 name=f"stack{stage + 1}_block{index + 1}",
             )
             channels = filters
-        features[f"P{stage + 2}"] = x
+        x, features[f"P{stage + 2}"] = layers.fuse(
+            x, stage=stage + 1, stages=len(blocks), name=f"stack{stage + 1}_fusion"
+        )
     return features

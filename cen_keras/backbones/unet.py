@@ -60,7 +60,10 @@ def unet(
         )
         if 1 < level < depth:
             x = layers.norm(x, exchange=True, name=f"{name}_norm")
-        skips.append(x)
+        skip = x
+        if level < depth:
+            x, skip = layers.fuse(x, stage=level, stages=depth - 1, name=f"{name}_fusion")
+        skips.append(skip)
     skips.pop()
     for level in range(1, depth + 1):
         name = f"decoder{level}"

@@ -23,6 +23,7 @@ class _BatchNorm(keras.layers.BatchNormalization):
 
 
 KINDS = {"batch": _BatchNorm, "instance": InstanceNorm}
+CRITERIA = ("gamma", "random", "variance")
 
 
 @keras.saving.register_keras_serializable("cen_keras")
@@ -40,6 +41,9 @@ class ModalityNorm(keras.layers.Layer):
         kind: "batch" or "instance".
         exchange_threshold: theta of Eq. 6, or None for no exchange.
         exchange_scope: "subpart" (the paper's figure) or "all" (the official code).
+        exchange_criterion: what is compared with theta. "gamma", or for comparison with CEN "random" (draws of the
+            seed, the same for good) or "variance" (the rank of the channel's moving variance, the least first);
+            with these theta is the share of a modality's own part that is replaced.
         sparsity: lambda, the strength of the L1 penalty on each modality's own part of gamma; 0 for none.
         sparsity_scope: "subpart", or "all" to penalise every channel (an ablation of the paper).
         freeze_statistics: normalise with the moving statistics in training too, while gamma and beta learn: the
@@ -61,6 +65,7 @@ class ModalityNorm(keras.layers.Layer):
         kind="batch",
         exchange_threshold=None,
         exchange_scope="subpart",
+        exchange_criterion="gamma",
         sparsity=0.0,
         sparsity_scope="subpart",
         freeze_statistics=False,
@@ -78,6 +83,14 @@ class ModalityNorm(keras.layers.Layer):
         for scope in (exchange_scope, sparsity_scope):
             if scope not in SCOPES:
                 raise InputError(f"scope {scope!r} is unknown; choose one of {SCOPES}.")
+        if exchange_criterion not in CRITERIA:
+            raise InputError(
+                f"exchange criterion {exchange_criterion!r} is unknown; choose one of {CRITERIA}."
+            )
+        if exchange_criterion == "variance" and kind != "batch":
+            raise InputError(
+                'exchange criterion "variance" needs the moving variance of kind="batch".'
+            )
         if sparsity < 0:
             raise InputError(
                 f"sparsity is the strength of a penalty, at least 0; found {sparsity}."
@@ -86,6 +99,7 @@ class ModalityNorm(keras.layers.Layer):
         self.kind = kind
         self.exchange_threshold = None if alone else exchange_threshold
         self.exchange_scope = exchange_scope
+        self.exchange_criterion = exchange_criterion
         self.sparsity = 0.0 if alone else float(sparsity)
         self.sparsity_scope = sparsity_scope
         self.freeze_statistics = freeze_statistics
@@ -132,6 +146,24 @@ class ModalityNorm(keras.layers.Layer):
         """Returns the (C,) float32 gammas in the order of the modalities."""
         return [self.norm(name).gamma for name in self.modalities]
 
+    def exchange_scores(self) -> list:
+        """Returns what is compared with theta: (C,) float32 of each modality, in their order."""
+        if self.exchange_criterion == "gamma":
+            return [ops.convert_to_tensor(gamma) for gamma in self.scales()]
+        if self.exchange_criterion == "random":
+            return [ops.convert_to_tensor(draw) for draw in self.draws]
+        return [self._variance_ranks(name) for name in self.modalities]
+
+    def _variance_ranks(self, modality):
+        """Returns each channel's rank by moving variance among its modality's own part, in [0, 1), and 1 elsewhere."""
+        variance = ops.convert_to_tensor(self.norm(modality).moving_variance)
+        part = self.own_part(modality)
+        if self.exchange_scope == "all":
+            part = slice(0, variance.shape[0])
+        ranks = ops.argsort(ops.argsort(variance[part])) / max(1, part.stop - part.start)
+        before, after = ops.ones(part.start), ops.ones(variance.shape[0] - part.stop)
+        return ops.concatenate([before, ops.cast(ranks, "float32"), after])
+
     def own_part(self, modality: str | int) -> slice:
         """Returns the channels that belong to a modality, given by name or index."""
         index = modality if isinstance(modality, int) else self.modalities.index(modality)
@@ -142,6 +174,17 @@ class ModalityNorm(keras.layers.Layer):
         shape = one_shape(input_shape)
         for norm in self.norms:
             norm.build(shape)
+        if self.exchange_criterion == "random" and self.exchange_threshold is not None:
+            self.draws = [
+                self.add_weight(
+                    name=f"draws_{name}",
+                    shape=(shape[-1],),
+                    initializer=keras.initializers.RandomUniform(0.0, 1.0),
+                    trainable=False,
+                    autocast=False,
+                )
+                for name in self.modalities
+            ]
 
     def call(self, streams, training=None):
         """Normalises every stream, then exchanges."""
@@ -152,7 +195,7 @@ class ModalityNorm(keras.layers.Layer):
         if self.exchange_threshold is not None:
             normed = exchange_channels(
                 normed,
-                [ops.convert_to_tensor(gamma) for gamma in self.scales()],
+                self.exchange_scores(),
                 self.exchange_threshold,
                 self.exchange_scope,
             )
@@ -170,6 +213,7 @@ class ModalityNorm(keras.layers.Layer):
             "kind": self.kind,
             "exchange_threshold": self.exchange_threshold,
             "exchange_scope": self.exchange_scope,
+            "exchange_criterion": self.exchange_criterion,
             "sparsity": self.sparsity,
             "sparsity_scope": self.sparsity_scope,
             "freeze_statistics": self.freeze_statistics,

@@ -5,9 +5,11 @@ and where they exchange is decided here once.
 """
 
 import dataclasses
+from functools import partial
 
 import keras
 
+from cen_keras.layers.fusion import FUSED, Alignment, Fusion, aggregate
 from cen_keras.layers.modality_norm import ModalityNorm
 from cen_keras.layers.resize import BilinearResize
 from cen_keras.layers.shared import SharedConv2D, SharedConv2DTranspose, SharedDepthwiseConv2D
@@ -43,7 +45,12 @@ class StreamLayers:
         gamma_initializer: of the scales of exchanging norms; other scales start at 1.
         gamma_constraint: of the scales of exchanging norms.
         freeze_statistics: normalise with the moving statistics in training too.
+        exchange_criterion: what is compared with theta: "gamma", "random" or "variance".
         norm_kind: "batch" or "instance".
+        shared_filters: one set of filters for all streams, or one for each.
+        shared_norms: one norm for all streams instead of private ones; no exchange then.
+        fusion: where and how the streams meet; any method but "exchange" goes without exchange and
+            penalty.
     """
 
     modalities: tuple[str, ...]
@@ -53,12 +60,27 @@ class StreamLayers:
     sparsity_scope: str = "subpart"
     gamma_initializer: object = "ones"
     gamma_constraint: object = None
+    exchange_criterion: str = "gamma"
     freeze_statistics: bool = False
     norm_kind: str = "batch"
+    shared_filters: bool = True
+    shared_norms: bool = False
+    fusion: Fusion = Fusion()
+
+    def _names(self, streams: Streams) -> tuple[str, ...]:
+        """Returns the streams' names in the order of the modalities; a fused stream stands alone."""
+        return (FUSED,) if FUSED in streams else self.modalities
 
     def _each(self, make, streams: Streams, name: str) -> Streams:
         """Gives every stream its own copy of a layer without weights."""
-        return {m: make(name=f"{name}_{m}")(streams[m]) for m in self.modalities}
+        return {m: make(name=f"{name}_{m}")(streams[m]) for m in self._names(streams)}
+
+    def _filtered(self, make, streams: Streams, name: str) -> Streams:
+        """Applies one layer with filters to all streams, or with private filters one to each."""
+        private = not self.shared_filters or self.fusion.protocol == "common"
+        if FUSED in streams or not private:
+            return make(name=name)(streams)
+        return {m: make(name=f"{name}_{m}")({m: streams[m]})[m] for m in self._names(streams)}
 
     def conv(
         self,
@@ -73,8 +95,9 @@ class StreamLayers:
         use_bias: bool = False,
         **kwargs,
     ) -> Streams:
-        """Shared convolution; without a bias unless told, since a norm follows."""
-        return SharedConv2D(
+        """Convolution; without a bias unless told, since a norm follows."""
+        make = partial(
+            SharedConv2D,
             filters,
             kernel_size,
             strides=strides,
@@ -82,15 +105,16 @@ class StreamLayers:
             dilation_rate=dilation_rate,
             use_bias=use_bias,
             kernel_initializer=kwargs.pop("kernel_initializer", "he_normal"),
-            name=name,
             **kwargs,
-        )(streams)
+        )
+        return self._filtered(make, streams, name)
 
     def conv_transpose(
         self, streams: Streams, filters: int, kernel_size: int, *, name: str, **kwargs
     ) -> Streams:
-        """Shared transposed convolution, as `keras.layers.Conv2DTranspose`."""
-        return SharedConv2DTranspose(filters, kernel_size, name=name, **kwargs)(streams)
+        """Transposed convolution, as `keras.layers.Conv2DTranspose`."""
+        make = partial(SharedConv2DTranspose, filters, kernel_size, **kwargs)
+        return self._filtered(make, streams, name)
 
     def depthwise(
         self,
@@ -101,30 +125,37 @@ class StreamLayers:
         strides: int = 1,
         padding: str = "symmetric",
     ) -> Streams:
-        """Shared depthwise convolution without a bias."""
-        return SharedDepthwiseConv2D(
+        """Depthwise convolution without a bias."""
+        make = partial(
+            SharedDepthwiseConv2D,
             kernel_size,
             strides=strides,
             padding=padding,
             use_bias=False,
             depthwise_initializer="he_normal",
-            name=name,
-        )(streams)
+        )
+        return self._filtered(make, streams, name)
 
     def norm(self, streams: Streams, *, name: str, exchange: bool = False) -> Streams:
         """Private norm per modality; with `exchange`, the penalised and exchanging one."""
         special = {}
-        if exchange:
+        if exchange and self.fusion.method == "exchange":
             special = {
                 "exchange_threshold": self.exchange_threshold,
                 "exchange_scope": self.exchange_scope,
+                "exchange_criterion": self.exchange_criterion,
                 "sparsity": self.sparsity,
                 "sparsity_scope": self.sparsity_scope,
+            }
+        if exchange:
+            # A net that is compared with CEN starts from the same scales.
+            special |= {
                 "gamma_initializer": self.gamma_initializer,
                 "gamma_constraint": self.gamma_constraint,
             }
         return ModalityNorm(
-            self.modalities,
+            self._names(streams),
+            shared=self.shared_norms and FUSED not in streams,
             kind=self.norm_kind,
             freeze_statistics=self.freeze_statistics,
             name=name,
@@ -152,14 +183,14 @@ class StreamLayers:
     def add(self, left: Streams, right: Streams, *, name: str) -> Streams:
         """Sum of two feature maps, stream by stream."""
         return {
-            m: keras.layers.Add(name=f"{name}_{m}")([left[m], right[m]]) for m in self.modalities
+            m: keras.layers.Add(name=f"{name}_{m}")([left[m], right[m]]) for m in self._names(left)
         }
 
     def concat(self, parts: list[Streams], *, name: str) -> Streams:
         """Concatenation of feature maps along the channels, stream by stream."""
         return {
             m: keras.layers.Concatenate(name=f"{name}_{m}")([part[m] for part in parts])
-            for m in self.modalities
+            for m in self._names(parts[0])
         }
 
     def max_pool(
@@ -183,7 +214,7 @@ class StreamLayers:
             return streams
         return {
             m: keras.layers.Dropout(rate, seed=seed + index, name=f"{name}_{m}")(streams[m])
-            for index, m in enumerate(self.modalities)
+            for index, m in enumerate(self._names(streams))
         }
 
     def resize_like(
@@ -191,3 +222,36 @@ class StreamLayers:
     ) -> Streams:
         """Bilinear resizing to the height and width of other streams."""
         return BilinearResize(mode=mode, name=name)(streams, like=like)
+
+    def fuse(
+        self, streams: Streams, *, stage: int, stages: int, name: str
+    ) -> tuple[Streams, Streams]:
+        """Lets the streams meet behind a stage of the encoder, where the fusion method says so.
+
+        CEN itself needs nothing here: its streams meet in the norms.
+
+        Args:
+            streams: the stage's features.
+            stage: number of the stage, from 1.
+            stages: of the encoder.
+            name: of the layers.
+
+        Returns:
+            What the encoder's next stage reads, and what the decoder reads of this one.
+        """
+        fusion, taps = self.fusion, self.fusion.taps(stages)
+        if FUSED in streams or len(self.modalities) == 1 or not (fusion.joins or stage in taps):
+            return streams, streams
+        if fusion.method == "align":
+            aligned = Alignment(fusion.option("kernel"), fusion.option("weight"), name=name)
+            streams = aligned(streams)
+            return streams, streams
+        if not fusion.aggregates:
+            return streams, streams
+        method = fusion.method if stage in taps else "average"
+        eta = fusion.option("eta") if method == "attention" else 1
+        fused = aggregate(self, streams, method, eta, name)
+        if not fusion.joins:
+            fused = {m: fused[FUSED] for m in self.modalities}
+            return fused, fused
+        return (fused if stage == max(taps) else streams), fused

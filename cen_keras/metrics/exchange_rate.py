@@ -21,7 +21,7 @@ def exchange_rate(model: keras.Model) -> dict:
     """Measures which part of the penalised channels is exchanged.
 
     A modality's *own part* of a layer, [floor(mC/M), floor((m+1)C/M)), is what the penalty acts on;
-    a channel of it is exchanged where |gamma| is below the layer's threshold (Eq. 6).
+    a channel of it is exchanged where |gamma|, or what the layer compares instead, is below its threshold (Eq. 6).
 
     Args:
         model: a built Keras model.
@@ -37,8 +37,8 @@ def exchange_rate(model: keras.Model) -> dict:
         if layer.exchange_threshold is None:
             continue
         below = {}
-        for name, gamma in zip(layer.modalities, layer.scales(), strict=True):
-            own = np.abs(keras.ops.convert_to_numpy(gamma))[layer.own_part(name)]
+        for name, score in zip(layer.modalities, layer.exchange_scores(), strict=True):
+            own = np.abs(keras.ops.convert_to_numpy(score))[layer.own_part(name)]
             below[name] = own < layer.exchange_threshold
         exchanged += sum(int(part.sum()) for part in below.values())
         penalised += sum(part.size for part in below.values())

@@ -126,7 +126,7 @@ class AdversarialTraining:
 
     def discriminator_loss(self, images, made, target):
         """Returns the discriminator's loss, a scalar."""
-        made = {name: ops.stop_gradient(made[name]) for name in self.generator.modalities}
+        made = {name: ops.stop_gradient(made[name]) for name in self.generator.streams}
         real = adversarial_loss(self.judge(images, target), real=True)
         fake = adversarial_loss(self.judge(images, made), real=False)
         return 0.5 * (real + fake)

@@ -5,6 +5,7 @@ import keras
 from cen_keras.backbones.unet import unet
 from cen_keras.errors import InputError
 from cen_keras.layers import ModalityEnsemble
+from cen_keras.layers.fusion import Fusion
 from cen_keras.layers.stream_layers import StreamLayers, scale_initializer
 from cen_keras.layers.streams import check_modalities
 
@@ -81,6 +82,14 @@ class Generator(keras.Model):
         input_channels: of every input.
         output_channels: of the target.
         image_shape: (height, width), either may be None.
+        fusion: "exchange" is CEN; for comparison "none", "average", "concat", "attention" or "align"
+            (see `cen_keras.layers.fusion`), all without exchange and penalty.
+        fusion_stage: where these meet: "early", "middle", "late" or "all".
+        fusion_protocol: "same_setting" or "common"; see `Segmenter`.
+        fusion_options: of the method.
+        exchange_criterion: "gamma", or for comparison "random".
+        shared_filters: False gives every modality its own.
+        shared_norms: True gives all modalities one norm; needs exchange_threshold=None.
 
     Raises:
         InputError: more than four modalities, a depth below three, or an image size that the depth
@@ -101,6 +110,13 @@ class Generator(keras.Model):
         input_channels=3,
         output_channels=3,
         image_shape=(None, None),
+        fusion="exchange",
+        fusion_stage="all",
+        fusion_protocol="same_setting",
+        fusion_options=None,
+        exchange_criterion="gamma",
+        shared_filters=True,
+        shared_norms=False,
         **kwargs,
     ):
         modalities = check_modalities(modalities)
@@ -119,6 +135,7 @@ class Generator(keras.Model):
         gamma_constraint = keras.constraints.get(gamma_constraint)
 
         # === Layers and functional model ===
+        fusion = Fusion(fusion, fusion_stage, fusion_protocol, dict(fusion_options or {}))
         layers = StreamLayers(
             modalities,
             exchange_threshold=exchange_threshold,
@@ -128,6 +145,10 @@ class Generator(keras.Model):
             gamma_initializer=gamma_initializer,
             gamma_constraint=gamma_constraint,
             norm_kind="instance",
+            exchange_criterion=exchange_criterion,
+            shared_filters=shared_filters,
+            shared_norms=shared_norms,
+            fusion=fusion,
         )
         inputs = {
             name: keras.Input((*image_shape, input_channels), name=name) for name in modalities
@@ -135,7 +156,7 @@ class Generator(keras.Model):
         images = unet(
             layers, inputs, filters=base_filters, depth=depth, output_channels=output_channels
         )
-        ensemble = ModalityEnsemble(modalities, dtype="float32", name="ensemble")(images)
+        ensemble = ModalityEnsemble(tuple(images), dtype="float32", name="ensemble")(images)
         super().__init__(inputs=inputs, outputs={**images, "ensemble": ensemble}, **kwargs)
 
         # === Config ===
@@ -151,6 +172,15 @@ class Generator(keras.Model):
         self.input_channels = input_channels
         self.output_channels = output_channels
         self.image_shape = tuple(image_shape)
+        self.fusion = fusion
+        self.exchange_criterion = exchange_criterion
+        self.shared_filters = shared_filters
+        self.shared_norms = shared_norms
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Names of the outputs beside the ensemble: the modalities, or the one fused stream."""
+        return tuple(name for name in self.output if name != "ensemble")
 
     def __call__(self, images, *args, **kwargs):
         """Checks the images before Keras does, whose messages name no way out."""
@@ -179,6 +209,13 @@ class Generator(keras.Model):
             "input_channels": self.input_channels,
             "output_channels": self.output_channels,
             "image_shape": self.image_shape,
+            "fusion": self.fusion.method,
+            "fusion_stage": self.fusion.stage,
+            "fusion_protocol": self.fusion.protocol,
+            "fusion_options": self.fusion.options,
+            "exchange_criterion": self.exchange_criterion,
+            "shared_filters": self.shared_filters,
+            "shared_norms": self.shared_norms,
         }
 
     @classmethod

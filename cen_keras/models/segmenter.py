@@ -6,6 +6,7 @@ from cen_keras.backbones import BACKBONES
 from cen_keras.decoders import DECODERS
 from cen_keras.errors import InputError
 from cen_keras.layers import ModalityEnsemble
+from cen_keras.layers.fusion import Fusion
 from cen_keras.layers.stream_layers import StreamLayers, scale_initializer
 from cen_keras.layers.streams import check_modalities
 
@@ -63,6 +64,15 @@ class Segmenter(keras.Model):
         decoder_options: keyword arguments of the decoder, for instance {"filters": 64}.
         input_channels: modality -> 1 or 3, where the name does not tell.
         image_shape: (height, width), either may be None.
+        fusion: "exchange" is CEN. For comparison "none" (the streams meet in the ensemble only), "average", "concat",
+            "attention" or "align", all without exchange and penalty; see `cen_keras.layers.fusion`.
+        fusion_stage: where these meet: "early", "middle", "late" or "all".
+        fusion_protocol: "same_setting" (shared filters, private norms, every stream to the end) or "common" (private
+            filters, one trunk behind the fusion point, whose stream is called "fused").
+        fusion_options: of the method, for instance {"eta": 4} or {"kernel": "rbf", "weight": 0.1}.
+        exchange_criterion: "gamma", or for comparison "random" or "variance"; see `ModalityNorm`.
+        shared_filters: False gives every modality its own (an ablation of the paper).
+        shared_norms: True gives all modalities one norm (an ablation of the paper); needs exchange_threshold=None.
 
     Raises:
         InputError: an unknown backbone, decoder, scope or modality name.
@@ -89,6 +99,13 @@ class Segmenter(keras.Model):
         decoder_options=None,
         input_channels=None,
         image_shape=(None, None),
+        fusion="exchange",
+        fusion_stage="all",
+        fusion_protocol="same_setting",
+        fusion_options=None,
+        exchange_criterion="gamma",
+        shared_filters=True,
+        shared_norms=False,
         **kwargs,
     ):
         # === Layers ===
@@ -96,6 +113,7 @@ class Segmenter(keras.Model):
         # Resolved once, so that all norms and the config hold the same ones.
         gamma_initializer = scale_initializer(gamma_initializer)
         gamma_constraint = keras.constraints.get(gamma_constraint)
+        fusion = Fusion(fusion, fusion_stage, fusion_protocol, dict(fusion_options or {}))
         layers = StreamLayers(
             modalities,
             exchange_threshold=exchange_threshold,
@@ -105,6 +123,10 @@ class Segmenter(keras.Model):
             gamma_initializer=gamma_initializer,
             gamma_constraint=gamma_constraint,
             freeze_statistics=freeze_statistics,
+            exchange_criterion=exchange_criterion,
+            shared_filters=shared_filters,
+            shared_norms=shared_norms,
+            fusion=fusion,
         )
 
         # === Functional model ===
@@ -121,7 +143,7 @@ class Segmenter(keras.Model):
         logits = look_up(DECODERS, decoder, "decoder")(
             layers, features, num_classes, **(decoder_options or {})
         )
-        ensemble = ModalityEnsemble(modalities, name="ensemble")(logits)
+        ensemble = ModalityEnsemble(tuple(logits), name="ensemble")(logits)
         super().__init__(inputs=inputs, outputs={**logits, "ensemble": ensemble}, **kwargs)
 
         # === Config ===
@@ -139,11 +161,20 @@ class Segmenter(keras.Model):
         self.decoder_options = dict(decoder_options or {})
         self.input_channels = dict(input_channels or {})
         self.image_shape = tuple(image_shape)
+        self.fusion = fusion
+        self.exchange_criterion = exchange_criterion
+        self.shared_filters = shared_filters
+        self.shared_norms = shared_norms
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Names of the outputs beside the ensemble: the modalities, or the one fused stream."""
+        return tuple(name for name in self.output if name != "ensemble")
 
     def compile(self, optimizer="rmsprop", loss=None, **kwargs):
         """Like `keras.Model.compile`; one loss is used for every stream and the ensemble."""
         if loss is not None and not isinstance(loss, (dict, list)):
-            loss = {name: loss for name in (*self.modalities, "ensemble")}
+            loss = {name: loss for name in self.output}
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -177,6 +208,13 @@ class Segmenter(keras.Model):
             "decoder_options": self.decoder_options,
             "input_channels": self.input_channels,
             "image_shape": self.image_shape,
+            "fusion": self.fusion.method,
+            "fusion_stage": self.fusion.stage,
+            "fusion_protocol": self.fusion.protocol,
+            "fusion_options": self.fusion.options,
+            "exchange_criterion": self.exchange_criterion,
+            "shared_filters": self.shared_filters,
+            "shared_norms": self.shared_norms,
         }
 
     @classmethod

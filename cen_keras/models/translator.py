@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from cen_keras.errors import InputError
+from cen_keras.layers.fusion import FUSED
 from cen_keras.models.adversarial import AdversarialTraining
 from cen_keras.models.generator import Generator
 from cen_keras.models.patch_gan import PatchDiscriminator
@@ -43,6 +44,14 @@ class Translator(AdversarialTraining, keras.Model):
         input_channels: of every input.
         output_channels: of the target.
         image_shape: (height, width), either may be None.
+        fusion: "exchange" is CEN; for comparison "none", "average", "concat", "attention" or "align"
+            (see `cen_keras.layers.fusion`), all without exchange and penalty.
+        fusion_stage: where these meet: "early", "middle", "late" or "all".
+        fusion_protocol: "same_setting" or "common"; see `Segmenter`.
+        fusion_options: of the method.
+        exchange_criterion: "gamma", or for comparison "random".
+        shared_filters: False gives every modality its own.
+        shared_norms: True gives all modalities one norm; needs exchange_threshold=None.
 
     Raises:
         InputError: an argument that does not fit; see `Generator` and `PatchDiscriminator`.
@@ -69,6 +78,13 @@ class Translator(AdversarialTraining, keras.Model):
         input_channels=3,
         output_channels=3,
         image_shape=(None, None),
+        fusion="exchange",
+        fusion_stage="all",
+        fusion_protocol="same_setting",
+        fusion_options=None,
+        exchange_criterion="gamma",
+        shared_filters=True,
+        shared_norms=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -85,6 +101,13 @@ class Translator(AdversarialTraining, keras.Model):
             input_channels=input_channels,
             output_channels=output_channels,
             image_shape=image_shape,
+            fusion=fusion,
+            fusion_stage=fusion_stage,
+            fusion_protocol=fusion_protocol,
+            fusion_options=fusion_options,
+            exchange_criterion=exchange_criterion,
+            shared_filters=shared_filters,
+            shared_norms=shared_norms,
             name="generator",
         )
         if not target or target in (*self.generator.modalities, "ensemble"):
@@ -105,6 +128,11 @@ class Translator(AdversarialTraining, keras.Model):
         return self.generator.modalities
 
     @property
+    def streams(self) -> tuple[str, ...]:
+        """Names of the outputs beside the ensemble: the modalities, or the one fused stream."""
+        return self.generator.streams
+
+    @property
     def exchange_scope(self) -> str:
         """Which channels may be replaced: "all" or "subpart"."""
         return self.generator.exchange_scope
@@ -122,10 +150,13 @@ class Translator(AdversarialTraining, keras.Model):
 
         Args:
             images: modality -> (b, h, w, c), the conditions.
-            made: one image (b, h, w, c) for all streams, or modality -> image.
+            made: one image (b, h, w, c) for all streams, or stream -> image; a fused stream's image is
+                judged beside each condition.
         """
+        if not isinstance(made, dict):
+            made = {FUSED: made}
         pairs = [
-            ops.concatenate([images[name], made[name] if isinstance(made, dict) else made], axis=-1)
+            ops.concatenate([images[name], made.get(name, made.get(FUSED))], axis=-1)
             for name in self.modalities
         ]
         logits = self.discriminator.logits(ops.concatenate(pairs, axis=0))

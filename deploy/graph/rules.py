@@ -134,9 +134,9 @@ def _exchange(low, layer: cen.ModalityNorm, views: list[View]) -> list[View]:
     count = len(views)
     exchanged = []
     for stream, own in enumerate(views):
-        gamma = layer.scales()[stream]
+        scores = layer.exchange_scores()[stream]
         keep = np.asarray(
-            kept_channels(gamma, layer.exchange_threshold, stream, count, layer.exchange_scope)
+            kept_channels(scores, layer.exchange_threshold, stream, count, layer.exchange_scope)
         )
         others = [view for index, view in enumerate(views) if index != stream]
         if count > 2 and not keep.all():

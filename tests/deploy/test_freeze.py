@@ -47,6 +47,14 @@ def test_equals_the_trained_model(modalities, scope, outputs):
     assert {type(layer).__name__ for layer in plain.layers} <= PLAIN
 
 
+@pytest.mark.parametrize("criterion", ["random", "variance"])
+def test_equals_a_model_that_exchanges_by_another_criterion(criterion):
+    changes = {"exchange_criterion": criterion, "exchange_threshold": 0.5}
+    model = trained_looking(Segmenter(backbone="narrow", **changes, **SMALL))
+    x = images(model, (32, 64))
+    assert relative_error(model(x), freeze(model, image_shape=(32, 64))(x)) < 1e-5  # as above
+
+
 @pytest.mark.parametrize("backbone", ["resnet18", pytest.param("resnet50", marks=pytest.mark.slow)])
 def test_equals_the_trained_model_with_an_imagenet_stem(backbone):
     model = trained_looking(Segmenter(backbone=backbone, **SMALL))

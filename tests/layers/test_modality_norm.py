@@ -138,3 +138,47 @@ def test_bad_arguments_are_named(options, message):
 def test_streams_of_different_shapes_are_refused():
     with pytest.raises(InputError, match="one shape"):
         ModalityNorm(("rgb", "depth")).build({"rgb": (1, 4, 4, 3), "depth": (1, 4, 4, 2)})
+
+
+def replaced(layer, x):
+    """Which channels of each modality's output are the other's, (C,) booleans by modality."""
+    out = layer(x, training=False)
+    own = {m: layer.norm(m)(x[m], training=False) for m in x}
+    return {m: ~np.isclose(np.asarray(out[m]), np.asarray(own[m])).all((0, 1, 2)) for m in x}
+
+
+def test_random_exchange_replaces_the_drawn_channels_whatever_gamma():
+    x = streams(("rgb", "depth"), channels=64)
+    layer = built(("rgb", "depth"), x, exchange_threshold=0.5, exchange_criterion="random")
+    found = replaced(layer, x)
+    for index, m in enumerate(("rgb", "depth")):
+        own = np.zeros(64, bool)
+        own[layer.own_part(m)] = True
+        np.testing.assert_array_equal(found[m], own & (np.asarray(layer.draws[index]) < 0.5))
+        # 32 draws with p = 1/2: fewer than 4 or more than 28 have a chance of 1e-5.
+        assert 4 <= found[m].sum() <= 28
+    assert not layer.draws[0].trainable
+
+
+def test_exchange_by_variance_replaces_the_quietest_share():
+    x = streams(("rgb", "depth"), channels=10)
+    layer = built(("rgb", "depth"), x, exchange_threshold=0.4, exchange_criterion="variance")
+    variance = np.random.default_rng(3).uniform(0.5, 2, (2, 10)).astype("float32")
+    for norm, values in zip(layer.norms, variance, strict=True):
+        norm.moving_variance.assign(values)
+    found = replaced(layer, x)
+    # Two of the five channels of the own part have a rank below 0.4 of the part.
+    assert set(np.flatnonzero(found["rgb"])) == set(np.argsort(variance[0, :5])[:2])
+    assert set(np.flatnonzero(found["depth"])) == set(5 + np.argsort(variance[1, 5:])[:2])
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"exchange_criterion": "weight"}, "criterion 'weight'"),
+        ({"exchange_criterion": "variance", "kind": "instance"}, "moving variance"),
+    ],
+)
+def test_unknown_criteria_are_refused(options, named):
+    with pytest.raises(InputError, match=named):
+        ModalityNorm(("rgb", "depth"), exchange_threshold=0.5, **options)

@@ -1,0 +1,197 @@
+"""The fusion baselines against NumPy: what is computed, where, with how many parameters."""
+
+import keras
+import numpy as np
+import pytest
+
+from cen_keras.errors import InputError
+from cen_keras.layers.fusion import FUSED, METHODS, Alignment, Fusion
+from cen_keras.layers.stream_layers import StreamLayers
+from cen_keras.models import Segmenter, Translator
+
+CHANNELS = 6
+SMALL = {"num_classes": 5, "backbone": "narrow", "decoder_options": {"filters": 16}}
+WIDTHS = (24, 40, 64, 96)
+
+
+def fused_model(method, **changes):
+    """Returns a model that fuses two streams of (4, 5, 6) once, its norm not trivial."""
+    layers = StreamLayers(("rgb", "depth"), fusion=Fusion(method, "late", **changes))
+    inputs = {m: keras.Input((4, 5, CHANNELS), name=m) for m in layers.modalities}
+    onward, seen = layers.fuse(inputs, stage=4, stages=4, name="fusion")
+    assert onward.keys() == seen.keys()
+    model = keras.Model(inputs, seen)
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.uniform(0.1, 1, w.shape) for w in model.get_weights()])
+    return model
+
+
+def maps(seed=1):
+    rng = np.random.default_rng(seed)
+    return {m: rng.normal(size=(2, 4, 5, CHANNELS)).astype("float32") for m in ("rgb", "depth")}
+
+
+def convolved(x, kernel, bias=0.0):
+    """A convolution that keeps the size, by shifted copies of the padded input."""
+    k = kernel.shape[0] // 2
+    padded = np.pad(x, ((0, 0), (k, k), (k, k), (0, 0)))
+    h, w = x.shape[1:3]
+    return bias + sum(
+        padded[:, i : i + h, j : j + w] @ kernel[i, j]
+        for i in range(kernel.shape[0])
+        for j in range(kernel.shape[1])
+    )
+
+
+def oracle(model, method, x):
+    """The fused map in NumPy, float64."""
+    both = np.concatenate([x["rgb"], x["depth"]], -1).astype(np.float64)
+    weights = {w.path: np.asarray(w, np.float64) for w in model.weights}
+
+    def named(part):
+        return next(value for path, value in weights.items() if part in path)
+
+    if method == "average":
+        return (x["rgb"] + x["depth"]) / 2
+    if method == "attention":
+        y = convolved(both, named("squeeze/kernel"), named("squeeze/bias"))
+        y = convolved(np.maximum(y, 0), named("excite/kernel"), named("excite/bias"))
+        both = both / (1 + np.exp(-y))
+    y = convolved(both, named("reduce/kernel"))
+    root = np.sqrt(named("moving_variance") + 1e-5)
+    return (y - named("moving_mean")) / root * named("gamma") + named("beta")
+
+
+@pytest.mark.parametrize("protocol", ["same_setting", "common"])
+@pytest.mark.parametrize("method", ["average", "concat", "attention"])
+def test_aggregations_compute_what_is_told(method, protocol):
+    model, x = fused_model(method, protocol=protocol), maps()
+    out, expected = model(x, training=False), oracle(model, method, x)
+    assert set(out) == ({FUSED} if protocol == "common" else {"rgb", "depth"})
+    for value in out.values():
+        # At most 108 float32 products a sum, twice: sqrt(216) * 6e-8 relative to the largest.
+        error = np.abs(np.asarray(value) - expected).max()
+        assert error < 1e-5 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(
+    ("stage", "stages", "taps"),
+    [("early", 4, (1,)), ("middle", 4, (2,)), ("late", 4, (4,)), ("all", 4, (1, 2, 3, 4)),
+     ("early", 7, (1,)), ("middle", 7, (4,)), ("late", 7, (7,)), ("all", 7, (1, 2, 3, 4, 5, 6, 7))],
+)  # fmt: skip
+def test_tap_points(stage, stages, taps):
+    assert Fusion("concat", stage).taps(stages) == taps
+
+
+def aggregation_parameters(method, widths, eta=4):
+    """What a method adds for features of these widths, two streams."""
+    if method == "concat":
+        return sum(2 * c * c + 2 * c for c in widths)
+    if method == "attention":
+        squeezed = [2 * c // eta for c in widths]
+        bottleneck = sum(
+            9 * 2 * c * s + s + 9 * s * 2 * c + 2 * c for c, s in zip(widths, squeezed, strict=True)
+        )
+        return bottleneck + sum(9 * 2 * c * c + 2 * c for c in widths)
+    return 0
+
+
+@pytest.mark.parametrize(("stage", "widths"), [("early", WIDTHS[:1]), ("all", WIDTHS)])
+@pytest.mark.parametrize("method", METHODS)
+def test_parameters_in_the_same_setting(method, stage, widths):
+    def trainable(**changes):
+        return sum(int(np.prod(w.shape)) for w in Segmenter(**SMALL, **changes).trainable_weights)
+
+    added = trainable(fusion=method, fusion_stage=stage) - trainable(fusion="none")
+    assert added == aggregation_parameters(method, widths)
+
+
+def test_one_trunk_behind_the_fusion_point_of_the_common_protocol():
+    model = Segmenter(fusion="concat", fusion_stage="middle", fusion_protocol="common", **SMALL)
+    assert model.streams == (FUSED,)
+    names = {layer.name for layer in model.layers}
+    for private in ("stem_conv", "stack1_block1_conv1", "stack2_block2_conv2"):
+        assert {f"{private}_rgb", f"{private}_depth"} <= names and private not in names
+    for shared in ("stack3_block1_conv1", "classifier"):
+        assert shared in names and f"{shared}_rgb" not in names
+    x = {"rgb": np.ones((1, 32, 32, 3), "float32"), "depth": np.ones((1, 32, 32, 1), "float32")}
+    out = model(x)
+    # The ensemble of one stream is that stream.
+    np.testing.assert_array_equal(np.asarray(out[FUSED]), np.asarray(out["ensemble"]))
+
+
+def test_separate_nets_of_the_common_protocol_never_meet():
+    model = Segmenter(fusion="none", fusion_protocol="common", **SMALL)
+    rng = np.random.default_rng(0)
+    x = {"rgb": rng.normal(size=(1, 32, 32, 3)), "depth": rng.normal(size=(1, 32, 32, 1))}
+    one = model(x)["rgb"]
+    other = model({**x, "depth": 2 * x["depth"]})["rgb"]
+    np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+
+
+@pytest.mark.parametrize("method", ["average", "attention", "align"])
+def test_other_methods_go_without_exchange_and_penalty(method):
+    model = Segmenter(fusion=method, sparsity=1e-2, exchange_threshold=0.5, **SMALL)
+    norms = [layer for layer in model.layers if hasattr(layer, "exchange_threshold")]
+    assert norms and all(n.exchange_threshold is None and n.sparsity == 0 for n in norms)
+
+
+@pytest.mark.parametrize("method", ["concat", "align"])
+def test_a_saved_model_is_the_same_model(method, tmp_path):
+    options = {"weight": 0.5} if method == "align" else {}
+    model = Segmenter(fusion=method, fusion_options=options, fusion_stage="early", **SMALL)
+    model.save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    x = {"rgb": np.ones((1, 32, 32, 3), "float32"), "depth": np.ones((1, 32, 32, 1), "float32")}
+    for name, value in model(x).items():
+        np.testing.assert_array_equal(np.asarray(value), np.asarray(loaded(x)[name]))
+    assert loaded.fusion == model.fusion
+
+
+def test_alignment_is_counted_in_training_only_and_changes_nothing():
+    layer, x = Alignment(weight=3.0), maps()
+    out = layer(x, training=False)
+    assert not layer.losses
+    layer(x, training=True)
+    # On maps of 4x5 the cells are single rows, and columns joined as PyTorch's adaptive pooling does.
+    cells = {m: np.stack([v[:, :, i : i + 2].mean(2) for i in range(4)], 2) for m, v in x.items()}
+    from cen_keras.losses.alignment import mean_discrepancy
+
+    a, b = (cells[m].reshape(-1, CHANNELS) for m in ("rgb", "depth"))
+    # The pooled means differ by their float32 sums.
+    np.testing.assert_allclose(
+        np.asarray(layer.losses[0]), 3 * np.asarray(mean_discrepancy(a, b)), rtol=1e-4
+    )
+    for name, value in out.items():
+        np.testing.assert_array_equal(np.asarray(value), x[name])
+
+
+@pytest.mark.parametrize("method", ["concat", "attention", "align"])
+@pytest.mark.parametrize("protocol", ["same_setting", "common"])
+def test_the_translator_takes_them_too(method, protocol):
+    model = Translator(
+        ("a", "b"), target="c", base_filters=4, discriminator_filters=4, depth=3,
+        fusion=method, fusion_protocol=protocol,
+    )  # fmt: skip
+    model.compile()
+    x = {m: np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3)) for m in ("a", "b")}
+    logs = model.train_on_batch(x, np.zeros((2, 32, 32, 3), "float32"), return_dict=True)
+    assert np.isfinite(logs["loss"])
+    aligned = method == "align"
+    assert (logs["penalty"] > 0) == aligned
+    assert model.streams == (("a", "b") if aligned or protocol == "same_setting" else (FUSED,))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"fusion": "sum"}, "fusion 'sum'"),
+        ({"fusion": "concat", "fusion_stage": "first"}, "fusion_stage 'first'"),
+        ({"fusion": "concat", "fusion_protocol": "ours"}, "fusion_protocol 'ours'"),
+        ({"fusion": "concat", "fusion_options": {"eta": 2}}, "concat has no 'eta'"),
+        ({"fusion": "align", "fusion_options": {"kernel": "box"}}, "kernel 'box'"),
+    ],
+)
+def test_unknown_names_are_refused(arguments, named):
+    with pytest.raises(InputError, match=named):
+        Segmenter(**SMALL, **arguments)
