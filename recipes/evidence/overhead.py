@@ -8,8 +8,11 @@ of norms for each further modality, and `cen` adds exchange and penalty to that.
 from recipes.evidence.findings import CEN, FUSIONS
 from recipes.evidence.scores import Scores
 
-ONE = ("rgb", "depth")
-"""Rows of one modality, the first that is there being what overheads are over."""
+ONE_MODALITY = ("rgb", "depth", "reshading", "edge_texture")
+"""Rows of one modality; overheads are over the first of them that a table has."""
+
+MODALITIES = 2
+"""Of the rows that the finding is about."""
 
 CLAIM = (
     "CEN needs no parameters for fusion: over one modality's net it has only another set of norms "
@@ -19,7 +22,7 @@ CLAIM = (
 
 def one_modality(scores: Scores, table: str) -> int | None:
     """Returns the parameters of a table's net of one modality; None where it has none."""
-    counts = (scores.whole(table, row, "parameters") for row in ONE)
+    counts = (scores.whole(table, row, "parameters") for row in ONE_MODALITY)
     return next((count for count in counts if count is not None), None)
 
 
@@ -43,7 +46,7 @@ def decide_parameters(scores: Scores) -> dict:
         verdict, note = "undecided", f"missing: parameters of {'; '.join(missing)}"
     else:
         weights, norms, fusion = shared - one, private - shared, cen - private
-        verdict = "holds" if fusion == 0 and 0 <= weights <= len(ONE) else "fails"
+        verdict = "holds" if fusion == 0 and 0 <= weights <= MODALITIES else "fails"
         note = (
             f"CEN has {cen:,} parameters, one modality {one:,}: {100 * overhead / one:.2f} % more. "
             f"Of these {norms:,} are the other set of norms, {weights:,} the ensemble's, "
