@@ -1,20 +1,21 @@
 """What the commands of recipes share: errors as one line and an exit code, tables, `--json`."""
 
+import contextlib
 import errno
 import json
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from cen_keras.errors import InputError
 from cen_keras.files import write_json
 from cen_keras.training.errors import NonFiniteError
 
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 USERS_OS_ERRORS = (
-    errno.ENOSPC,
-    errno.EDQUOT,
+    *FULL_DISK,
     errno.EACCES,
     errno.EPERM,
     errno.EROFS,
@@ -47,7 +48,7 @@ def run_command(command: Callable[[], int], goes_on: str = "") -> int:
     except OSError as error:
         if error.errno not in USERS_OS_ERRORS:
             raise
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL_DISK:
             where = f" for {error.filename}" if error.filename else ""
             error = (
                 f"no space is left on the disk{where}; make room and give the same command again"
@@ -61,6 +62,23 @@ def run_command(command: Callable[[], int], goes_on: str = "") -> int:
 def _fail(error: Exception | str, code: int) -> int:
     sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
     return code
+
+
+@contextlib.contextmanager
+def full_disk_of(folder: str | os.PathLike) -> Iterator[None]:
+    """Makes the error of a full disk name a folder.
+
+    Files that are being written have temporary names, which tell the user nothing, or none at all.
+
+    Raises:
+        OSError: the disk or the user's share of it is full; `folder` is its `filename`.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL_DISK:
+            raise OSError(error.errno, error.strerror, str(folder)) from error
+        raise
 
 
 def console_for(json_to: str | None):
@@ -115,7 +133,11 @@ def print_scores(console, result: dict[str, Any], classes: bool = False) -> None
             cells = [result["streams"][stream]["per_class"][name] for stream in streams]
             table.add_row(name, str(cells[0]["pixels"]), *(percent(c["iou"]) for c in cells))
         console.print(table)
-    exchange = result["exchange"]
+    print_exchange_rate(console, result["exchange"])
+
+
+def print_exchange_rate(console, exchange: dict[str, Any]) -> None:
+    """Prints the share of exchanged channels over all layers, if the model exchanges at all."""
     if exchange["layers"]:
         console.print(
             f"exchanged: {percent(exchange['share_of_penalised'])} % of the penalised channels, in "

@@ -1,5 +1,8 @@
 """Progress of a training: a bar within an epoch on a terminal, one line per epoch everywhere."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -54,19 +57,30 @@ class TrainingProgress(keras.callbacks.Callback):
         """Prints the epoch's line."""
         self.close()
         self.exchanged = logs.get("exchanged")
-        scores = " ".join(
-            f"{name} {percent(logs[f'{name}_miou'])}"
-            for name in self.streams
-            if f"{name}_miou" in logs
-        )
         parts = [
             f"epoch {epoch + 1}/{self.epochs}",
             f"loss {logs['loss']:.3f}",
-            f"mIoU % {scores}" if scores else "",
+            *self.told(logs),
             f"exchanged {percent(self.exchanged)} % in {logs.get('layers_exchanging', 0)} layers",
             f"{logs.get('seconds', 0):.0f} s",
         ]
-        self.console.print("  ".join(part for part in parts if part), soft_wrap=True)
+        self.console.print("  ".join(parts), soft_wrap=True)
+
+    def told(self, logs: dict[str, Any]) -> list[str]:
+        """Returns what an epoch's line says between the loss and the exchange rate."""
+        scores = self.of_streams("{}_miou", percent, logs)
+        return [f"mIoU % {scores}"] if scores else []
+
+    def of_streams(self, key: str, shown: Callable[[float], str], logs: dict[str, Any]) -> str:
+        """Returns the streams' scores, "rgb 41.2 depth 38.0"; "" in an epoch without evaluation.
+
+        Args:
+            key: of the logs, with {} for the stream's name.
+            shown: how a score is written.
+            logs: of the epoch.
+        """
+        keys = {name: key.format(name) for name in self.streams}
+        return " ".join(f"{name} {shown(logs[k])}" for name, k in keys.items() if k in logs)
 
     def close(self):
         """Takes the bar off the terminal."""

@@ -23,7 +23,6 @@ rounding, so a run may go on with another number of devices. Neither has run on 
 
 import argparse
 import contextlib
-import errno
 import sys
 import time
 from pathlib import Path
@@ -119,7 +118,7 @@ def train(recipe: Recipe, run: Path, console: Any, distribution: Any = None) -> 
             )
         from recipes import translation_run
 
-        return translation_run.train(recipe, run, console, distribution)
+        return translation_run.train(recipe, run, console)
     check_run_folder(run, recipe)
     prepare_backend(recipe)
     import keras
@@ -170,32 +169,28 @@ def train(recipe: Recipe, run: Path, console: Any, distribution: Any = None) -> 
     try:
         if done < recipe.epochs:
             loader.set_epoch(done)
-            fit(
-                model,
-                loader,
-                distribution.batches(loader, recipe.ignore, recipe.pixels_per_image),
-                distribution.running(),
-                epochs=recipe.epochs,
-                initial_epoch=done,
-                callbacks=[
-                    EpochCallback(loader),
-                    running.StopOnNonFinite(run, steps),
-                    running.EvaluateStreams(
-                        validation,
-                        len(loader.views.classes),
-                        recipe.evaluation.every,
-                        recipe.evaluation.interpolation,
-                        recipe.ignore,
-                    ),
-                    *written,
-                    progress,
-                ],
-            )
-    except OSError as error:
-        # Written files are named by temporary names, or by none at all.
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OSError(error.errno, error.strerror, str(run)) from error
-        raise
+            with consoles.full_disk_of(run):
+                fit(
+                    model,
+                    loader,
+                    distribution.batches(loader, recipe.ignore, recipe.pixels_per_image),
+                    distribution.running(),
+                    epochs=recipe.epochs,
+                    initial_epoch=done,
+                    callbacks=[
+                        EpochCallback(loader),
+                        running.StopOnNonFinite(run, steps),
+                        running.EvaluateStreams(
+                            validation,
+                            len(loader.views.classes),
+                            recipe.evaluation.every,
+                            recipe.evaluation.interpolation,
+                            recipe.ignore,
+                        ),
+                        *written,
+                        progress,
+                    ],
+                )
     finally:
         progress.close()
         loader.close()

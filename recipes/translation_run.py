@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cen_keras.files import write_json
+from recipes import console as consoles
 from recipes.building import prepare_backend
 from recipes.progress import TrainingProgress
 from recipes.translation import TranslationRecipe
@@ -39,37 +40,20 @@ def columns_of(streams: list[str], scores: tuple[str, ...]) -> list[str]:
 class TranslationProgress(TrainingProgress):
     """Shows losses while an epoch runs, errors and exchange rate when it ends."""
 
-    def on_epoch_end(self, epoch, logs=None):
-        """Prints the epoch's line."""
-        self.close()
-        self.exchanged = logs.get("exchanged")
-        errors = " ".join(
-            f"{name} {logs[f'val_{name}_mae']:.4f}"
-            for name in self.streams
-            if f"val_{name}_mae" in logs
-        )
-        parts = [
-            f"epoch {epoch + 1}/{self.epochs}",
-            f"loss {logs['loss']:.3f}",
-            f"discriminator {logs['discriminator_loss']:.3f}",
-            f"MAE {errors}" if errors else "",
-            f"exchanged {100 * (self.exchanged or 0):.1f} % in "
-            f"{logs.get('layers_exchanging', 0)} layers",
-            f"{logs.get('seconds', 0):.0f} s",
-        ]
-        self.console.print("  ".join(part for part in parts if part), soft_wrap=True)
+    def told(self, logs):
+        """Returns what an epoch's line says between the loss and the exchange rate."""
+        errors = self.of_streams("val_{}_mae", "{:.4f}".format, logs)
+        discriminator = f"discriminator {logs['discriminator_loss']:.3f}"
+        return [discriminator, f"MAE {errors}"] if errors else [discriminator]
 
 
-def train(
-    recipe: TranslationRecipe, run: Path, console: Any, distribution: Any = None
-) -> dict[str, Any]:
-    """Trains a recipe in a run folder, from its beginning or from where it stands.
+def train(recipe: TranslationRecipe, run: Path, console: Any) -> dict[str, Any]:
+    """Trains a recipe in a run folder, from its beginning or from where it stands, on one device.
 
     Args:
         recipe: what to train.
         run: the folder; it is made.
         console: a rich console for the progress.
-        distribution: of `cen_keras.training.distribution`; None for one device.
 
     Returns:
         The scores of `evaluate_run`, with `best_epoch` and `seconds` of this call's training.
@@ -93,19 +77,15 @@ def train(
     from cen_keras.data.loader import EpochCallback
     from cen_keras.training import callbacks as running
     from cen_keras.training import translation_callbacks as translating
-    from cen_keras.training.distribution import OneDevice
 
-    distribution = distribution or OneDevice()
-    distribution.check(recipe.batch, recipe.policy)
     loader = open_loader(recipe, "train", training=True)
     validation = open_loader(recipe, recipe.evaluation.split, training=False)
     steps = len(loader)
     extractor = extractor_of(recipe)
-    with distribution.scope():
-        model = build_model(recipe)
-        compile_model(model, recipe, steps)
-        checkpoint = running.RunCheckpoint(run, monitor=translating.SCORE)
-        done = checkpoint.resume(model)
+    model = build_model(recipe)
+    compile_model(model, recipe, steps)
+    checkpoint = running.RunCheckpoint(run, monitor=translating.SCORE)
+    done = checkpoint.resume(model)
     write_json(run / "recipe.json", recipe.to_json())
     write_json(run / "data.json", data_json(recipe, validation))
     for views in (loader.views, validation.views):
@@ -126,25 +106,26 @@ def train(
     try:
         if done < recipe.epochs:
             loader.set_epoch(done)
-            fit(
-                model,
-                loader,
-                epochs=recipe.epochs,
-                initial_epoch=done,
-                callbacks=[
-                    EpochCallback(loader),
-                    translating.StopOnNonFiniteLosses(run, steps),
-                    translating.EvaluateTranslation(
-                        validation, evaluation.every, extractor, evaluation.official_protocol
-                    ),
-                    translating.SamplePictures(
-                        run, validation, evaluation.pictures, evaluation.every
-                    ),
-                    logs,
-                    checkpoint,
-                    progress,
-                ],
-            )
+            with consoles.full_disk_of(run):
+                fit(
+                    model,
+                    loader,
+                    epochs=recipe.epochs,
+                    initial_epoch=done,
+                    callbacks=[
+                        EpochCallback(loader),
+                        translating.StopOnNonFiniteLosses(run, steps),
+                        translating.EvaluateTranslation(
+                            validation, evaluation.every, extractor, evaluation.official_protocol
+                        ),
+                        translating.SamplePictures(
+                            run, validation, evaluation.pictures, evaluation.every
+                        ),
+                        logs,
+                        checkpoint,
+                        progress,
+                    ],
+                )
     finally:
         progress.close()
         loader.close()
@@ -206,8 +187,6 @@ def print_scores(console, result: dict[str, Any]) -> None:
     """Prints the table of errors that `recipes.evaluate` and the end of a training show."""
     from rich.table import Table
 
-    from recipes.console import percent
-
     names = [n for n in (*ERRORS, *DISTANCES) if n in next(iter(result["streams"].values()))]
     table = Table(
         title=f"{result['recipe']}: {', '.join(result['modalities'])} to {result['target']}, "
@@ -218,9 +197,4 @@ def print_scores(console, result: dict[str, Any]) -> None:
     for output, scores in result["streams"].items():
         table.add_row(output, *(f"{scores[name]:.4g}" for name in names))
     console.print(table)
-    exchange = result["exchange"]
-    if exchange["layers"]:
-        console.print(
-            f"exchanged: {percent(exchange['share_of_penalised'])} % of the penalised channels, in "
-            f"{exchange['layers_exchanging']} of {len(exchange['layers'])} layers"
-        )
+    consoles.print_exchange_rate(console, result["exchange"])

@@ -2,6 +2,7 @@
 
 import errno
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ from cen_keras.files import write_json
 from cen_keras.training.errors import NonFiniteError
 from recipes import evaluate, train
 from recipes.building import build_optimizer, compile_model, open_loader
-from recipes.console import run_command
+from recipes.console import full_disk_of, run_command
 from recipes.recipe import Optimizer, recipe_of
 from recipes.settings import apply_settings
 
@@ -48,6 +49,20 @@ def test_errors_become_a_line_and_a_code(error, code, text, capsys):
 
     assert run_command(command) == code
     assert text in one_line(capsys)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("name", [None, "run/.part-x7.npz"])
+def test_a_full_disk_is_named_by_the_folder(code, name):
+    with pytest.raises(OSError, match="full") as caught, full_disk_of(Path("run")):
+        raise OSError(code, "full", name)
+    assert (caught.value.errno, caught.value.filename) == (code, "run")
+
+
+def test_other_errors_of_the_system_keep_their_file():
+    with pytest.raises(PermissionError) as caught, full_disk_of("run"):
+        raise OSError(errno.EACCES, "Permission denied", "f")
+    assert caught.value.filename == "f"
 
 
 def test_an_interrupted_command_says_where_it_goes_on(capsys):

@@ -1,6 +1,7 @@
 """Recipes of translation: built, trained, stopped and gone on with, scored, and their bad input."""
 
 import csv
+import errno
 import json
 import re
 
@@ -106,6 +107,19 @@ def test_a_run_stopped_in_its_second_epoch_ends_as_one_that_was_not(run, tmp_pat
     for name in ours.files:
         np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
     assert command(tmp_path, reconstruction_weight=10) == 2
+
+
+def test_a_full_disk_is_a_line_that_names_the_run_folder(tmp_path, monkeypatch, capsys):
+    from cen_keras.training import callbacks
+
+    def full(path, model, note):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(callbacks, "save_checkpoint", full)
+    assert command(tmp_path, epochs=1) == 2
+    told = capsys.readouterr().err.strip()
+    assert len(told.splitlines()) == 1
+    assert f"no space is left on the disk for {tmp_path};" in told
 
 
 def test_nan_in_the_discriminator_stops_the_run(tmp_path, capsys):
