@@ -15,7 +15,7 @@ import numpy as np
 
 from ..runtime.errors import InputError
 from ..runtime.manifest import Manifest, manifest_path
-from ..runtime.postprocess import class_map, image_values
+from ..runtime.postprocess import class_map, dequantize, image_values
 from ..runtime.preprocess import Frame, Preprocessor
 from ..runtime.runner import ENGINES, Runner, open_runner
 from . import domains
@@ -92,7 +92,7 @@ class Network:
         blank = Frame("warm-up", {"rgb": np.zeros((height, width, 3), np.uint8)})
         if self.translates:
             blank = domains.blank(self.manifest)
-        self.runner.run(self._feeds(blank))
+        self.runner.run_raw(self._feeds(blank))
 
     @property
     def manifest(self) -> Manifest:
@@ -141,12 +141,13 @@ class Network:
         started = time.perf_counter()
         arrays = self._feeds(frame)
         prepared = time.perf_counter()
-        output = self.runner.run(arrays)[shown][0]
+        codes = self.runner.run_raw(arrays)[shown][0]
         inferred = time.perf_counter()
         if self.translates:
-            classes, image = _NO_CLASSES, image_values(output)
+            real = dequantize(codes, self.runner.outputs[shown])
+            classes, image = _NO_CLASSES, image_values(real)
         else:
-            classes, image = class_map(output, *self.manifest.image_shape), None
+            classes, image = class_map(codes, *self.manifest.image_shape), None
         ended = time.perf_counter()
         seconds = dict(
             zip(STAGES, (prepared - started, inferred - prepared, ended - inferred))  # noqa: B905
