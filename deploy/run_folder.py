@@ -1,6 +1,7 @@
 """What the rooms of deployment read of a training run: the model, and what it was trained on."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from cen_keras.errors import InputError
 
 from .preset_run import PREFIX, unpack
 from .runtime.files import PathLike
+from .runtime.manifest import Manifest
 from .runtime.tensors import Normalization, TensorSpec
 
 TASKS = ("segmentation", "translation")
@@ -132,3 +134,21 @@ def open_run(path: PathLike, tasks: Sequence[str] = ("segmentation",)) -> RunFol
             "has `deploy export` and `deploy verify`, its artifacts `deploy bench` and `deploy demo`"
         )
     return RunFolder(path, data)
+
+
+def run_of(
+    artifact: PathLike, manifest: Manifest, tasks: Sequence[str] = ("segmentation",)
+) -> RunFolder:
+    """Opens the run folder that an artifact's manifest points at; `tasks` as for `open_run`.
+
+    Raises:
+        InputError: the manifest names none, the folder is gone, or as for `open_run`.
+    """
+    if manifest.run is None:
+        raise InputError(f"{artifact}: its manifest names no run folder; give it with --run")
+    folder = Path(os.path.normpath(Path(artifact).parent / manifest.run))
+    if not folder.is_dir():
+        raise InputError(
+            f"{artifact}: the run folder {folder} is not there any more; give it with --run"
+        )
+    return open_run(folder, tasks)

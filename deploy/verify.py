@@ -5,7 +5,6 @@ Keras model on the float values of the same pixels. Reported per output: error o
 of pixels with the same class, and mIoU of both against the labels.
 """
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,11 @@ from cen_keras.errors import InputError
 
 from .export.pipeline import float_artifact
 from .layer_errors import LayerError, layer_errors
-from .run_folder import RunFolder, open_run
+from .run_folder import RunFolder, run_of
 from .runtime.files import PathLike
 from .runtime.postprocess import class_map, interpolation_matrix
 from .runtime.preprocess import Frame, Preprocessor
-from .runtime.runner import Runner, open_runner
+from .runtime.runner import open_runner
 from .runtime.scores import Confusion
 from .schemes import scheme
 from .targets import TARGETS
@@ -121,7 +120,7 @@ def verify_artifact(
         InputError: the artifact, its manifest or the run does not hold.
     """
     runner = open_runner(artifact, threads, engine)
-    run = run or _run_of(runner)
+    run = run or run_of(artifact, runner.manifest)
     allowed = scheme(runner.manifest.scheme).allowed_drop if max_drop is None else max_drop
     prepare = Preprocessor(runner.inputs)
 
@@ -186,7 +185,7 @@ def verify_layers(
     manifest = runner.manifest
     if manifest.target != "tflite":
         raise InputError(f"{artifact}: layers can be looked into for .tflite files only")
-    run = run or _run_of(runner)
+    run = run or run_of(artifact, runner.manifest)
     reference, _ = float_artifact(
         run, run.model(), TARGETS["tflite"], ",".join(runner.outputs), manifest.image_shape
     )
@@ -243,19 +242,6 @@ def _keras_predictor(model, run: RunFolder, image_shape: tuple[int, int]) -> Pre
         return [{name: array[i] for name, array in logits.items()} for i in range(len(frames))]
 
     return predict
-
-
-def _run_of(runner: Runner) -> RunFolder:
-    """The run folder that an artifact's manifest points at."""
-    relative = runner.manifest.run
-    if relative is None:
-        raise InputError(f"{runner.path}: its manifest names no run folder; give it with --run")
-    folder = runner.path.parent / relative
-    if not folder.is_dir():
-        raise InputError(
-            f"{runner.path}: the run folder {folder} is not there any more; give it with --run"
-        )
-    return open_run(Path(os.path.normpath(folder)))
 
 
 def _judged(result: dict[str, Any], allowed: float) -> dict[str, Any]:

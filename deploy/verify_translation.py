@@ -4,7 +4,6 @@ Held-out views go through both as the same float32 images in -1..1. Reported per
 artifact's image is from the float model's, and both images' error against the target.
 """
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -127,18 +126,3 @@ def verify_translation(
         "worst_error": worst,
         "passed": worst <= allowed,
     }
-
-
-def run_of(artifact: PathLike) -> Path:
-    """The run folder that an artifact's manifest points at.
-
-    Raises:
-        InputError: it names none, or the folder is gone.
-    """
-    from .runtime import manifest as manifests
-
-    relative = manifests.load(artifact).run
-    folder = Path(artifact).parent / relative if relative else None
-    if folder is None or not folder.is_dir():
-        raise InputError(f"{artifact}: its run folder {folder or ''} is not there; give --run")
-    return folder

@@ -107,15 +107,16 @@ def _is_translation(path: Path, folder) -> bool:
 def _run_translation(path: Path, folder, arguments: argparse.Namespace, output: Output) -> int:
     """Verifies a translation, prints the table and keeps the result."""
     from ..host import quiet_tensorflow
-    from ..run_folder import TASKS, open_run
+    from ..run_folder import TASKS, run_of
+    from ..runtime import manifest as manifests
 
     if arguments.max_drop is not None or arguments.layers:
         raise InputError("a translation has --max-error; leave --max-drop and --layers")
     quiet_tensorflow()
-    from ..verify_translation import run_of, verify_translation
+    from ..verify_translation import verify_translation
 
     result = verify_translation(
-        folder or open_run(run_of(path), TASKS),
+        folder or run_of(path, manifests.load(path), TASKS),
         None if path.is_dir() else path,
         count=arguments.count,
         split=arguments.split,

@@ -130,7 +130,7 @@ def test_comparisons_by_hand():
         comparison.add(ones, np.nan * ones, ones)
 
 
-def test_a_manifest_of_another_size_is_refused(run, tmp_path):
+def test_a_manifest_of_another_size_is_refused(run, tmp_path, capsys):
     from cen_keras.errors import InputError
     from deploy.run_folder import TASKS, open_run
     from deploy.verify_translation import verify_translation
@@ -142,3 +142,4 @@ def test_a_manifest_of_another_size_is_refused(run, tmp_path):
     lost = dataclasses.replace(manifests.load(path), run="gone")
     manifests.save(lost, tmp_path / "b.tflite", path.read_bytes())
     assert main(["verify", str(tmp_path / "b.tflite")]) == 2
+    assert "is not there any more; give it with --run" in capsys.readouterr().err
