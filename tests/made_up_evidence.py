@@ -38,7 +38,8 @@ def write_table(folder: Path, table: str, rows: dict, seeds=(1, 2, 3), noise=0.0
                         key: mean[index] if isinstance(mean, list | tuple) else mean * (1 + shift)
                         for key, mean in means.items()
                     }
-                    command = f"python -m recipes.train rooms_evidence --set seed={seed}"
+                    recipe = f"rooms{'_translation' * (table == 'translation')}_evidence"
+                    command = f"python -m recipes.train {recipe} --set seed={seed}"
                     line = {
                         **{"table": table, "row": row, "seed": seed, "output": output},
                         **{key: f"{score:.6f}" for key, score in scores.items()},
@@ -50,7 +51,7 @@ def write_table(folder: Path, table: str, rows: dict, seeds=(1, 2, 3), noise=0.0
                             "hardware": "2 cores",
                             "backend": "tensorflow 2.21",
                         },
-                        **{"time": f"2026-01-0{seed}T00:00:00"},
+                        **{"time": f"2026-01-0{seed} {recipe} {row}"},
                         "command": command + ("" if row == "cen" else f" --set name={row}"),
                     }
                     writer.writerow(line | columns)
@@ -84,3 +85,19 @@ def translations(cen_fid=60.0, cen_kid=0.016) -> dict:
     }
     cen = {"mae": 0.11, "rmse": 0.2, "fid": cen_fid, "kid": cen_kid}
     return {**rows, "cen": {"ensemble": cen}}
+
+
+def write_swept(folder: Path, table: str, setting: str, values: dict[str, str | None]):
+    """Writes a table whose rows differ in one setting of the model; None is the recipe's own.
+
+    Each row exchanges 20 % more than the one before it, and is 2 points better.
+    """
+    text = ""
+    for number, (row, value) in enumerate(values.items()):
+        command = "python -m recipes.train rooms_evidence"
+        command += f" --set model.{setting}={value}" if value else ""
+        share = 0.2 * number
+        write_table(folder, table, {row: 0.4 + share / 10}, command=command, exchanged=share)
+        lines = (folder / f"{table}.csv").read_text().splitlines(keepends=True)
+        text += "".join(lines[1:] if text else lines)
+    (folder / f"{table}.csv").write_text(text)

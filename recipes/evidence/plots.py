@@ -9,8 +9,7 @@ import numpy as np
 
 from cen_keras.files import atomic_path
 from recipes.evidence.findings import CEN
-from recipes.evidence.reading import Record
-from recipes.evidence.scores import ENSEMBLE, METRICS, Scores
+from recipes.evidence.scores import ENSEMBLE, METRICS, Line, Scores
 from recipes.evidence.statistics import summarize
 from recipes.recipe import recipe_of
 
@@ -152,7 +151,7 @@ def sweep(scores: Scores, table: str) -> matplotlib.figure.Figure | None:
     return figure
 
 
-def swept_value(line: Record, setting: str) -> float:
+def swept_value(line: Line, setting: str) -> float:
     """Returns a setting of the model as the line's command has it, else its recipe; 0 for null."""
     recipe, *settings = shlex.split(line.command.partition("recipes.train")[2])
     found = [s.partition("=")[2] for s in settings if s.startswith(f"model.{setting}=")]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from cen_keras.errors import InputError
 from recipes.evidence.findings import CEN
 from recipes.evidence.overhead import ONE_MODALITY, one_modality
-from recipes.evidence.scores import ENSEMBLE, METRICS, Scores
+from recipes.evidence.scores import ENSEMBLE, Scores, decimals
 from recipes.evidence.statistics import Paired, compare, summarize
 
 NOTHING = "-"
@@ -57,7 +57,7 @@ def home(scores: Scores, table: str, rows: Sequence[str]) -> str | None:
 
 def score_table(scores: Scores, table: str, metric: str) -> str:
     """One metric of every output of a table's rows, and the ensemble's difference to CEN's."""
-    shown, rows = METRICS[metric], scores.rows(table)
+    digits, rows = scores.digits(table, metric), scores.rows(table)
     names = dict.fromkeys(name for row in rows for name in scores.outputs(table, row))
     outputs = [name for name in names if name != ENSEMBLE] + [ENSEMBLE]
     to = home(scores, table, [CEN])
@@ -68,8 +68,8 @@ def score_table(scores: Scores, table: str, metric: str) -> str:
         paired = Paired(())
         if to is not None and (to, CEN) != (table, row):
             paired = compare(found[-1], scores.by_seed(to, CEN, ENSEMBLE, metric))
-        cells = [with_spread(list(values.values()), shown.digits) for values in found]
-        body.append([row, *cells, difference(paired, shown.digits), len(scores.seeds(table, row))])
+        cells = [with_spread(list(values.values()), digits) for values in found]
+        body.append([row, *cells, difference(paired, digits), len(scores.seeds(table, row))])
     return markdown(head, body)
 
 
@@ -104,8 +104,8 @@ def effect(entry: dict) -> str:
         return NOTHING
     if isinstance(entry["effect"], int):
         return f"{entry['effect']:+,} {entry['unit'].partition(',')[0]}"
-    spread = "" if entry["spread"] is None else f" ± {entry['spread']:.2f}"
-    return f"{entry['effect']:+.2f}{spread} {entry['unit'].partition(',')[0]}"
+    spread = "" if entry["spread"] is None else f" ± {entry['spread']:.2g}"
+    return f"{entry['effect']:+.3g}{spread} {entry['unit'].partition(',')[0]}"
 
 
 def verdict_table(verdicts: dict[str, dict]) -> str:
@@ -129,7 +129,10 @@ def comparison_table(entry: dict) -> str:
         paired = Paired(
             tuple(c["seeds"]), *(c[k] for k in ("difference", "spread", "low", "high", "p"))
         )
-        body.append([c["name"], difference(paired, 2), c["unit"], len(c["seeds"]), c["verdict"]])
+        digits = 2 if "points" in c["unit"] else decimals(paired.mean or 0)
+        body.append(
+            [c["name"], difference(paired, digits), c["unit"], len(c["seeds"]), c["verdict"]]
+        )
     return markdown(["comparison", "mean (95 % interval), p", "unit", "seeds", "here"], body)
 
 

@@ -6,8 +6,7 @@ import pytest
 from made_up_evidence import ABLATION, BASELINES, translations, write_table
 
 from recipes.evidence.claims import decide_all, write_verdicts
-from recipes.evidence.reading import read
-from recipes.evidence.scores import Scores
+from recipes.evidence.scores import Scores, read_lines
 
 
 @pytest.fixture
@@ -17,7 +16,7 @@ def judge(tmp_path):
     def judged(**tables):
         for table, rows in tables.items():
             write_table(tmp_path, table, rows)
-        return decide_all(Scores(r for p in sorted(tmp_path.glob("*.csv")) for r in read(p)))
+        return decide_all(Scores(r for p in sorted(tmp_path.glob("*.csv")) for r in read_lines(p)))
 
     return judged
 
@@ -102,7 +101,7 @@ def test_a_missing_row_is_named_and_decides_nothing(judge):
 
 def test_one_seed_is_not_tested(tmp_path):
     write_table(tmp_path, "ablation", ABLATION, seeds=(1,))
-    found = decide_all(Scores(read(tmp_path / "ablation.csv")))["half_above_all"]
+    found = decide_all(Scores(read_lines(tmp_path / "ablation.csv")))["half_above_all"]
     assert (found["verdict"], found["seeds"], found["spread"]) == ("undecided", 1, None)
     assert "fewer than 2 common seeds" in found["note"]
 
