@@ -12,8 +12,11 @@ from typing import Any
 from cen_keras.errors import InputError
 from recipes.recipe import Recipe
 
-MAY_BE_ABSENT = ("augmentation", "decoder_options", "input_channels")
+MAY_BE_ABSENT = ("augmentation", "decoder_options", "fusion_options", "input_channels")
 """Sections that a recipe may lack and whose parts can be set all the same."""
+
+WORDS = ("model.fusion",)
+"""Keys whose value is a word, "none" too."""
 
 
 def close_to(name: str, known: Iterable[str]) -> str:
@@ -69,6 +72,7 @@ def _set(value: Any, path: list[str], text: str, key: str) -> Any:
             f"--set {key}: it has parts; set one of {', '.join(f'{key}.{p}' for p in _parts(old))}."
         )
     else:
+        hint = str if key in WORDS else hint
         new = convert(text, hint if hint is not None else _hint_of(old), key)
     if dataclasses.is_dataclass(value):
         return dataclasses.replace(value, **{name: new})
@@ -91,6 +95,11 @@ def _more_keys(section: list[str], wanted: str, known: list[str]) -> list[str]:
             if parameter.kind is inspect.Parameter.KEYWORD_ONLY and name not in known
         }
         return list(names)
+    if section == ["model", "fusion_options"]:
+        from cen_keras.layers.fusion import OPTIONS
+
+        names = dict.fromkeys(name for options in OPTIONS.values() for name in options)
+        return [name for name in names if name not in known]
     if section == ["model", "input_channels"]:
         return [wanted]  # Any modality.
     if section == ["data"]:

@@ -147,7 +147,7 @@ def train(recipe: Recipe, run: Path, console: Any, distribution: Any = None) -> 
         write_json(run / "recipe.json", recipe.to_json())
         write_json(run / "data.json", data_json(recipe, validation))
     check_shared(run, distribution, done)
-    streams = [*model.modalities, "ensemble"]
+    streams = [*model.streams, "ensemble"]
     for views in (loader.views, validation.views):
         if hasattr(views, "prepare"):
             views.prepare()

@@ -90,7 +90,7 @@ def train(recipe: TranslationRecipe, run: Path, console: Any) -> dict[str, Any]:
     write_json(run / "data.json", data_json(recipe, validation))
     for views in (loader.views, validation.views):
         views.prepare()
-    streams = [*model.modalities, "ensemble"]
+    streams = [*model.generator.streams, "ensemble"]
     console.print(
         f"{recipe.name} on {keras.backend.backend()}: {model.generator.count_params():,} parameters "
         f"of the generator, {model.discriminator.count_params():,} of the discriminator, "

@@ -44,6 +44,7 @@ def value_of(recipe, key):
         ("model.decoder_options.n=16", 16),
         ("model.sparsity=0.005", 0.005),  # not in this recipe, but the Segmenter has it
         ("model.decoder_options.dropout=0.5", 0.5),
+        ("model.fusion=none", "none"),  # the method, not the absence of one
         ("augmentation.mirror=true", True),
         ("evaluation.interpolation=cubic", "cubic"),
     ],
@@ -65,6 +66,16 @@ def test_a_section_that_the_recipe_lacks_can_be_set():
         assert changed["input_channels"] == {"nir": 1}
         with pytest.raises(InputError, match=r"'model.decoder_options.x'; known: .*\.filters"):
             apply_settings(recipe, ["model.decoder_options.x=1"])
+
+
+def test_the_options_of_a_fusion_can_be_set():
+    settings = ["model.fusion_options.weight=0.5", "model.fusion_options.kernel=linear"]
+    assert apply_settings(RECIPE, settings).model["fusion_options"] == {
+        "weight": 0.5,
+        "kernel": "linear",
+    }
+    with pytest.raises(InputError, match=r"fusion_options.*did you mean 'weight'.*eta"):
+        apply_settings(RECIPE, ["model.fusion_options.weigth=1"])
 
 
 def test_settings_leave_the_recipe_alone_and_the_last_wins():

@@ -1,0 +1,77 @@
+"""A cell: one training, known by what it trains and not by where it stands in a table."""
+
+import dataclasses
+import hashlib
+import json
+import shlex
+from typing import Any
+
+from recipes.recipe import recipe_of
+from recipes.settings import apply_settings
+from recipes.translation import is_translation
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One training: a recipe with settings and a seed. Equal trainings are equal cells.
+
+    Attributes:
+        recipe: name.
+        settings: `key=value`, without the seed.
+        seed: of the training; the data stay the same.
+    """
+
+    recipe: str
+    settings: tuple[str, ...]
+    seed: int
+
+    @property
+    def text(self) -> list[str]:
+        """The arguments that say which training it is, to `recipes.train` too."""
+        settings = (f"seed={self.seed}", *self.settings)
+        return [self.recipe, *(part for setting in settings for part in ("--set", setting))]
+
+    @property
+    def command(self) -> str:
+        """The command that repeats just this training."""
+        return f"python -m recipes.train {shlex.join(self.text)}"
+
+    def made(self) -> Any:
+        """Returns the recipe with the settings and the seed."""
+        return apply_settings(recipe_of(self.recipe), (f"seed={self.seed}", *self.settings))
+
+    @property
+    def digest(self) -> str:
+        """Names all that decides the training but the seed, 12 hexadecimal digits.
+
+        It is that of the whole recipe, so that another order or spelling of the settings is the
+        same training, and a changed recipe another one.
+        """
+        told = self.made().to_json()
+        for key in ("seed", "workers"):
+            told.pop(key)
+        for key in ("cache", "workers"):
+            told["data"].pop(key, None)
+        if is_translation(told):
+            told["features"] = FEATURES.digest
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def folder(self) -> str:
+        """Run folder below that of all runs; equal trainings have the same."""
+        return f"{self.recipe}/{self.digest}/seed{self.seed}"
+
+    @property
+    def steps(self) -> int | None:
+        """Updates of the whole training, None where they depend on the data."""
+        recipe = self.made()
+        return recipe.epochs * recipe.epoch_steps if recipe.epoch_steps else None
+
+
+def only(*modalities: str) -> tuple[str, ...]:
+    """Returns the setting that leaves these modalities."""
+    return (f"model.modalities={json.dumps(modalities)}",)
+
+
+FEATURES = Cell("rooms_evidence", only("rgb"), 0)
+"""The net whose features FID and KID compare."""

@@ -1,0 +1,232 @@
+"""The tables of the evidence as data: what each row changes of its table's recipe."""
+
+import dataclasses
+import json
+
+from cen_keras.errors import InputError
+from recipes.evidence.cells import Cell, only
+from recipes.settings import close_to
+
+SEGMENTATION = ("miou", "mean_accuracy", "pixel_accuracy")
+TRANSLATION = ("mae", "rmse", "fid", "kid")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A row of a table.
+
+    Attributes:
+        told: what it is, for people.
+        settings: `key=value`, as `recipes.train --set` takes them.
+    """
+
+    told: str
+    settings: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Nets that are compared with each other.
+
+    Attributes:
+        told: what the table shows.
+        recipe: name of the recipe that all rows change.
+        rows: name -> row, in the order in which they are shown.
+        metrics: columns of scores.
+    """
+
+    told: str
+    recipe: str
+    rows: dict[str, Row]
+    metrics: tuple[str, ...] = SEGMENTATION
+
+
+def fusion(method: str, **options: str) -> tuple[str, ...]:
+    """Returns the settings of a fusion method, for instance `fusion("concat", stage="early")`."""
+    more = (f"model.fusion_{key}={value}" for key, value in sorted(options.items()))
+    return (f"model.fusion={method}", *more)
+
+
+CEN = Row("CEN: shared filters, private norms, penalty and exchange in each modality's own part")
+APART = Row("shared filters, private norms; no penalty, no exchange", fusion("none"))
+
+AGAINST_CEN = {
+    "average": "mean of the streams behind every stage",
+    "concat": "concatenation and a 1x1 convolution behind every stage",
+    "attention": "SSMA's gated concatenation behind every stage",
+    "align": "streams apart, a penalty on the discrepancy of their features at every stage",
+}
+FUSIONS = {name: Row(told, fusion(name)) for name, told in AGAINST_CEN.items()}
+
+
+SHARE = 0.62
+"""Of the penalised channels; what CEN exchanges at the end of rooms_evidence with seed 0."""
+
+
+def _rendered(*names: str) -> tuple[str, ...]:
+    """Returns the settings of modalities that the recipe's rooms are not rendered in."""
+    return (*only(*names), f"data.domains={json.dumps((*names, 'label'))}")
+
+
+def _numbers(key: str, values: dict[str, str], told: str) -> dict[str, Row]:
+    return {name: Row(f"{told} {text}", (f"{key}={text}",)) for name, text in values.items()}
+
+
+TABLES = {
+    "baselines": Table(
+        "CEN against each modality alone and the other ways of fusion, in the same setting",
+        "rooms_evidence",
+        {
+            "rgb": Row("colour alone", only("rgb")),
+            "depth": Row("depth alone", only("depth")),
+            **FUSIONS,
+            "cen": CEN,
+        },
+    ),
+    "ablation": Table(
+        "what filters, norms, penalty and exchange each do (the paper's table)",
+        "rooms_evidence",
+        {
+            "unshared_unshared": Row(
+                "filters and norms of its own for each modality",
+                (*fusion("none"), "model.shared_filters=false"),
+            ),
+            "shared_shared": Row(
+                "shared filters, shared norms",
+                (*fusion("none"), "model.shared_norms=true", "model.exchange_threshold=null"),
+            ),
+            "shared_private": APART,
+            "shared_private_l1half": Row(
+                "and the penalty on each modality's own part", ("model.exchange_threshold=null",)
+            ),
+            "cen": CEN,
+            "shared_private_l1all": Row(
+                "penalty and exchange on all channels",
+                ("model.sparsity_scope=all", "model.exchange_scope=all"),
+            ),
+        },
+    ),
+    "stages": Table(
+        "where the other ways of fusion meet, in the same setting",
+        "rooms_evidence",
+        {
+            f"{method}_{stage}": (
+                FUSIONS[method]
+                if stage == "all"
+                else Row(f"{method}, {stage} stage", fusion(method, stage=stage))
+            )
+            for method in ("concat", "attention", "align")
+            for stage in ("early", "middle", "late", "all")
+        },
+    ),
+    "common": Table(
+        "the other ways of fusion as they are commonly used: private filters, one trunk behind the "
+        "fusion (align: two nets)",
+        "rooms_evidence",
+        {
+            name: Row(f"{told}; common protocol", fusion(name, protocol="common"))
+            for name, told in AGAINST_CEN.items()
+        }
+        | {"cen": CEN},
+    ),
+    "threshold": Table(
+        "the threshold theta, below which a channel is exchanged",
+        "rooms_evidence",
+        {
+            "none": Row("no exchange; the penalty alone", ("model.exchange_threshold=null",)),
+            **_numbers("model.exchange_threshold", {"0.005": "0.005"}, "theta"),
+            "cen": CEN,
+            **_numbers("model.exchange_threshold", {"0.05": "0.05", "0.1": "0.1"}, "theta"),
+        },
+    ),
+    "sparsity": Table(
+        "the weight lambda of the penalty on the scales",
+        "rooms_evidence",
+        {
+            **_numbers("model.sparsity", {"0": "0.0", "0.0005": "0.0005"}, "lambda"),
+            "cen": CEN,
+            **_numbers("model.sparsity", {"0.005": "0.005", "0.02": "0.02"}, "lambda"),
+        },
+    ),
+    "criteria": Table(
+        "what decides which channels are exchanged; the share is the one that CEN ends with",
+        "rooms_evidence",
+        {
+            "cen": CEN,
+            **{
+                criterion: Row(
+                    told,
+                    (
+                        f"model.exchange_criterion={criterion}",
+                        f"model.exchange_threshold={SHARE}",
+                        "model.sparsity=0.0",
+                    ),
+                )
+                for criterion, told in (
+                    ("random", "channels drawn once and for all, no penalty"),
+                    ("variance", "channels of the least moving variance, no penalty"),
+                )
+            },
+        },
+    ),
+    "modalities": Table(
+        "one to four modalities",
+        "rooms_evidence",
+        {
+            "rgb": Row("colour alone", only("rgb")),
+            "rgb_depth": CEN,
+            "rgb_depth_normal": Row(
+                "colour, depth and normals", _rendered("rgb", "depth", "normal")
+            ),
+            "rgb_depth_normal_edge": Row(
+                "colour, depth, normals and edges",
+                _rendered("rgb", "depth", "normal", "edge_texture"),
+            ),
+        },
+    ),
+    "translation": Table(
+        "the paper's first translation, shading and edges to colour",
+        "rooms_translation_evidence",
+        {
+            "reshading": Row("shading alone", only("reshading")),
+            "edge_texture": Row("edges alone", only("edge_texture")),
+            "none": APART,
+            **FUSIONS,
+            "cen": CEN,
+        },
+        TRANSLATION,
+    ),
+}
+
+
+def table_of(name: str) -> Table:
+    """Returns a table by name.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in TABLES:
+        raise InputError(
+            f"table {name!r} is unknown{close_to(name, TABLES)}; `python -m recipes.evidence "
+            "--list` shows all."
+        )
+    return TABLES[name]
+
+
+def cells_of(table: Table, seed: int, rows: tuple[str, ...] = ()) -> dict[str, Cell]:
+    """Returns row name -> cell of a table, of the named rows only if any is named.
+
+    Raises:
+        InputError: a row that the table does not have.
+    """
+    for name in rows:
+        if name not in table.rows:
+            raise InputError(
+                f"row {name!r} is unknown{close_to(name, table.rows)}; known: "
+                f"{', '.join(table.rows)}."
+            )
+    return {
+        name: Cell(table.recipe, row.settings, seed)
+        for name, row in table.rows.items()
+        if not rows or name in rows
+    }

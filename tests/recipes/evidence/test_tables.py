@@ -1,0 +1,89 @@
+"""The tables' settings apply to their recipes, and equal trainings are one cell."""
+
+import shlex
+
+import pytest
+
+from cen_keras.errors import InputError
+from recipes import train
+from recipes.evidence.cells import Cell
+from recipes.evidence.tables import TABLES, cells_of, table_of
+from recipes.recipe import recipe_of
+from recipes.settings import apply_settings
+from recipes.translation import is_translation
+
+ROWS = [(table, row) for table, told in TABLES.items() for row in told.rows]
+
+
+def cell_of(table, row, seed=1):
+    return cells_of(table_of(table), seed, (row,))[row]
+
+
+@pytest.mark.parametrize(("table", "row"), ROWS)
+def test_a_row_builds_a_model_of_its_recipe(table, row):
+    recipe = cell_of(table, row).made()
+    if is_translation(recipe):
+        from recipes.translation_building import build_model
+
+        model = build_model(recipe)
+    else:
+        from recipes.building import build_model
+
+        model = build_model(recipe, 13)
+    assert model.modalities == tuple(recipe.model["modalities"])
+    assert recipe.seed == 1
+    # What the loader will be asked for is rendered, and has a normalisation.
+    if "domains" in recipe.data:
+        assert {*model.modalities, "label"} == set(recipe.data["domains"])
+        assert set(model.modalities) - {"rgb"} <= set(recipe.normalization)
+
+
+@pytest.mark.parametrize(("table", "row"), ROWS)
+def test_the_command_is_read_as_the_very_training(table, row):
+    cell = cell_of(table, row)
+    python, dash_m, module, *arguments = shlex.split(cell.command)
+    assert (python, dash_m, module) == ("python", "-m", "recipes.train")
+    options = train.make_parser().parse_args(arguments)
+    assert apply_settings(recipe_of(options.recipe), options.set) == cell.made()
+
+
+def test_no_two_rows_of_a_table_are_one_training_and_cen_is_one_in_all():
+    for name, table in TABLES.items():
+        digests = [cell.digest for cell in cells_of(table, 0).values()]
+        assert len(set(digests)) == len(digests), name
+    same = {cell_of(name, "cen").folder for name in TABLES if "cen" in TABLES[name].rows}
+    assert len(same) == 2  # segmentation and translation
+    assert cell_of("modalities", "rgb_depth").folder in same
+    # "modalities" spells what the recipe has by itself.
+    assert cell_of("stages", "concat_all").folder == cell_of("baselines", "concat").folder
+
+
+def test_the_digest_is_of_the_training_not_of_its_spelling():
+    settings = ("model.sparsity=0.001", "model.fusion=none", "epochs=2")
+    cell = Cell("rooms_evidence", settings, 3)
+    assert Cell("rooms_evidence", settings[::-1], 3).folder == cell.folder
+    assert Cell("rooms_evidence", ("model.sparsity=1e-3", *settings[1:]), 3).digest == cell.digest
+    for same in ("workers=7", "data.cache=elsewhere", "model.modalities=rgb,depth"):
+        assert Cell("rooms_evidence", (*settings, same), 3).digest == cell.digest, same
+    assert Cell("rooms_evidence", settings, 4).digest == cell.digest
+    assert Cell("rooms_evidence", settings, 4).folder != cell.folder
+    for other in ("epochs=3", "data.seed=1", "model.modalities=depth,rgb", "batch=15"):
+        assert Cell("rooms_evidence", (*settings, other), 3).digest != cell.digest, other
+    assert Cell("rooms_tiny", settings, 3).digest != cell.digest
+
+
+def test_a_translations_digest_holds_what_its_distances_are_made_of(monkeypatch):
+    from recipes.evidence import cells
+
+    cen = cell_of("translation", "cen")
+    before = cen.digest
+    other = Cell("rooms_evidence", (*cells.FEATURES.settings, "epochs=5"), 0)
+    monkeypatch.setattr(cells, "FEATURES", other)
+    assert cen.digest != before
+
+
+def test_unknown_names_are_told():
+    with pytest.raises(InputError, match=r"'ablatoin' is unknown .did you mean 'ablation'"):
+        table_of("ablatoin")
+    with pytest.raises(InputError, match=r"row 'cne' is unknown .did you mean 'cen'.*known: rgb"):
+        cells_of(table_of("baselines"), 0, ("cne",))
