@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from cen_keras.errors import InputError
+from cen_keras.metrics.host_values import host_value
 
 Extractor = Callable[[np.ndarray], np.ndarray]
 """(b, h, w, 3) float32 images in -1..1 -> (b, d) features."""
@@ -125,14 +126,14 @@ class _FeatureDistance(keras.metrics.Metric):
             InputError: called inside a compiled step.
         """
         for images, kept in ((y_true, self.real), (y_pred, self.made)):
-            try:
-                images = np.asarray(keras.ops.convert_to_numpy(images), np.float32)
-            except (NotImplementedError, TypeError, AttributeError, RuntimeError) as error:
+            images = host_value(images)
+            if images is None:
                 raise InputError(
                     f"{self.name} is computed on whole sets of images: call it on results of "
                     "`predict`, not in `compile(metrics=...)`."
-                ) from error
-            kept.append(np.asarray(self.extractor(images), np.float64))
+                )
+            features = self.extractor(np.asarray(images, np.float32))
+            kept.append(np.asarray(features, np.float64))
 
     def features(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns the (n, d) features of the real and of the made images.

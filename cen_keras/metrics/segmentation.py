@@ -14,6 +14,7 @@ from cen_keras.metrics.confusion import (
     check_label_range,
     class_scores,
 )
+from cen_keras.metrics.host_values import host_value
 
 
 def _kernel(distance, interpolation):
@@ -53,14 +54,6 @@ def resize_logits(logits, size, interpolation):
     columns = interpolation_weights(ops.shape(logits)[2], size[1], interpolation)
     logits = ops.einsum("Hh,bhwn->bHwn", rows, logits)
     return ops.einsum("Ww,bHwn->bHWn", columns, logits)
-
-
-def _host_value(labels):
-    """Returns the labels as an array if they have values now, None while a graph is traced."""
-    try:
-        return np.asarray(ops.convert_to_numpy(labels))
-    except (NotImplementedError, TypeError, AttributeError, RuntimeError, ValueError):
-        return None
 
 
 @keras.saving.register_keras_serializable("cen_keras")
@@ -117,7 +110,7 @@ class SegmentationScores(keras.metrics.Metric):
             InputError: labels outside the classes (eagerly), or ranks or channels that do not fit.
         """
         labels, outputs = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
-        values = _host_value(y_true)
+        values = host_value(y_true)
         if values is not None:
             check_label_range(values.astype("int64"), self.num_classes, self.ignore)
         labels = ops.cast(labels, "int32")
