@@ -1,6 +1,6 @@
 """The page of evidence: every table, plot and verdict, and how to repeat each number.
 
-    python -c "from recipes.evidence.page import write; write()"
+    python -m recipes.evidence all --report    # writes it from the CSVs that are there
 
 The same CSVs give the same bytes: nothing of when or where the page was made is in it.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from cen_keras.errors import InputError
 from cen_keras.files import atomic_path
 from recipes.evidence.claims import decide_all, write_verdicts
-from recipes.evidence.plots import write_plots
+from recipes.evidence.plots import SWEPT, write_plots
 from recipes.evidence.rendering import (
     comparison_table,
     cost_table,
@@ -61,6 +61,11 @@ DISTANCES = """\
 FID and KID are of the features of a Segmenter that was trained on rooms (`recipes.evidence.features`),
 not of Inception's: they compare these rows with each other, not with published numbers.
 """
+
+COST_CAPTION = "Means with the sample standard deviation over seeds; points of nearly one cost are drawn side by side."
+SWEEP_CAPTION = (
+    "A point for each seed, a line through the means; the place left of all stands for 0 or none."
+)
 
 
 def write(results: Path = RESULTS, readme: Path | None = None) -> dict[str, dict]:
@@ -180,7 +185,7 @@ def _table(scores: Scores, name: str, plotted: bool) -> list[str]:
         ]
     parts += ["Size and cost:", cost_table(scores, name)]
     if plotted:
-        parts.append(f"![{name}]({name}.png)")
+        parts += [f"![{name}]({name}.png)", SWEEP_CAPTION if name in SWEPT else COST_CAPTION]
     body = []
     for row in scores.rows(name):
         meaning = TABLES[name].rows[row].told if name in TABLES and row in TABLES[name].rows else ""
