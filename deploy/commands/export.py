@@ -59,7 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.5,
         metavar="POINTS",
-        help="mIoU points that 8 bits may cost, for --float-layers auto (default: 0.5)",
+        help="for --float-layers auto: mIoU points, counted on training views, that any output may "
+        "lose (default: 0.5)",
     )
     parser.add_argument(
         "--as-trained",

@@ -9,6 +9,8 @@ was handed.
 """
 
 import dataclasses
+import decimal
+import math
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -145,28 +147,36 @@ def choose_float_layers(
         Names of the layers; none where 8 bits are within the budget as they are.
 
     Raises:
-        InputError: the budget is not met with half of the layers in float.
+        InputError: the budget is not met with half of the layers in float; the message names the
+            least that is. Or no training view has a label.
     """
     if not budget > 0:
         raise InputError(f"--float-budget must be above 0 points; found {budget:g}")
     content, manifest, samples = _float(run, outputs, image_shape, calibration)
+    count = min(count, len(run.views("train")))
     ranking: Sensitivity | None = None
+    best, best_names = math.inf, ()
     amount = 0
     while True:
         chosen = ranking.layers[:amount] if ranking else ()
         names = tuple(dict.fromkeys(name for layer in chosen for name in layer.together))
         drop = _drop(run, content, manifest, samples, names, count)
         say(f"{len(names)} layers in float: {drop:+.2f} points on {count} training views")
+        if math.isnan(drop):
+            raise InputError(f"{run.path}: none of {count} training views has a label; no mIoU")
         if drop <= budget:
             return names
+        if drop < best:
+            best, best_names = drop, names
         if ranking is None:
             ranking = rank(content, samples.arrays, say)
         amount = max(1, 2 * amount)
         if amount > len(ranking.layers) // 2:
+            least = _rounded_up(best)
             raise InputError(
-                f"{run.path}: with {len(names)} layers in float 8 bits still cost {drop:.2f} "
-                f"points, allowed {budget:g}; train with quantisation (`python -m deploy qat`) or "
-                "allow more with --float-budget"
+                f"{run.path}: 8 bits cost {least} points at the least, with {len(best_names)} "
+                f"layers in float, allowed {budget:g}; allow --float-budget {least} or train with "
+                "quantisation (`python -m deploy qat`)"
             )
 
 
@@ -192,6 +202,11 @@ def _drop(run, content, manifest, samples, names, count) -> float:
         path = Path(folder) / "trial.tflite"
         manifests.save(described, path, quantised)
         return verify_artifact(path, run, count=count, split="train")["worst_drop"]
+
+
+def _rounded_up(points: float) -> decimal.Decimal:
+    """To hundredths, never below: as a budget it is met."""
+    return decimal.Decimal(points).quantize(decimal.Decimal("0.01"), decimal.ROUND_CEILING)
 
 
 def _float(run: RunFolder, outputs, image_shape, calibration):

@@ -1,6 +1,7 @@
 """The layer that 8 bits hurt is found, by name, and going back to float repairs it."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from cen_keras.errors import InputError
 from deploy.__main__ import main
+from deploy.calibration import Calibration
 from deploy.quantize import sensitivity
 from deploy.quantize.sensitivity import Layer, Sensitivity, choose_float_layers, rank
 from deploy.run_folder import open_run
@@ -103,6 +105,33 @@ def test_auto_doubles_until_the_budget_is_met(run_path, monkeypatch):
         choose_float_layers(open_run(run_path), 0.5)
     with pytest.raises(InputError, match="above 0"):
         choose_float_layers(open_run(run_path), 0)
+
+
+def test_the_refusal_names_a_budget_that_is_met(run_path, monkeypatch):
+    """The best of what was tried, which is not always the last, and no hundredth below it."""
+    names = [f"layer{i}" for i in range(16)]
+    ranking = Sensitivity(0.1, tuple(Layer(n, "CONV_2D", 0.01, (n, f"{n}_reader")) for n in names))
+    drops = {0: 9.0, 2: 2.0, 4: 1.2301, 8: 1.5, 16: 1.5}
+    monkeypatch.setattr(sensitivity, "_float", lambda *arguments: (b"", None, Calibration({})))
+    monkeypatch.setattr(sensitivity, "_drop", lambda *arguments: drops[len(arguments[4])])
+    monkeypatch.setattr(sensitivity, "rank", lambda *arguments: ranking)
+    run, said = open_run(run_path), []
+    with pytest.raises(InputError) as refused:
+        choose_float_layers(run, 0.5, say=said.append)
+    assert "8 bits cost 1.24 points at the least, with 4 layers in float" in str(refused.value)
+    budget = re.search(r"--float-budget (\S+)", str(refused.value)).group(1)
+    assert len(choose_float_layers(run, float(budget))) == 4
+    assert said[0] == "0 layers in float: +9.00 points on 8 training views", "as many as there are"
+    drops[0] = float("nan")
+    with pytest.raises(InputError, match="none of 8 training views has a label"):
+        choose_float_layers(run, 0.5)
+
+
+@pytest.mark.parametrize("points", [0.29, 0.57, 1.1, 0.1 + 0.2, 100 * (0.5 - 0.493), 1e-9])
+def test_a_budget_is_rounded_up(points):
+    budget = float(str(sensitivity._rounded_up(points)))
+    # The float nearest to 1.1 lies 1e-16 above it and is rounded to 1.11.
+    assert points <= budget < points + 0.01 + 1e-15
 
 
 @pytest.mark.slow
