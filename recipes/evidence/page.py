@@ -12,6 +12,7 @@ from cen_keras.errors import InputError
 from cen_keras.files import atomic_path
 from recipes.evidence.claims import decide_all, write_verdicts
 from recipes.evidence.plots import SWEPT, write_plots
+from recipes.evidence.records import RESULTS
 from recipes.evidence.rendering import (
     comparison_table,
     cost_table,
@@ -23,8 +24,6 @@ from recipes.evidence.rendering import (
 from recipes.evidence.scores import METRICS, Line, Scores, read_lines
 from recipes.evidence.tables import TABLES
 
-ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "recipes" / "results"
 HEAD = ["table", "row", "seed", "output"]
 """How the first line of a table's CSV begins."""
 
@@ -55,7 +54,6 @@ of the weakest comparison: the one with the worst verdict and, among these, the 
 its interval. Positive is as the paper claims. Parameters are counted, not tested.
 [verdicts.json](verdicts.json) has the same in full.
 """
-
 
 DISTANCES = """\
 FID and KID are of the features of a Segmenter that was trained on rooms (`recipes.evidence.features`),
