@@ -132,7 +132,7 @@ def choose_float_layers(
     count: int = _VIEWS,
     say: Callable[[str], None] = lambda text: None,
 ) -> tuple[str, ...]:
-    """Leaves the most costly layers in float, twice as many each time, until mIoU is back.
+    """Leaves the most costly layers in float, twice as many each time up to half, until mIoU is back.
 
     Args:
         run: the trained run.
@@ -170,14 +170,15 @@ def choose_float_layers(
             best, best_names = drop, names
         if ranking is None:
             ranking = rank(content, samples.arrays, say)
-        amount = max(1, 2 * amount)
-        if amount > len(ranking.layers) // 2:
+        half = len(ranking.layers) // 2
+        if amount == half:
             least = _rounded_up(best)
             raise InputError(
                 f"{run.path}: 8 bits cost {least} points at the least, with {len(best_names)} "
                 f"layers in float, allowed {budget:g}; allow --float-budget {least} or train with "
                 "quantisation (`python -m deploy qat`)"
             )
+        amount = min(max(1, 2 * amount), half)
 
 
 def _readers(operator: Operator, operators: list[Operator]) -> list[Operator]:

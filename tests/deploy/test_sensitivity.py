@@ -127,6 +127,19 @@ def test_the_refusal_names_a_budget_that_is_met(run_path, monkeypatch):
         choose_float_layers(run, 0.5)
 
 
+@pytest.mark.parametrize("count", [1, 2, 9, 13, 16])
+def test_half_of_the_layers_are_tried_whatever_their_number(run_path, monkeypatch, count):
+    ranking = Sensitivity(0.1, tuple(Layer(f"l{i}", "MUL", 0.01, (f"l{i}",)) for i in range(count)))
+    tried = []
+    monkeypatch.setattr(sensitivity, "_float", lambda *arguments: (b"", None, Calibration({})))
+    monkeypatch.setattr(sensitivity, "rank", lambda *arguments: ranking)
+    monkeypatch.setattr(sensitivity, "_drop", lambda *a: tried.append(len(a[4])) or 3.0)
+    with pytest.raises(InputError, match="--float-budget 3.00"):
+        choose_float_layers(open_run(run_path), 0.5)
+    doubled = [0, 1, 2, 4, 8, 16]
+    assert tried == [n for n in doubled if n < count // 2] + [count // 2]
+
+
 @pytest.mark.parametrize("points", [0.29, 0.57, 1.1, 0.1 + 0.2, 100 * (0.5 - 0.493), 1e-9])
 def test_a_budget_is_rounded_up(points):
     budget = float(str(sensitivity._rounded_up(points)))
