@@ -16,6 +16,7 @@ rounding, so a run may go on with another number of devices. Neither has run on 
     FOLDER/data.json      data set, classes, normalisation
     FOLDER/log.csv        a row per epoch; FOLDER/tensorboard/ the same as events
     FOLDER/exchange.csv   a row per epoch, layer and modality
+    FOLDER/scales.npz     gamma of the exchanging norms and the ensemble's weights, epoch by epoch
     FOLDER/last.npz       from which the run goes on
     FOLDER/best.keras     the model of the best epoch
     FOLDER/scores.json    its scores, when finished
@@ -126,6 +127,7 @@ def train(recipe: Recipe, run: Path, console: Any, distribution: Any = None) -> 
     from cen_keras.data.loader import EpochCallback
     from cen_keras.training import callbacks as running
     from cen_keras.training.distribution import OneDevice
+    from cen_keras.training.scale_history import ScaleHistory
 
     distribution = distribution or OneDevice()
     distribution.check(
@@ -162,7 +164,7 @@ def train(recipe: Recipe, run: Path, console: Any, distribution: Any = None) -> 
     if distribution.writes:
         logs = running.RunLogs(run, columns_of(streams))
         logs.initial_epoch = done
-        written = [logs, checkpoint]
+        written = [logs, ScaleHistory(run), checkpoint]
     checkpoint.writes = distribution.writes
     progress = _progress(console, streams, recipe.epochs, steps)
     started = time.perf_counter()

@@ -1,6 +1,6 @@
 """Trains and scores a TranslationRecipe; `recipes.train` and `recipes.evaluate` come here with one.
 
-FOLDER/recipe.json, data.json, log.csv, exchange.csv, last.npz, best.keras, scores.json
+FOLDER/recipe.json, data.json, log.csv, exchange.csv, scales.npz, last.npz, best.keras, scores.json
     as of every run; best.keras holds generator and discriminator
 FOLDER/pictures/epoch_0001.png
     the same validation views: inputs, each stream, ensemble, target
@@ -77,6 +77,7 @@ def train(recipe: TranslationRecipe, run: Path, console: Any) -> dict[str, Any]:
     from cen_keras.data.loader import EpochCallback
     from cen_keras.training import callbacks as running
     from cen_keras.training import translation_callbacks as translating
+    from cen_keras.training.scale_history import ScaleHistory
 
     loader = open_loader(recipe, "train", training=True)
     validation = open_loader(recipe, recipe.evaluation.split, training=False)
@@ -122,6 +123,7 @@ def train(recipe: TranslationRecipe, run: Path, console: Any) -> dict[str, Any]:
                             run, validation, evaluation.pictures, evaluation.every
                         ),
                         logs,
+                        ScaleHistory(run),
                         checkpoint,
                         progress,
                     ],

@@ -152,7 +152,9 @@ class ScaleHistory(keras.callbacks.Callback):
         streams = ()
         for ensemble in ensembles:
             streams = ensemble.modalities
-            row["alpha"] = _copy(ensemble.weights_of_streams())
+            # By NumPy: of several JAX processes only this one is here to compute.
+            weights = np.exp(_copy(ensemble.alpha))
+            row["alpha"] = weights / weights.sum()
         for layer in spared_norms(self.model):
             for modality, gamma in zip(layer.modalities, layer.scales(), strict=True):
                 row[f"{_GAMMA}{layer.name}/{modality}"] = _copy(gamma)
