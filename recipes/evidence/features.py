@@ -17,11 +17,11 @@ def room_features(run: Path) -> Callable[[np.ndarray], np.ndarray]:
     """Returns an extractor for `cen_keras.metrics.features`.
 
     Args:
-        run: finished run folder of a Segmenter over rgb with light_refinenet.
+        run: finished run folder of a Segmenter of rgb alone with light_refinenet.
 
     Returns:
         (b, h, w, 3) float32 images in -1..1 -> (b, d) features: the mean over places of the
-        backbone's deepest level, of the rgb stream.
+        backbone's deepest level.
 
     Raises:
         InputError: the folder is no such run.
@@ -33,9 +33,9 @@ def room_features(run: Path) -> Callable[[np.ndarray], np.ndarray]:
 
     model = load_best(run)
     normalize = Normalization.from_json(read_json(run / "data.json")["normalization"])
-    level = model.get_layer(DEEPEST).input["rgb"]
-    pooled = keras.ops.mean(level, axis=(1, 2))
-    network = keras.Model(model.input["rgb"], pooled)
+    # One stream alone is given without its name.
+    (level,) = keras.tree.flatten(model.get_layer(DEEPEST).input)
+    network = keras.Model(model.inputs, keras.ops.mean(level, axis=(1, 2)))
 
     def extract(images: np.ndarray) -> np.ndarray:
         pictures = (np.asarray(images) + 1) * 127.5
