@@ -110,12 +110,18 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
         if (arguments.target, arguments.scheme) != ("tflite", "static_w8a8"):
             raise InputError("--float-layers auto is for --target tflite --scheme static_w8a8")
+        if arguments.as_trained or arguments.head == "classes":
+            raise InputError(
+                "--float-layers auto ranks the layers of the frozen graph by the noise of its "
+                "logits; leave --as-trained, and --head classes for logits or upsampled"
+            )
         float_layers = choose_float_layers(
             folder,
             arguments.float_budget,
             outputs=arguments.outputs,
             image_shape=arguments.image_shape,
             calibration=choice,
+            head=arguments.head,
             say=output.say,
         )
         choice = dataclasses.replace(choice, say=None)  # it has been told

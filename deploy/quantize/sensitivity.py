@@ -129,6 +129,7 @@ def choose_float_layers(
     outputs: str = "all",
     image_shape: tuple[int, int] | None = None,
     calibration: Choice | None = None,
+    head: str = "logits",
     count: int = _VIEWS,
     say: Callable[[str], None] = lambda text: None,
 ) -> tuple[str, ...]:
@@ -140,6 +141,7 @@ def choose_float_layers(
         outputs: as for `export.pipeline.export`.
         image_shape: likewise.
         calibration: likewise.
+        head: "logits" or "upsampled", whose last convolutions have other names.
         count: views of the training split on which mIoU is counted; held-out ones stay unseen.
         say: takes lines of progress.
 
@@ -152,7 +154,7 @@ def choose_float_layers(
     """
     if not budget > 0:
         raise InputError(f"--float-budget must be above 0 points; found {budget:g}")
-    content, manifest, samples = _float(run, outputs, image_shape, calibration)
+    content, manifest, samples = _float(run, outputs, image_shape, calibration, head)
     count = min(count, len(run.views("train")))
     ranking: Sensitivity | None = None
     best, best_names = math.inf, ()
@@ -210,9 +212,10 @@ def _rounded_up(points: float) -> decimal.Decimal:
     return decimal.Decimal(points).quantize(decimal.Decimal("0.01"), decimal.ROUND_CEILING)
 
 
-def _float(run: RunFolder, outputs, image_shape, calibration):
+def _float(run: RunFolder, outputs, image_shape, calibration, head="logits"):
     shape = image_shape or run.image_shape
-    content, manifest = float_artifact(run, run.model(), TARGETS["tflite"], outputs, shape)
+    target = TARGETS["tflite"]
+    content, manifest = float_artifact(run, run.model(), target, outputs, shape, head=head)
     return content, manifest, (calibration or Choice()).samples(run, manifest.inputs)
 
 

@@ -10,6 +10,7 @@ import pytest
 from cen_keras.errors import InputError
 from deploy.__main__ import main
 from deploy.calibration import Calibration
+from deploy.export.tflite_graph import layer_name, read_operators
 from deploy.quantize import sensitivity
 from deploy.quantize.sensitivity import Layer, Sensitivity, choose_float_layers, rank
 from deploy.run_folder import open_run
@@ -138,6 +139,28 @@ def test_half_of_the_layers_are_tried_whatever_their_number(run_path, monkeypatc
         choose_float_layers(open_run(run_path), 0.5)
     doubled = [0, 1, 2, 4, 8, 16]
     assert tried == [n for n in doubled if n < count // 2] + [count // 2]
+
+
+@pytest.mark.slow
+def test_the_layers_are_those_of_the_exported_head(run_path, tmp_path, monkeypatch, capsys):
+    """Before the logits are enlarged in the graph, the last convolution bears its own name."""
+    seen = {}
+
+    def ranked(content, *_):
+        seen.update({layer_name(op): op.kind for op in read_operators(content)})
+        return Sensitivity(0.1, (Layer("classifier_rgb", "CONV_2D", 0.9, ("classifier_rgb",)),) * 2)
+
+    monkeypatch.setattr(sensitivity, "_drop", lambda *arguments: 0.0 if arguments[4] else 1.0)
+    monkeypatch.setattr(sensitivity, "rank", ranked)
+    arguments = ["export", str(run_path), "--scheme", "static_w8a8", "--float-layers", "auto"]
+    arguments += ["--calibration-count", "2", "--outputs", "rgb", "--out", str(tmp_path), "--head"]
+    assert main([*arguments, "upsampled"]) == 0
+    assert (seen["classifier_rgb"], seen["output_rgb"]) == ("CONV_2D", "RESIZE_BILINEAR")
+    made = json.loads((tmp_path / "static_w8a8-rgb-float_layers-upsampled.json").read_text())
+    assert made["note"] == "in float32: classifier_rgb"
+    assert main([*arguments, "classes"]) == 2
+    assert "leave --as-trained, and --head classes" in capsys.readouterr().err
+    assert main([*arguments, "logits", "--as-trained"]) == 2
 
 
 @pytest.mark.parametrize("points", [0.29, 0.57, 1.1, 0.1 + 0.2, 100 * (0.5 - 0.493), 1e-9])
