@@ -174,7 +174,8 @@ def test_the_translator_takes_them_too(method, protocol):
         fusion=method, fusion_protocol=protocol,
     )  # fmt: skip
     model.compile()
-    x = {m: np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3)) for m in ("a", "b")}
+    rng = np.random.default_rng(0)
+    x = {m: rng.uniform(-1, 1, (2, 32, 32, 3)).astype("float32") for m in ("a", "b")}
     logs = model.train_on_batch(x, np.zeros((2, 32, 32, 3), "float32"), return_dict=True)
     assert np.isfinite(logs["loss"])
     aligned = method == "align"
