@@ -25,6 +25,9 @@ FIRST_SEED = 1
 
 ALL = "all"
 
+README = Path("README.md")
+"""Of the project, where the command is given in its folder."""
+
 
 def print_tables(console: Any) -> None:
     """Prints all tables and their rows."""
@@ -134,7 +137,9 @@ def report(console: Any, names: list[str], runs: Path, out: Path) -> None:
     for line in [line for name in names for line in records.write(name, runs, out)]:
         console.print(f"dropped: {line}", soft_wrap=True, markup=False)
     if any(out.glob("*.csv")):
-        page.write(out)
+        # The project's own page shows its own results only.
+        readme = README if out == RESULTS and README.is_file() else None
+        page.write(out, readme)
         console.print(f"written: {out}", soft_wrap=True)
     else:
         console.print("no cell is finished; nothing to report")
