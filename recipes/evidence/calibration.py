@@ -9,7 +9,7 @@ import numpy as np
 from recipes.evidence.attraction import Shares
 from recipes.evidence.channel_gradients import Channel
 
-BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.99, 1.0)
+BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
 """Edges of the bins of a predicted probability."""
 
 CLOSED = "no gradient arrives"

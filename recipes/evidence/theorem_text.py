@@ -229,7 +229,7 @@ def _life(found, net):
     return [
         *parts,
         f"{ever.hits} of {ever.count} penalised channels were below theta after some epoch. Of these "
-        f"{back.hits} ({_measured(back)} %) were above it after a later one{told}; at the end "
+        f"{back.hits} were above it after a later one, in % {_measured(back)}{told}; at the end "
         f"{now.hits} are. The largest abs(gamma) after the first time below is {median:.2g} in the "
         f"median ({least:.2g} to {largest:.2g}); theta is {net.theta:g}. Scales are seen once an epoch: "
         "what comes and goes within one is not counted.",
