@@ -58,9 +58,8 @@ maps.
 View {view} of `{split}`. Per norm (of more than six, six) and direction the replaced channel whose
 donated map varies most over the view: the clearest one, not a typical one. Left what the stream's own
 norm gives there, right what stands there instead, both before the ReLU, on one scale (blue negative,
-red positive) in each pair. {maps} That the own map is nearly constant follows from its scale, which
-only the penalty has moved since the channel was replaced: it says nothing of what the stream's filter
-saw.
+red positive) in each pair. {maps} How small the own map is follows from its scale, which only
+the penalty has moved since the channel was replaced: it says nothing of what the stream's filter saw.
 
 ![maps](shows_maps.png)
 
@@ -169,7 +168,9 @@ def show(run: Path, out: Path, index: int = 0) -> None:
         view=index,
         split=recipe.evaluation.split,
         maps=_maps_told(found),
-        command=shlex.join(["python", "-m", "recipes.evidence.shows", str(run)]),
+        command=shlex.join(
+            ["python", "-m", "recipes.evidence.shows", str(run), "--view", str(index)]
+        ),
         commit=machine.commit(),
         backend=machine.backend(),
     )
