@@ -7,9 +7,11 @@ what little it does leave (a Reshape to the same shape, a padding apart from its
 the passes below. Nodes and tensors are named after the Keras layers they come from.
 """
 
+import contextlib
+import gc
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import onnx
 
@@ -53,13 +55,14 @@ def write(model, image_shape: Sequence[int]) -> bytes:
 
     outputs = [name + OUTPUT_SUFFIX for name in model.output]
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    graph, _ = tf2onnx.convert.from_function(
-        function,
-        input_signature=signature,
-        opset=OPSET,
-        inputs_as_nchw=names,
-        outputs_as_nchw=outputs,
-    )
+    with copies_collected():
+        graph, _ = tf2onnx.convert.from_function(
+            function,
+            input_signature=signature,
+            opset=OPSET,
+            inputs_as_nchw=names,
+            outputs_as_nchw=outputs,
+        )
     # The model's order of outputs; a function's dict comes sorted by name.
     _reorder(graph.graph.output, outputs)
     _reorder(graph.graph.input, names)
@@ -73,6 +76,27 @@ def write(model, image_shape: Sequence[int]) -> bytes:
     remove_unused(graph)
     sort_topologically(graph)
     return serialized(onnx.shape_inference.infer_shapes(graph, strict_mode=True))
+
+
+@contextlib.contextmanager
+def copies_collected() -> Iterator[None]:
+    """Collects garbage early and often.
+
+    Each of tf2onnx's passes copies the graph with its weights into objects that refer to each other.
+    Python counts objects, not bytes, and looks at old ones only when a quarter as many are new, so
+    beside TensorFlow's million it lets dozens of copies lie: gigabytes for a ResNet-18. With what is
+    there already set aside, the copies are all that it counts.
+    """
+    thresholds = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.collect()
+    gc.set_threshold(thresholds[0], 5, 2)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
 
 
 def drop_idle_reshapes(model: onnx.ModelProto) -> None:

@@ -1,7 +1,9 @@
 """ONNX: the float file equals Keras, the 8-bit one is what TensorRT wants, the 16-bit one is typed."""
 
+import gc
 import subprocess
 import sys
+import weakref
 from collections import Counter
 from pathlib import Path
 
@@ -307,3 +309,23 @@ def test_polygraphy_finds_nothing(fp32, qdq, tmp_path):
             [tool, "check", "lint", path], capture_output=True, text=True, timeout=240
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+class Copy:
+    """A copy of a graph as tf2onnx makes them: parts that refer to each other."""
+
+    def __init__(self):
+        self.parts = [{"graph": self} for _ in range(3000)]
+
+
+def test_copies_that_nobody_reads_do_not_pile_up():
+    thresholds = gc.get_threshold()
+    alive, most = [], 0
+    with to_onnx.copies_collected():
+        for _ in range(40):
+            alive.append(weakref.ref(Copy()))
+            most = max(most, sum(copy() is not None for copy in alive))
+    # A copy's 6000 objects are nine young collections, and every fifteenth looks at all objects: a
+    # few copies wait for one, and for a quarter as many objects to be new as there are.
+    assert most <= 10
+    assert gc.get_threshold() == thresholds and gc.get_freeze_count() == 0
