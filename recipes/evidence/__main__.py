@@ -9,6 +9,7 @@ their last finished epoch. Seeds go before rows, so that what is there is compar
 """
 
 import argparse
+import signal
 import sys
 import time
 from pathlib import Path
@@ -164,6 +165,8 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         from recipes.evidence import runner
 
+        # The trainings' processes are ended when this one is told to end.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         jobs = runner.jobs_of(cells, options.runs)
         live, show = print_state(console, options.jobs)
         budget = None if options.budget is None else 60 * options.budget
