@@ -17,6 +17,9 @@ from . import image_size, positive
 
 SUMMARY = "freeze a trained run and write an artifact"
 
+FLOAT_BUDGET = 0.5
+"""mIoU points that `--float-layers auto` may cost unless told."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
@@ -57,10 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--float-budget",
         type=float,
-        default=0.5,
         metavar="POINTS",
         help="for --float-layers auto: mIoU points, counted on training views, that any output may "
-        "lose (default: 0.5)",
+        f"lose (default: {FLOAT_BUDGET})",
     )
     parser.add_argument(
         "--as-trained",
@@ -105,6 +107,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.calibration and not scheme.calibrated:
         output.say(f"warning: {arguments.scheme} takes no samples; --calibration is not read")
     float_layers = _names(arguments.float_layers)
+    if arguments.float_budget is not None and float_layers != ("auto",):
+        raise InputError("--float-budget is what --float-layers auto may cost; give both")
     if float_layers == ("auto",):
         from ..quantize.sensitivity import choose_float_layers
 
@@ -117,7 +121,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             )
         float_layers = choose_float_layers(
             folder,
-            arguments.float_budget,
+            FLOAT_BUDGET if arguments.float_budget is None else arguments.float_budget,
             outputs=arguments.outputs,
             image_shape=arguments.image_shape,
             calibration=choice,

@@ -167,3 +167,8 @@ def test_another_backend_is_refused_before_work_is_done(run_path):
     )
     assert ran.returncode == 2
     assert "KERAS_BACKEND is 'jax'" in ran.stderr and ran.stderr.count("\n") == 1
+
+
+def test_a_budget_without_the_search_that_spends_it(run_path, capsys):
+    command = ["export", run_path, "--scheme", "static_w8a8", "--float-budget", "0.1"]
+    assert "--float-layers auto" in refused(capsys, command)

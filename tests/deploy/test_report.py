@@ -159,3 +159,21 @@ def test_what_it_refuses(full_run, tmp_path, capsys):
     with pytest.raises(InputError, match="not JSON"):
         build(open_run(run), tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
+
+
+def test_a_note_does_not_hide_an_artifact_but_an_export_as_trained_is_for_comparison(
+    full_run, as_trained, tmp_path, capsys
+):
+    run, _ = full_run
+    noted = run / "tflite" / "fp32.json"
+    manifest = json.loads(noted.read_text())
+    noted.write_text(json.dumps({**manifest, "note": "one layer in float32"}))
+    for suffix in (".tflite", ".json"):
+        shutil.copy(as_trained.with_suffix(suffix), run / "tflite" / ("as_trained" + suffix))
+    told = tmp_path / "rows.json"
+    arguments = ["report", str(run), "--out", str(tmp_path / "p.html"), "--pictures", "1"]
+    assert main([*arguments, "--json", str(told)]) == 0
+    shown = Page((tmp_path / "p.html").read_text()).words
+    assert any("fp32.tflite" in word or word == "fp32" for word in shown)
+    assert not any("as_trained.tflite" in word for word in shown)
+    assert {row["name"] for row in json.loads(told.read_text())["rows"]} >= {"fp32"}
