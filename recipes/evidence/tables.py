@@ -59,6 +59,17 @@ AGAINST_CEN = {
 FUSIONS = {name: Row(told, fusion(name)) for name, told in AGAINST_CEN.items()}
 
 
+PENALTIES = {
+    "none": ("no", ("model.sparsity=0.0",)),
+    "part": ("its own part of the", ()),
+    "all": ("all", ("model.sparsity_scope=all",)),
+}
+EXCHANGES = {
+    "none": ("none", ("model.exchange_threshold=null",)),
+    "part": ("its own part", ()),
+    "all": ("all", ("model.exchange_scope=all",)),
+}
+
 LONGER = {"none": APART, "concat": FUSIONS["concat"], "cen": CEN}
 """What is also trained four times as long."""
 
@@ -107,6 +118,23 @@ TABLES = {
                 "penalty and exchange on all channels",
                 ("model.sparsity_scope=all", "model.exchange_scope=all"),
             ),
+        },
+    ),
+    "extent": Table(
+        "how far penalty and exchange reach: no channels, a modality's own part, or all",
+        "rooms_evidence",
+        {
+            f"penalty_{penalty}_exchange_{exchange}": (
+                CEN
+                if (penalty, exchange) == ("part", "part")
+                else Row(
+                    f"penalty on {PENALTIES[penalty][0]} channels, exchange in "
+                    f"{EXCHANGES[exchange][0]}",
+                    (*PENALTIES[penalty][1], *EXCHANGES[exchange][1]),
+                )
+            )
+            for penalty in PENALTIES
+            for exchange in EXCHANGES
         },
     ),
     "stages": Table(
