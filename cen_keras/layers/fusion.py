@@ -166,7 +166,7 @@ def aggregate(layers, streams: dict, method: str, eta: int, name: str):
     Returns:
         {FUSED: (b, h, w, c)}.
     """
-    maps = list(streams.values())
+    maps = [streams[name] for name in layers.names(streams)]
     if method == "average":
         return {FUSED: keras.layers.Average(name=f"{name}_average")(maps)}
     channels = maps[0].shape[-1]

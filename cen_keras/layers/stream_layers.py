@@ -9,6 +9,7 @@ from functools import partial
 
 import keras
 
+from cen_keras.errors import InputError
 from cen_keras.layers.fusion import FUSED, Alignment, Fusion, aggregate
 from cen_keras.layers.modality_norm import ModalityNorm
 from cen_keras.layers.resize import BilinearResize
@@ -51,6 +52,9 @@ class StreamLayers:
         shared_norms: one norm for all streams instead of private ones; no exchange then.
         fusion: where and how the streams meet; any method but "exchange" goes without exchange and
             penalty.
+
+    Raises:
+        InputError: a modality has the name of the fused stream.
     """
 
     modalities: tuple[str, ...]
@@ -67,20 +71,24 @@ class StreamLayers:
     shared_norms: bool = False
     fusion: Fusion = Fusion()
 
-    def _names(self, streams: Streams) -> tuple[str, ...]:
+    def __post_init__(self):
+        if FUSED in self.modalities:
+            raise InputError(f"no modality may be called {FUSED!r}; found {self.modalities!r}.")
+
+    def names(self, streams: Streams) -> tuple[str, ...]:
         """Returns the streams' names in the order of the modalities; a fused stream stands alone."""
         return (FUSED,) if FUSED in streams else self.modalities
 
     def _each(self, make, streams: Streams, name: str) -> Streams:
         """Gives every stream its own copy of a layer without weights."""
-        return {m: make(name=f"{name}_{m}")(streams[m]) for m in self._names(streams)}
+        return {m: make(name=f"{name}_{m}")(streams[m]) for m in self.names(streams)}
 
     def _filtered(self, make, streams: Streams, name: str) -> Streams:
         """Applies one layer with filters to all streams, or with private filters one to each."""
         private = not self.shared_filters or self.fusion.protocol == "common"
         if FUSED in streams or not private:
             return make(name=name)(streams)
-        return {m: make(name=f"{name}_{m}")({m: streams[m]})[m] for m in self._names(streams)}
+        return {m: make(name=f"{name}_{m}")({m: streams[m]})[m] for m in self.names(streams)}
 
     def conv(
         self,
@@ -154,7 +162,7 @@ class StreamLayers:
                 "gamma_constraint": self.gamma_constraint,
             }
         return ModalityNorm(
-            self._names(streams),
+            self.names(streams),
             shared=self.shared_norms and FUSED not in streams,
             kind=self.norm_kind,
             freeze_statistics=self.freeze_statistics,
@@ -183,14 +191,14 @@ class StreamLayers:
     def add(self, left: Streams, right: Streams, *, name: str) -> Streams:
         """Sum of two feature maps, stream by stream."""
         return {
-            m: keras.layers.Add(name=f"{name}_{m}")([left[m], right[m]]) for m in self._names(left)
+            m: keras.layers.Add(name=f"{name}_{m}")([left[m], right[m]]) for m in self.names(left)
         }
 
     def concat(self, parts: list[Streams], *, name: str) -> Streams:
         """Concatenation of feature maps along the channels, stream by stream."""
         return {
             m: keras.layers.Concatenate(name=f"{name}_{m}")([part[m] for part in parts])
-            for m in self._names(parts[0])
+            for m in self.names(parts[0])
         }
 
     def max_pool(
@@ -214,7 +222,7 @@ class StreamLayers:
             return streams
         return {
             m: keras.layers.Dropout(rate, seed=seed + index, name=f"{name}_{m}")(streams[m])
-            for index, m in enumerate(self._names(streams))
+            for index, m in enumerate(self.names(streams))
         }
 
     def resize_like(
@@ -243,9 +251,8 @@ class StreamLayers:
         if FUSED in streams or len(self.modalities) == 1 or not (fusion.joins or stage in taps):
             return streams, streams
         if fusion.method == "align":
-            aligned = Alignment(fusion.option("kernel"), fusion.option("weight"), name=name)
-            streams = aligned(streams)
-            return streams, streams
+            align = Alignment(fusion.option("kernel"), fusion.option("weight"), name=name)
+            streams = align(streams)
         if not fusion.aggregates:
             return streams, streams
         method = fusion.method if stage in taps else "average"

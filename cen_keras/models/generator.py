@@ -156,11 +156,14 @@ class Generator(keras.Model):
         images = unet(
             layers, inputs, filters=base_filters, depth=depth, output_channels=output_channels
         )
-        ensemble = ModalityEnsemble(tuple(images), dtype="float32", name="ensemble")(images)
+        streams = layers.names(images)
+        ensemble = ModalityEnsemble(streams, dtype="float32", name="ensemble")(images)
         super().__init__(inputs=inputs, outputs={**images, "ensemble": ensemble}, **kwargs)
 
         # === Config ===
         self.modalities = modalities
+        # Names of the outputs beside the ensemble: the modalities, or the one fused stream.
+        self.streams = streams
         self.base_filters = base_filters
         self.depth = depth
         self.exchange_threshold = exchange_threshold
@@ -176,11 +179,6 @@ class Generator(keras.Model):
         self.exchange_criterion = exchange_criterion
         self.shared_filters = shared_filters
         self.shared_norms = shared_norms
-
-    @property
-    def streams(self) -> tuple[str, ...]:
-        """Names of the outputs beside the ensemble: the modalities, or the one fused stream."""
-        return tuple(name for name in self.output if name != "ensemble")
 
     def __call__(self, images, *args, **kwargs):
         """Checks the images before Keras does, whose messages name no way out."""

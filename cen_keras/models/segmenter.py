@@ -143,11 +143,14 @@ class Segmenter(keras.Model):
         logits = look_up(DECODERS, decoder, "decoder")(
             layers, features, num_classes, **(decoder_options or {})
         )
-        ensemble = ModalityEnsemble(tuple(logits), name="ensemble")(logits)
+        streams = layers.names(logits)
+        ensemble = ModalityEnsemble(streams, name="ensemble")(logits)
         super().__init__(inputs=inputs, outputs={**logits, "ensemble": ensemble}, **kwargs)
 
         # === Config ===
         self.modalities = modalities
+        # Names of the outputs beside the ensemble: the modalities, or the one fused stream.
+        self.streams = streams
         self.num_classes = num_classes
         self.backbone = backbone
         self.decoder = decoder
@@ -165,11 +168,6 @@ class Segmenter(keras.Model):
         self.exchange_criterion = exchange_criterion
         self.shared_filters = shared_filters
         self.shared_norms = shared_norms
-
-    @property
-    def streams(self) -> tuple[str, ...]:
-        """Names of the outputs beside the ensemble: the modalities, or the one fused stream."""
-        return tuple(name for name in self.output if name != "ensemble")
 
     def compile(self, optimizer="rmsprop", loss=None, **kwargs):
         """Like `keras.Model.compile`; one loss is used for every stream and the ensemble."""

@@ -120,6 +120,33 @@ def test_one_trunk_behind_the_fusion_point_of_the_common_protocol():
     np.testing.assert_array_equal(np.asarray(out[FUSED]), np.asarray(out["ensemble"]))
 
 
+def test_streams_keep_the_order_of_the_modalities():
+    # Not that of the alphabet, in which some backends hand over dicts.
+    model = Segmenter(("zeta", "alpha"), **SMALL)
+    assert model.streams == model.get_layer("ensemble").modalities == ("zeta", "alpha")
+
+
+def test_a_fused_map_begins_with_the_first_modality():
+    layers = StreamLayers(("zeta", "alpha"), fusion=Fusion("concat", "late"))
+    inputs = {m: keras.Input((1, 1, 1), name=m) for m in ("alpha", "zeta")}
+    model = keras.Model(inputs, layers.fuse(inputs, stage=4, stages=4, name="fusion")[0])
+    # The convolution takes its first channel alone.
+    weights = {w.path: np.zeros(w.shape) for w in model.weights}
+    for path, value in weights.items():
+        value[...] = any(part in path for part in ("gamma", "variance"))
+        if "reduce/kernel" in path:
+            value[0, 0, 0] = 1
+    model.set_weights(list(weights.values()))
+    x = {"alpha": np.full((1, 1, 1, 1), 5.0), "zeta": np.full((1, 1, 1, 1), 3.0)}
+    # The norm divides by sqrt(1 + 1e-5).
+    assert float(np.asarray(model(x)["alpha"]).item()) == pytest.approx(3, rel=1e-5)
+
+
+def test_no_modality_is_called_as_the_fused_stream():
+    with pytest.raises(InputError, match="may be called 'fused'"):
+        Segmenter(("rgb", FUSED), **SMALL)
+
+
 def test_separate_nets_of_the_common_protocol_never_meet():
     model = Segmenter(fusion="none", fusion_protocol="common", **SMALL)
     rng = np.random.default_rng(0)
