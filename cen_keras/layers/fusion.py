@@ -11,9 +11,13 @@ tap points (early: after the first stage; middle: after half of them; late: afte
 after each), the fused map taking the place of every stream's own, no activation after the norm,
 SSMA's eta of 4, and in the common protocol that levels before the fusion point reach the decoder as
 their average.
+
+So where an aggregation meets at all stages in the same setting, a decoder reads the same maps for
+every stream; one without private norms (the RefineNets) then gives all streams the same logits.
 """
 
 import dataclasses
+import math
 
 import keras
 from keras import ops
@@ -43,11 +47,11 @@ class Fusion:
         stage: "early", "middle", "late" or "all"; of no meaning for "exchange" and "none".
         protocol: "same_setting": shared filters, private norms, every stream to the end, the fused
             map fed to all of them. "common": private filters, and one trunk behind the fusion point
-            (aggregations) or separate nets (align, none).
+            (aggregations) or separate nets (align, none; "exchange" exchanges all the same).
         options: of the method; see OPTIONS.
 
     Raises:
-        InputError: an unknown name or option.
+        InputError: an unknown name or option, or an option's value that makes no sense.
     """
 
     method: str = "exchange"
@@ -73,6 +77,14 @@ class Fusion:
                 f"fusion_options: kernel {self.option('kernel')!r} is unknown; choose one of "
                 f"{', '.join(KERNELS)}."
             )
+        if self.method == "align" and not 0 <= self.option("weight") < math.inf:
+            raise InputError(
+                f"fusion_options: weight is at least 0 and finite; found {self.option('weight')}."
+            )
+        if self.method == "attention":
+            eta = self.option("eta")
+            if not isinstance(eta, int) or eta < 1:
+                raise InputError(f"fusion_options: eta is a whole number from 1 on; found {eta!r}.")
 
     def option(self, name: str):
         """Returns an option's value."""

@@ -43,7 +43,8 @@ class ModalityNorm(keras.layers.Layer):
         exchange_scope: "subpart" (the paper's figure) or "all" (the official code).
         exchange_criterion: what is compared with theta. "gamma", or for comparison with CEN "random" (draws of the
             seed, the same for good) or "variance" (the rank of the channel's moving variance, the least first);
-            with these theta is the share of a modality's own part that is replaced.
+            with these theta is the share that is replaced of the channels that may be (drawn: in the mean; ranked:
+            rounded up to whole channels, so a share near 1 is all of a small part).
         sparsity: lambda, the strength of the L1 penalty on each modality's own part of gamma; 0 for none.
         sparsity_scope: "subpart", or "all" to penalise every channel (an ablation of the paper).
         freeze_statistics: normalise with the moving statistics in training too, while gamma and beta learn: the
@@ -55,8 +56,9 @@ class ModalityNorm(keras.layers.Layer):
         gamma_constraint: for instance "non_neg", so that no two modalities' scales differ in sign.
 
     Raises:
-        InputError: an unknown kind or scope, a negative sparsity, streams of different shapes, or an exchange with
-            shared normalisation (the two scales would be one).
+        InputError: an unknown kind, scope or criterion, a negative sparsity, a criterion that the kind has no
+            numbers for, streams of different shapes, or an exchange with shared normalisation (the two scales would
+            be one).
     """
 
     def __init__(
@@ -155,7 +157,7 @@ class ModalityNorm(keras.layers.Layer):
         return [self._variance_ranks(name) for name in self.modalities]
 
     def _variance_ranks(self, modality):
-        """Returns each channel's rank by moving variance among its modality's own part, in [0, 1), and 1 elsewhere."""
+        """Returns each channel's rank by moving variance among those that may go, in [0, 1), and 1 elsewhere."""
         variance = ops.convert_to_tensor(self.norm(modality).moving_variance)
         part = self.own_part(modality)
         if self.exchange_scope == "all":

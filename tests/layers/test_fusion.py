@@ -7,6 +7,7 @@ import pytest
 from cen_keras.errors import InputError
 from cen_keras.layers.fusion import FUSED, METHODS, Alignment, Fusion
 from cen_keras.layers.stream_layers import StreamLayers
+from cen_keras.losses.alignment import mean_discrepancy
 from cen_keras.models import Segmenter, Translator
 
 CHANNELS = 6
@@ -182,8 +183,6 @@ def test_alignment_is_counted_in_training_only_and_changes_nothing():
     layer(x, training=True)
     # On maps of 4x5 the cells are single rows, and columns joined as PyTorch's adaptive pooling does.
     cells = {m: np.stack([v[:, :, i : i + 2].mean(2) for i in range(4)], 2) for m, v in x.items()}
-    from cen_keras.losses.alignment import mean_discrepancy
-
     a, b = (cells[m].reshape(-1, CHANNELS) for m in ("rgb", "depth"))
     # The pooled means differ by their float32 sums.
     np.testing.assert_allclose(
@@ -218,8 +217,12 @@ def test_the_translator_takes_them_too(method, protocol):
         ({"fusion": "concat", "fusion_protocol": "ours"}, "fusion_protocol 'ours'"),
         ({"fusion": "concat", "fusion_options": {"eta": 2}}, "concat has no 'eta'"),
         ({"fusion": "align", "fusion_options": {"kernel": "box"}}, "kernel 'box'"),
+        ({"fusion": "align", "fusion_options": {"weight": -1.0}}, "weight is .*found -1.0"),
+        ({"fusion": "align", "fusion_options": {"weight": float("nan")}}, "weight is .*found nan"),
+        ({"fusion": "attention", "fusion_options": {"eta": 0}}, "eta is .*found 0"),
+        ({"fusion": "attention", "fusion_options": {"eta": 1.5}}, "eta is .*found 1.5"),
     ],
 )
-def test_unknown_names_are_refused(arguments, named):
+def test_what_makes_no_sense_is_refused(arguments, named):
     with pytest.raises(InputError, match=named):
         Segmenter(**SMALL, **arguments)
