@@ -58,7 +58,7 @@ def freeze(
         only.
 
     Raises:
-        InputError: an unknown output or head, a size that is not known, or a layer that cannot be frozen.
+        InputError: an unknown output or head, a size that is not known, or a layer or fusion that cannot be frozen.
     """
     return freeze_with_report(model, outputs, image_shape, batch, head)[0]
 
@@ -80,6 +80,7 @@ def freeze_with_report(
     # Of a Translator only the generator is of use outside training.
     model = getattr(model, "generator", model)
     modalities = tuple(model.modalities)
+    _check_fusion(model)
     image_shape = _image_shape(model, image_shape)
     wanted = _wanted(model, outputs)
     streams_wanted = [name for name in wanted if name != "ensemble"]
@@ -103,6 +104,15 @@ def freeze_with_report(
         "layers": _replaced_channels(model),
     }
     return plain, report
+
+
+def _check_fusion(model):
+    fusion = getattr(model, "fusion", None)
+    if fusion and fusion.method not in ("exchange", "none") and len(model.modalities) > 1:
+        raise InputError(
+            f"freezing takes nets that exchange channels or whose streams stay apart; this one fuses "
+            f"by {fusion.method}, which is there for comparison in training only."
+        )
 
 
 def _image_shape(model, image_shape):
@@ -145,7 +155,7 @@ def _replaced_channels(model) -> dict[str, dict[str, int]]:
     }
     replaced = {}
     for name, layer in exchanging.items():
-        scores = [np.abs(np.asarray(score)) for score in layer.exchange_scores()]
+        scores = [np.abs(keras.ops.convert_to_numpy(score)) for score in layer.exchange_scores()]
         replaced[name] = {
             "channels": len(scores[0]),
             **{

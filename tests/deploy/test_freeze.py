@@ -194,6 +194,9 @@ def test_bad_arguments_are_named():
     odd.modalities = ("a",)
     with pytest.raises(InputError, match="'odd'"):
         freeze(odd, image_shape=(4, 4))
+    for fusion in ("average", "concat", "attention", "align"):
+        with pytest.raises(InputError, match=f"fuses by {fusion}"):
+            freeze(Segmenter(backbone="narrow", fusion=fusion, **SMALL), image_shape=(32, 32))
 
 
 def test_a_pyramid_of_equal_bins_is_frozen_and_others_name_a_good_size():
