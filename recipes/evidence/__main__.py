@@ -18,11 +18,9 @@ from typing import Any
 from cen_keras.errors import InputError
 from recipes import console as consoles
 from recipes.evidence.cell import RUNS
+from recipes.evidence.cells import FIRST_SEED
 from recipes.evidence.records import RESULTS
 from recipes.evidence.tables import TABLES, cells_of, table_of
-
-FIRST_SEED = 1
-"""Seed 0 is what the recipes' numbers were chosen on."""
 
 ALL = "all"
 

@@ -9,6 +9,7 @@ from cen_keras.errors import InputError
 from cen_keras.files import atomic_path
 from recipes.evaluate import read_json
 from recipes.evidence.cell import CELL, finished
+from recipes.evidence.cells import FIRST_SEED
 from recipes.evidence.tables import Table, cells_of, table_of
 
 RESULTS = Path("recipes/results")
@@ -78,6 +79,8 @@ def _found(name: str, table: Table, runs: Path) -> list[dict[str, Any]]:
             if not finished(folder):
                 continue
             told = read_json(folder / CELL)
+            if told["seed"] < FIRST_SEED:
+                continue
             # Its settings may be spelt in another table's way.
             command = cells_of(table, told["seed"], (row,))[row].command
             for output, scores in told["outputs"].items():

@@ -41,7 +41,7 @@ def ran(monkeypatch):
         return state
 
     monkeypatch.setattr(runner, "run", run)
-    monkeypatch.setattr(page, "write", lambda results: names.append("page"))
+    monkeypatch.setattr(page, "write", lambda results, readme: names.append("page"))
     return names
 
 

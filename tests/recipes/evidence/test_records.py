@@ -18,6 +18,9 @@ TABLE = Table(
 )
 
 
+STEPS = Cell(TABLE.recipe, (), 1).steps
+
+
 @pytest.fixture(autouse=True)
 def tables(monkeypatch):
     monkeypatch.setitem(TABLES, "tiny", TABLE)
@@ -51,7 +54,7 @@ def finish(runs, row, seed, miou=0.5, **changes):
         "macs": 34_000_000_000,
         "exchanged": 0.25,
         "layers_exchanging": 2,
-        "steps": 400,
+        "steps": STEPS,
         "seconds": 12.3,
         "processor_seconds": None,
         "commit": "0123456789-dirty",
@@ -134,16 +137,23 @@ def test_a_training_that_is_there_replaces_its_lines(runs, results):
 def test_what_the_table_would_train_otherwise_today_is_dropped_and_told(runs, results, monkeypatch):
     for row in ("cen", "rgb"):
         finish(runs, row, 1)
-    finish(runs, "cen", 2, steps=399)
+    finish(runs, "cen", 2, steps=STEPS - 1)
     records.write("tiny", runs, results)
     shutil.rmtree(runs)
     changed = Row("one", only("rgb"))
     monkeypatch.setitem(TABLES, "tiny", Table("", TABLE.recipe, {"cen": Row(""), "rgb": changed}))
     dropped = records.write("tiny", runs, results)
     assert len(dropped) == 2
-    assert "tiny cen, seed 2: was trained for 399 steps, now 400" in dropped
+    assert f"tiny cen, seed 2: was trained for {STEPS - 1} steps, now {STEPS}" in dropped
     assert any(line.startswith("tiny rgb, seed 1: was trained with other") for line in dropped)
     assert {(x["row"], x["seed"]) for x in records.read(results / "tiny.csv")} == {("cen", 1)}
+
+
+def test_the_seed_that_numbers_were_chosen_on_is_in_no_table(runs, results):
+    for seed in (0, 1):
+        finish(runs, "cen", seed)
+    records.write("tiny", runs, results)
+    assert {line["seed"] for line in records.read(results / "tiny.csv")} == {1}
 
 
 def test_nothing_finished_writes_nothing(runs, results):
