@@ -55,6 +55,12 @@ def home(scores: Scores, table: str, rows: Sequence[str]) -> str | None:
     return next((name for name in tables if set(rows) & set(scores.rows(name))), None)
 
 
+def reference(row: str) -> str:
+    """Returns the row of CEN that a row is compared with: of "concat_2400", CEN's 2400 steps too."""
+    net, _, steps = row.rpartition("_")
+    return f"{CEN}_{steps}" if net and steps.isdigit() else CEN
+
+
 def score_table(scores: Scores, table: str, metric: str) -> str:
     """One metric of every output of a table's rows, and the ensemble's difference to CEN's."""
     digits, rows = scores.digits(table, metric), scores.rows(table)
@@ -66,8 +72,8 @@ def score_table(scores: Scores, table: str, metric: str) -> str:
     for row in rows:
         found = [scores.by_seed(table, row, name, metric) for name in outputs]
         paired = Paired(())
-        if to is not None and (to, CEN) != (table, row):
-            paired = compare(found[-1], scores.by_seed(to, CEN, ENSEMBLE, metric))
+        if to is not None and (to, reference(row)) != (table, row):
+            paired = compare(found[-1], scores.by_seed(to, reference(row), ENSEMBLE, metric))
         cells = [with_spread(list(values.values()), digits) for values in found]
         body.append([row, *cells, difference(paired, digits), len(scores.seeds(table, row))])
     return markdown(head, body)

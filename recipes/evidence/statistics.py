@@ -1,8 +1,9 @@
 """Mean, spread and the paired comparison over seeds; scores are given per seed.
 
-Two rows of a table that were trained with the same seed saw the same rooms, the same order and, where the
-nets agree, the same first weights. So they are compared seed by seed: Student's t on the differences
-(Student 1908, "The probable error of a mean"), which takes out what the seed does to both.
+Two rows of a table that were trained with the same seed saw the same rooms in the same order and, up to
+the first layer in which the nets differ, began with the same weights. So they are compared seed by seed:
+Student's t on the differences (Student 1908, "The probable error of a mean"), which takes out what the
+seed does to both.
 """
 
 import math

@@ -239,7 +239,8 @@ def _life(found, net):
 
 def _made(net):
     command = shlex.join(["python", "-m", "recipes.evidence.theorem", net.run])
+    theta = "" if net.exchanges else f" --theta {net.theta:g}"
     return (
-        f"Made by `{command} --batches {net.batches}` at commit {machine.commit()} with "
+        f"Made by `{command} --batches {net.batches}{theta}` at commit {machine.commit()} with "
         f"{machine.backend()} on {machine.hardware()}."
     )

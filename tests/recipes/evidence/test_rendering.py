@@ -77,6 +77,14 @@ def test_a_table_without_cen_is_compared_with_the_baselines_only_if_alike(scores
     assert found["concat"][key.replace("mIoU", "FID")] == "-"
 
 
+def test_longer_trainings_are_compared_with_a_longer_one(tmp_path):
+    write_table(tmp_path, "steps", {"none": 0.3, "cen": 0.4, "none_2400": 0.5, "cen_2400": 0.7})
+    found = cells(score_table(scores_of(tmp_path), "steps", "miou"))
+    key = next(name for name in found["cen"] if name.startswith("ensemble less"))
+    assert found["none"][key].startswith("-10.") and found["none_2400"][key].startswith("-20.")
+    assert found["cen"][key] == found["cen_2400"][key] == "-"
+
+
 def scores_of(folder):
     return Scores(r for p in sorted(folder.glob("*.csv")) for r in read_lines(p))
 
