@@ -97,13 +97,18 @@ def jobs_of(cells: Iterable[tuple[str, Cell]], runs: Path) -> list[Job]:
         folder = runs / cell.folder
         arguments = [cell.recipe, "--seed", str(cell.seed), "--runs", str(runs)]
         arguments += [part for setting in cell.settings for part in ("--set", setting)]
-        jobs.setdefault(folder, Job(name, folder, arguments, cell.recipe))
-    waiting = {job.kind for job in jobs.values() if not finished(job.folder)}
+        jobs.setdefault(folder, Job(name, folder, arguments, kind_of(cell)))
+    waiting = {job.arguments[0] for job in jobs.values() if not finished(job.folder)}
     features = features_folder(runs)
-    if any(is_translation(recipe_of(kind)) for kind in waiting) and not finished(features):
+    if any(is_translation(recipe_of(name)) for name in waiting) and not finished(features):
         arguments = [FEATURES.recipe, "--features", "--runs", str(runs)]
-        return [Job("features", features, arguments, FEATURES.recipe, first=True), *jobs.values()]
+        return [Job("features", features, arguments, kind_of(FEATURES), first=True), *jobs.values()]
     return list(jobs.values())
+
+
+def kind_of(cell: Cell) -> str:
+    """Returns the name of the trainings that take about as long as a cell."""
+    return f"{cell.recipe}, {cell.steps} steps"
 
 
 def run(

@@ -185,6 +185,9 @@ def test_jobs_are_trainings_and_translations_need_features(tmp_path, monkeypatch
     assert jobs[0].arguments[:3] == ["rooms_evidence", "--seed", "1"]
     assert jobs[0].arguments[-4:] == ["--set", "batch=4", "--set", "epochs=2"]
 
+    longer = Cell("rooms_evidence", ("epochs=4",), 1)
+    assert jobs_of([("longer", longer)], tmp_path)[0].kind != jobs[0].kind == jobs[1].kind
+
     translation = ("t", Cell("rooms_translation_evidence", (), 1))
     jobs = jobs_of([*same, translation], tmp_path)
     assert [(job.name, job.first) for job in jobs][:2] == [("features", True), ("cen", False)]
