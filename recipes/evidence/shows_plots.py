@@ -71,7 +71,7 @@ def exchange_bars(
     )
     axes.grid(axis="y", color="#e4e4e4", lw=0.6)
     axes.set_axisbelow(True)
-    axes.legend(fontsize=9, loc="upper left")
+    axes.legend(fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
     return figure
 
 
