@@ -40,10 +40,12 @@ SUN RGB-D and Taskonomy: what holds here is no proof of the paper, what fails he
     python -m recipes.evidence {tables}
 
 trains what is missing and writes the CSVs. Rows of a table differ in nothing but what their settings
-say. Means stand with the sample standard deviation over seeds. A difference is taken seed by seed
-over the seeds that both rows have; its 95 % interval and its two-sided p are Student's t on these
-differences. With three seeds t has two degrees of freedom, so only a mean of more than 2.5 times the
-deviation is told from none. p is not corrected for the number of comparisons.
+say. A seed decides the first weights, the order of the views and their augmentation; the rooms, those
+that are scored too, are the same for all. Means stand with the sample standard deviation over seeds.
+A difference is taken seed by seed over the seeds that both rows have; its 95 % interval and its
+two-sided p are Student's t on these differences. With three seeds t has two degrees of freedom, so only
+a mean of more than 2.5 times the deviation is told from none. p is not corrected for the number of
+comparisons.
 """
 
 RULE = """\
@@ -152,7 +154,7 @@ def _page(scores: Scores, verdicts: dict, plots: list[str], others: list[str], f
     for name, entry in verdicts.items():
         parts += [
             f"### {name}: {entry['verdict']}",
-            f"{entry['claim']}. Table: [{entry['csv']}]({entry['csv']}).",
+            f"{entry['claim']}. Table: {_link(folder, entry['csv'])}.",
         ]
         if entry["comparisons"]:
             parts.append(comparison_table(entry))
@@ -164,6 +166,11 @@ def _page(scores: Scores, verdicts: dict, plots: list[str], others: list[str], f
             parts += _appended(folder / f"{name}.md")
     parts += _measured(scores, others)
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _link(folder: Path, name: str) -> str:
+    """A link to a table, or its name where it was not made."""
+    return f"[{name}]({name})" if (folder / name).exists() else f"{name}, not made yet"
 
 
 def _table(scores: Scores, name: str, plotted: bool) -> list[str]:

@@ -38,6 +38,13 @@ def test_the_page_names_every_file_and_finding(results):
     assert f"| processor time | {trainings * 150 / 3600:.1f} " in page
 
 
+def test_a_table_that_is_not_there_is_named_without_a_link(results):
+    (results / "translation.csv").unlink()
+    write(results)
+    page = (results / "README.md").read_text()
+    assert "Table: translation.csv, not made yet." in page and "](translation" not in page
+
+
 def test_the_same_tables_give_the_same_bytes(results, tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text(MARKERS)
