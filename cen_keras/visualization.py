@@ -36,7 +36,7 @@ def translation_grid(
     Args:
         inputs: modality -> (b, h, w, c) images in -1..1; of joined domains every part is shown.
         target: (b, h, w, 3).
-        made: output -> (b, h, w, 3), "ensemble" among them.
+        made: output -> (b, h, w, 3), "ensemble" among them; a fused stream is its own ensemble.
         order: the modalities.
 
     Returns:
@@ -49,7 +49,7 @@ def translation_grid(
             for name in order
             for c in range(0, inputs[name].shape[-1], 3)
         ]
-        outputs = [made[name][i] for name in (*order, "ensemble")] if len(order) > 1 else []
-        outputs = outputs or [made["ensemble"][i]]
+        streams = [made[name][i] for name in order if name in made]
+        outputs = [*(streams if len(streams) > 1 else []), made["ensemble"][i]]
         rows.append([as_picture(image) for image in (*shown, *outputs, target[i])])
     return grid(rows)

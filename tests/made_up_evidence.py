@@ -39,7 +39,7 @@ def write_table(folder: Path, table: str, rows: dict, seeds=(1, 2, 3), noise=0.0
                         for key, mean in means.items()
                     }
                     recipe = f"rooms{'_translation' * (table == 'translation')}_evidence"
-                    command = f"python -m recipes.train {recipe} --set seed={seed}"
+                    command = f"python -m recipes.evidence.cell {recipe} --seed {seed}"
                     line = {
                         **{"table": table, "row": row, "seed": seed, "output": output},
                         **{key: f"{score:.6f}" for key, score in scores.items()},

@@ -29,15 +29,15 @@ class Cell:
     seed: int
 
     @property
-    def text(self) -> list[str]:
-        """The arguments that say which training it is, to `recipes.train` too."""
-        settings = (f"seed={self.seed}", *self.settings)
-        return [self.recipe, *(part for setting in settings for part in ("--set", setting))]
+    def arguments(self) -> list[str]:
+        """Of `recipes.evidence.cell`: which training it is."""
+        settings = (part for setting in self.settings for part in ("--set", setting))
+        return [self.recipe, "--seed", str(self.seed), *settings]
 
     @property
     def command(self) -> str:
-        """The command that repeats just this training."""
-        return f"python -m recipes.train {shlex.join(self.text)}"
+        """The command that repeats just this training and its scores."""
+        return f"python -m recipes.evidence.cell {shlex.join(self.arguments)}"
 
     def made(self) -> Any:
         """Returns the recipe with the settings and the seed."""

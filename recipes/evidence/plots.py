@@ -173,7 +173,7 @@ def sweep(scores: Scores, table: str) -> matplotlib.figure.Figure | None:
 
 def swept_value(line: Line, setting: str) -> float:
     """Returns a setting of the model as the line's command has it, else its recipe; 0 for null."""
-    recipe, *settings = shlex.split(line.command.partition("recipes.train")[2])
+    recipe, *settings = shlex.split(line.command.partition("recipes.evidence.cell")[2])
     found = [s.partition("=")[2] for s in settings if s.startswith(f"model.{setting}=")]
     value = json.loads(found[-1]) if found else recipe_of(recipe).model.get(setting)
     return float(value or 0)

@@ -95,8 +95,7 @@ def jobs_of(cells: Iterable[tuple[str, Cell]], runs: Path) -> list[Job]:
     jobs: dict[Path, Job] = {}
     for name, cell in cells:
         folder = runs / cell.folder
-        arguments = [cell.recipe, "--seed", str(cell.seed), "--runs", str(runs)]
-        arguments += [part for setting in cell.settings for part in ("--set", setting)]
+        arguments = [*cell.arguments, "--runs", str(runs)]
         jobs.setdefault(folder, Job(name, folder, arguments, kind_of(cell)))
     waiting = {job.arguments[0] for job in jobs.values() if not finished(job.folder)}
     features = features_folder(runs)

@@ -5,11 +5,9 @@ import shlex
 import pytest
 
 from cen_keras.errors import InputError
-from recipes import train
+from recipes.evidence.cell import make_parser
 from recipes.evidence.cells import Cell
 from recipes.evidence.tables import TABLES, cells_of, table_of
-from recipes.recipe import recipe_of
-from recipes.settings import apply_settings
 from recipes.translation import is_translation
 
 ROWS = [(table, row) for table, told in TABLES.items() for row in told.rows]
@@ -42,9 +40,9 @@ def test_a_row_builds_a_model_of_its_recipe(table, row):
 def test_the_command_is_read_as_the_very_training(table, row):
     cell = cell_of(table, row)
     python, dash_m, module, *arguments = shlex.split(cell.command)
-    assert (python, dash_m, module) == ("python", "-m", "recipes.train")
-    options = train.make_parser().parse_args(arguments)
-    assert apply_settings(recipe_of(options.recipe), options.set) == cell.made()
+    assert (python, dash_m, module) == ("python", "-m", "recipes.evidence.cell")
+    options = make_parser().parse_args(arguments)
+    assert Cell(options.recipe, tuple(options.set), options.seed).made() == cell.made()
 
 
 def test_no_two_rows_of_a_table_are_one_training_and_cen_is_one_in_all():
