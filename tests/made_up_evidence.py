@@ -94,7 +94,7 @@ def write_swept(folder: Path, table: str, setting: str, values: dict[str, str | 
     """
     text = ""
     for number, (row, value) in enumerate(values.items()):
-        command = "python -m recipes.train rooms_evidence"
+        command = "python -m recipes.evidence.cell rooms_evidence"
         command += f" --set model.{setting}={value}" if value else ""
         share = 0.2 * number
         write_table(folder, table, {row: 0.4 + share / 10}, command=command, exchanged=share)

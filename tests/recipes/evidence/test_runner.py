@@ -183,7 +183,7 @@ def test_jobs_are_trainings_and_translations_need_features(tmp_path, monkeypatch
     jobs = jobs_of(same, tmp_path)
     assert [job.name for job in jobs] == ["cen", "another seed"]
     assert jobs[0].arguments[:3] == ["rooms_evidence", "--seed", "1"]
-    assert jobs[0].arguments[-4:] == ["--set", "batch=4", "--set", "epochs=2"]
+    assert jobs[0].arguments[3:7] == ["--set", "batch=4", "--set", "epochs=2"]
 
     longer = Cell("rooms_evidence", ("epochs=4",), 1)
     assert jobs_of([("longer", longer)], tmp_path)[0].kind != jobs[0].kind == jobs[1].kind
