@@ -151,11 +151,17 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         every = 0.0 if told else REPORT_SECONDS
         pipeline.run(every, lambda: output.say(_line(pipeline)))
     except KeyboardInterrupt:
-        _tell(pipeline, output)
+        _finish(arguments, pipeline, file_sink, output)
         raise
     finally:
         if server is not None:
             server.stop()
+    _finish(arguments, pipeline, file_sink, output)
+    return GOOD
+
+
+def _finish(arguments: argparse.Namespace, pipeline: Pipeline, file_sink, output: Output) -> None:
+    """Tells and hands over what was measured, of a run that somebody ended too."""
     _tell(pipeline, output)
     times = pipeline.statistics.summary()
     output.result(
@@ -173,7 +179,6 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             "pictures": file_sink.written if file_sink is not None else [],
         }
     )
-    return GOOD
 
 
 def _check(arguments: argparse.Namespace) -> None:

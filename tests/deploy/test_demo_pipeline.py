@@ -421,7 +421,8 @@ def test_an_end_from_outside_leaves_whole_files(out, how, artifacts, tmp_path):
         cv2.imwrite(str(folder / f"{index:03d}_depth.png"), np.full((96, 128), 2000, np.uint16))
     target = tmp_path / out
     command = [sys.executable, "-m", "deploy", "demo", "--artifact", str(artifacts["int8"])]
-    command += ["--source", f"frames:{folder}", "--out", str(target)]
+    measured = tmp_path / "measured.json"
+    command += ["--source", f"frames:{folder}", "--out", str(target), "--json", str(measured)]
     root = Path(deploy.__file__).parent.parent
     process = subprocess.Popen(
         command,
@@ -448,6 +449,7 @@ def test_an_end_from_outside_leaves_whole_files(out, how, artifacts, tmp_path):
     assert process.returncode == 130, errors
     assert "Traceback" not in errors and errors.strip().endswith("interrupted")
     assert "frames per second" in told
+    assert 0 < json.loads(measured.read_text())["frames"] <= 400
     assert not [p for p in tmp_path.rglob(".part-*")]
     if out == "pictures":
         pictures = sorted(target.iterdir())
