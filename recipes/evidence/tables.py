@@ -50,6 +50,11 @@ def fusion(method: str, **options: str) -> tuple[str, ...]:
 CEN = Row("CEN: shared filters, private norms, penalty and exchange in each modality's own part")
 APART = Row("shared filters, private norms; no penalty, no exchange", fusion("none"))
 
+UNSHARED = Row(
+    "filters and norms of its own for each modality",
+    (*fusion("none"), "model.shared_filters=false"),
+)
+
 AGAINST_CEN = {
     "average": "mean of the streams behind every stage",
     "concat": "concatenation and a 1x1 convolution behind every stage",
@@ -105,10 +110,7 @@ TABLES = {
         "what filters, norms, penalty and exchange each do (the paper's table)",
         "rooms_evidence",
         {
-            "unshared_unshared": Row(
-                "filters and norms of its own for each modality",
-                (*fusion("none"), "model.shared_filters=false"),
-            ),
+            "unshared_unshared": UNSHARED,
             "shared_shared": Row(
                 "shared filters, shared norms",
                 (*fusion("none"), "model.shared_norms=true", "model.exchange_threshold=null"),
@@ -183,6 +185,18 @@ TABLES = {
             ),
             "cen": CEN,
             **_numbers("model.sparsity", {"0.05": "0.05"}, "lambda"),
+        },
+    ),
+    "filters": Table(
+        "what shared filters cost this small net, without the exchange and with it",
+        "rooms_evidence",
+        {
+            "shared": APART,
+            "unshared": UNSHARED,
+            "cen": CEN,
+            "cen_unshared": Row(
+                "CEN with filters of its own for each modality", ("model.shared_filters=false",)
+            ),
         },
     ),
     "steps": Table(
