@@ -6,7 +6,7 @@ from pathlib import Path
 SEGMENTATION = ("miou", "mean_accuracy", "pixel_accuracy")
 TRANSLATION = ("mae", "rmse", "fid", "kid")
 COST = ("parameters", "macs", "exchanged", "layers_exchanging", "steps", "seconds")
-COST += ("processor_seconds", "commit", "command", "hardware", "backend", "time")
+COST += ("processor_seconds", "commit", "digest", "command", "hardware", "backend", "time")
 SIZE = {"average": 1_005_002, "concat": 1_050_002, "attention": 1_200_002, "align": 1_005_002}
 SIZE |= {"rgb": 1_000_000, "depth": 1_000_000, "shared_shared": 1_000_001}
 SIZE |= {"shared_private": 1_005_002, "cen": 1_005_002, "unshared_unshared": 1_900_000}
@@ -48,6 +48,7 @@ def write_table(folder: Path, table: str, rows: dict, seeds=(1, 2, 3), noise=0.0
                         **{"steps": 400, "seconds": 80, "processor_seconds": 150},
                         **{
                             "commit": "0123abc",
+                            "digest": "0123456789ab",
                             "hardware": "2 cores",
                             "backend": "tensorflow 2.21",
                         },

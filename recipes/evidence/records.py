@@ -18,7 +18,7 @@ BEFORE = ("table", "row", "seed", "output")
 COST = ("parameters", "macs")
 EXCHANGE = ("exchanged", "layers_exchanging", "steps")
 SPENT = ("seconds", "processor_seconds")
-PLACE = ("commit", "command", "hardware", "backend", "time")
+PLACE = ("commit", "digest", "command", "hardware", "backend", "time")
 
 WHOLE = ("seed", "parameters", "macs", "layers_exchanging", "steps")
 TEXTS = ("table", "row", "output", *PLACE)
@@ -33,7 +33,7 @@ def write(name: str, runs: Path, results: Path = RESULTS) -> list[str]:
     """Writes a table's CSV: its finished cells, and what the CSV has of trainings that are gone.
 
     Lines of a training whose run folder is gone are kept as long as the table would train the same
-    today: the same command for as many steps.
+    today: `digest`, that of the recipe and its settings, is the same.
 
     Args:
         name: of the table.
@@ -95,10 +95,8 @@ def _out_of_date(table: Table, line: dict[str, Any]) -> str:
     if line["row"] not in table.rows:
         return "the table has no such row any more"
     cell = cells_of(table, line["seed"], (line["row"],))[line["row"]]
-    if line["command"] != cell.command:
-        return f"was trained with other settings ({line['command']})"
-    if cell.steps is not None and line["steps"] != cell.steps:
-        return f"was trained for {line['steps']} steps, now {cell.steps}"
+    if line["digest"] != cell.digest:
+        return f"was trained by another recipe or with other settings ({line['command']})"
     return ""
 
 

@@ -81,14 +81,14 @@ def test_a_csv_has_a_line_for_each_output_in_the_tables_order(runs, results):
     head, *found = lines(results)
     assert ",".join(head) == (
         "table,row,seed,output,miou,mean_accuracy,pixel_accuracy,parameters,macs,exchanged,"
-        "layers_exchanging,steps,seconds,processor_seconds,commit,command,hardware,backend,time"
+        "layers_exchanging,steps,seconds,processor_seconds,commit,digest,command,hardware,backend,time"
     )
     assert [tuple(line[1:4]) for line in found] == [
         *(("cen", seed, output) for seed in ("9", "10") for output in ("rgb", "depth", "ensemble")),
         *(("rgb", seed, output) for seed in ("1", "2") for output in ("rgb", "ensemble")),
     ]
     assert found[-1][4:9] == ["0.5", "0.666667", "", "12", "34000000000"]
-    assert found[-1][15].startswith(
+    assert found[-1][16].startswith(
         "python -m recipes.evidence.cell rooms_evidence --seed 2 --set "
     )
     before = (results / "tiny.csv").read_bytes()
@@ -139,15 +139,15 @@ def test_a_training_that_is_there_replaces_its_lines(runs, results):
 def test_what_the_table_would_train_otherwise_today_is_dropped_and_told(runs, results, monkeypatch):
     for row in ("cen", "rgb"):
         finish(runs, row, 1)
-    finish(runs, "cen", 2, steps=STEPS - 1)
+    finish(runs, "cen", 2, digest="0123456789ab")
     records.write("tiny", runs, results)
     shutil.rmtree(runs)
     changed = Row("one", only("rgb"))
     monkeypatch.setitem(TABLES, "tiny", Table("", TABLE.recipe, {"cen": Row(""), "rgb": changed}))
     dropped = records.write("tiny", runs, results)
     assert len(dropped) == 2
-    assert f"tiny cen, seed 2: was trained for {STEPS - 1} steps, now {STEPS}" in dropped
-    assert any(line.startswith("tiny rgb, seed 1: was trained with other") for line in dropped)
+    assert all("was trained by another recipe or with other settings" in line for line in dropped)
+    assert {line.partition(":")[0] for line in dropped} == {"tiny cen, seed 2", "tiny rgb, seed 1"}
     assert {(x["row"], x["seed"]) for x in records.read(results / "tiny.csv")} == {("cen", 1)}
 
 
@@ -176,7 +176,7 @@ def test_what_is_no_table_is_told(runs, results):
         (",0.5,", ",half,", r"line 2: miou is 'half', wanted a number"),
         (",12,", ",1.5,", r"line 2: parameters is '1.5', wanted a whole number"),
         ("tiny,cen", "other,cen", r"line 2: is no line of the table 'tiny'"),
-        (",0.5,", ",", r"line 2: 18 columns, wanted 19"),
+        (",0.5,", ",", r"line 2: 19 columns, wanted 20"),
     ):
         path.write_text(good.replace(old, new))
         with pytest.raises(InputError, match=message):
