@@ -72,7 +72,8 @@ def decide(scores: Scores, finding: Finding) -> dict:
     Keys: claim, verdict ("holds", "fails" or "undecided"), effect and spread (mean and sample
     standard deviation of the differences of the weakest comparison, positive as claimed; None where
     there is none), seeds (how many that comparison has), csv (name of the table's file, beside
-    verdicts.json), unit (of effect and spread), note, comparisons (every one, with its interval).
+    verdicts.json), unit (of effect and spread), note, comparisons (every one, with its interval);
+    question and checks (comparisons that follow the finding up and decide nothing).
     """
     outcomes = [outcome(scores, contest) for contest in finding.contests]
     missing = tuple(dict.fromkeys(name for o in outcomes for name in o.missing))
@@ -97,6 +98,8 @@ def decide(scores: Scores, finding: Finding) -> dict:
         "unit": _unit(contest),
         "note": _note(outcomes, weakest, missing),
         "comparisons": [_entry(o) for o in outcomes],
+        "question": finding.question,
+        "checks": [_entry(outcome(scores, contest)) for contest in finding.checks],
     }
 
 

@@ -43,11 +43,21 @@ class Contest:
 
 @dataclass(frozen=True)
 class Finding:
-    """A claim of the paper and the comparisons that decide it."""
+    """A claim of the paper and the comparisons that decide it.
+
+    Attributes:
+        name: its key in verdicts.json.
+        claim: in our words.
+        contests: what decides it.
+        question: what is asked where it does not hold.
+        checks: comparisons that answer the question and decide nothing.
+    """
 
     name: str
     claim: str
     contests: tuple[Contest, ...]
+    question: str = ""
+    checks: tuple[Contest, ...] = ()
 
 
 def _against(table: str, others: Iterable[str], metric: str = "miou") -> tuple[Contest, ...]:
@@ -60,6 +70,13 @@ FINDINGS = (
         "CEN's ensemble is above every baseline of aggregation (average, concatenation, attention) "
         "and alignment",
         _against("baselines", FUSIONS),
+        "Is it the budget (four times the steps), or what one set of filters for two modalities costs "
+        "so small a net (CEN with private filters)?",
+        (
+            Contest("steps", "cen", "concat"),
+            Contest("steps", "cen_2400", "concat_2400"),
+            Contest("filters", "cen_unshared", "cen"),
+        ),
     ),
     Finding(
         "private_norms",
@@ -86,6 +103,12 @@ FINDINGS = (
             Contest("ablation", "shared_private", "unshared_unshared"),
             Contest("ablation", "shared_private", "shared_shared"),
             *_against("ablation", ("shared_private_l1half", "shared_private_l1all")),
+        ),
+        "Shared filters halve the net's convolutions. Does the exchange bring private ones as much?",
+        (
+            Contest("filters", "unshared", "shared"),
+            Contest("filters", "cen_unshared", "cen"),
+            Contest("filters", "cen_unshared", "unshared"),
         ),
     ),
     Finding(

@@ -162,8 +162,11 @@ def _page(scores: Scores, verdicts: dict, plots: list[str], others: list[str], f
             f"{entry['claim']}. Table: {_link(folder, entry['csv'])}.",
         ]
         if entry["comparisons"]:
-            parts.append(comparison_table(entry))
+            parts.append(comparison_table(entry["comparisons"]))
         parts += [f"{entry['note'][0].upper()}{entry['note'][1:]}."] if entry["note"] else []
+        if entry.get("checks"):
+            asked = f"Followed up, deciding nothing. {entry['question']}"
+            parts += [asked, comparison_table(entry["checks"])]
     for name in order:
         parts += _table(scores, name, f"{name}.png" in plots)
     for name in APPENDED:

@@ -123,15 +123,15 @@ def verdict_table(verdicts: dict[str, dict]) -> str:
     )
 
 
-def comparison_table(entry: dict) -> str:
-    """Every comparison of one finding, with its own verdict."""
-    if "verdict" not in entry["comparisons"][0]:
+def comparison_table(comparisons: list[dict]) -> str:
+    """Comparisons of one finding, each with its own verdict."""
+    if "verdict" not in comparisons[0]:
         return markdown(
-            ["comparison", entry["comparisons"][0]["unit"]],
-            ([c["name"], f"{c['difference']:+,}"] for c in entry["comparisons"]),
+            ["comparison", comparisons[0]["unit"]],
+            ([c["name"], f"{c['difference']:+,}"] for c in comparisons),
         )
     body = []
-    for c in entry["comparisons"]:
+    for c in comparisons:
         paired = Paired(
             tuple(c["seeds"]), *(c[k] for k in ("difference", "spread", "low", "high", "p"))
         )

@@ -131,3 +131,15 @@ def test_verdicts_are_written_whole(judge, tmp_path):
     write_verdicts(tmp_path / "verdicts.json", verdicts)
     assert json.loads((tmp_path / "verdicts.json").read_text()) == verdicts
     assert not list(tmp_path.glob(".part-*"))
+
+
+def test_follow_ups_are_told_and_decide_nothing(judge):
+    alone = judge(baselines=BASELINES)["aggregation_and_alignment"]
+    assert all(check["difference"] is None for check in alone["checks"])
+    steps = {"cen": 0.40, "concat": 0.50, "cen_2400": 0.60, "concat_2400": 0.50}
+    followed = judge(baselines=BASELINES, steps=steps)["aggregation_and_alignment"]
+    checks = {check["name"]: check for check in followed["checks"]}
+    # Jitter and noise move a mean of 60 by at most 0.6 % of it, 50 by 0.3: together less than a point.
+    assert checks["cen against concat"]["difference"] == pytest.approx(-10, abs=1)
+    assert checks["cen_2400 against concat_2400"]["difference"] == pytest.approx(10, abs=1)
+    assert {**followed, "checks": []} == {**alone, "checks": []}
