@@ -140,10 +140,39 @@ def int16x8(
 ) -> bytes:
     """Quantises weights to 8 and activations to 16 bits; LiteRT has only slow kernels for these.
 
+    A layer of which a channel's shift does not fit its codes stays in float32 (`_clipped_shifts`).
     Args and errors as for `static_w8a8`.
     """
     static = Static(content, samples, activation_bits=16)
-    return static.quantise(find_layers(content, float_layers), integer_io)
+    operators = find_layers(content, float_layers)
+    result = static.quantise(operators, integer_io)
+    clipped = _clipped_shifts(result)
+    if clipped:
+        operators += [o for o in read_operators(content) if o.name in clipped]
+        result = static.quantise(operators, integer_io)
+    return result
+
+
+def _clipped_shifts(content: bytes) -> set[str]:
+    """The operators of a 16-bit file whose shifts were clipped, by name.
+
+    A shift's codes have the scale of the input times the channel's own, and the library clips them
+    to 32 bits. With 16-bit activations that scale is 256 times finer than with 8, so a channel with a
+    small kernel and an ordinary shift, as a small gamma leaves it, would lose most of its value.
+    """
+    from ai_edge_litert.schema_py_generated import TensorType
+
+    model, names = unpack(content), set()
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            for index in operator.inputs[2:3]:
+                data = model.buffers[graph.tensors[index].buffer].data if index >= 0 else None
+                if graph.tensors[index].type != TensorType.INT64 or data is None:
+                    continue
+                codes = np.abs(np.asarray(data, np.uint8).view(np.int64))
+                if codes.max() >= 2**31 - 1:
+                    names.add(graph.tensors[operator.outputs[0]].name.decode())
+    return names
 
 
 def find_layers(content: bytes, names: Sequence[str]) -> list[Operator]:
