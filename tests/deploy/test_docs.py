@@ -29,8 +29,8 @@ def blocks(page):
 
 
 @pytest.fixture
-def restored(monkeypatch):
-    """Tables and modules are as before afterwards."""
+def restored(monkeypatch, run_path):
+    """Tables and modules are as before afterwards; the backbone that `run_path` adds is there before."""
     kept = [dict(table) for table in TABLES]
     modules = set(sys.modules)
     yield
