@@ -8,13 +8,18 @@ import numpy as np
 from cen_keras.layers.modality_norm import ModalityNorm
 
 
-def norm_layers(model: keras.Model) -> Iterator[ModalityNorm]:
-    """Yields the ModalityNorm layers of a model and its nested models, in the model's order."""
+def layers_of(model: keras.Model, kind: type) -> Iterator[keras.layers.Layer]:
+    """Yields the layers of a class of a model and its nested models, in the model's order."""
     for layer in model.layers:
-        if isinstance(layer, ModalityNorm):
+        if isinstance(layer, kind):
             yield layer
         elif hasattr(layer, "layers"):
-            yield from norm_layers(layer)
+            yield from layers_of(layer, kind)
+
+
+def norm_layers(model: keras.Model) -> Iterator[ModalityNorm]:
+    """Yields the ModalityNorm layers of a model and its nested models, in the model's order."""
+    yield from layers_of(model, ModalityNorm)
 
 
 def exchange_rate(model: keras.Model) -> dict:

@@ -21,7 +21,7 @@ from cen_keras.errors import InputError
 from cen_keras.files import atomic_path
 from cen_keras.layers.ensemble import ModalityEnsemble
 from cen_keras.layers.modality_norm import ModalityNorm
-from cen_keras.metrics.exchange_rate import norm_layers
+from cen_keras.metrics.exchange_rate import layers_of, norm_layers
 
 logger = logging.getLogger(__name__)
 
@@ -82,14 +82,6 @@ def spared_norms(model: keras.Model) -> Iterator[ModalityNorm]:
             yield layer
 
 
-def _ensembles(model):
-    for layer in model.layers:
-        if isinstance(layer, ModalityEnsemble):
-            yield layer
-        elif hasattr(layer, "layers"):
-            yield from _ensembles(layer)
-
-
 def _copy(tensor):
     # Some backends hand out the variable's own memory, which the next step overwrites.
     return np.array(keras.ops.convert_to_numpy(tensor), "float32")
@@ -147,7 +139,7 @@ class ScaleHistory(keras.callbacks.Callback):
 
     def _add(self, epoch):
         """Takes the model's row and writes the file."""
-        ensembles = list(_ensembles(self.model))[:1]
+        ensembles = list(layers_of(self.model, ModalityEnsemble))[:1]
         row = {"alpha": np.zeros(0, "float32")}
         streams = ()
         for ensemble in ensembles:
