@@ -61,7 +61,7 @@ def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) 
     packed.mkdir(exist_ok=True)
     model.save(packed / "best.keras")
     write_json(packed / "recipe.json", recipe.to_json())
-    streams = [*model.modalities, "ensemble"]
+    streams = [*model.streams, "ensemble"]
     scores = {}
     for without in ((), *((m,) for m in model.modalities if len(model.modalities) > 1)):
         found = evaluate_run(packed, split, without=without)
