@@ -29,6 +29,8 @@ class Target:
             scheme; None where the format needs none.
         merger: "module:function" of (bytes) -> (bytes, report), run on every quantised file; None
             where the format has none.
+        tuners: each "module:function" of (bytes) -> bytes, run on every file of a frozen model: the same
+            numbers in the shape that the engine's kernels like best.
         checker: "module:function" of (bytes), which refuses a file that the engine would run
             slowly; None where nobody can tell.
     """
@@ -40,12 +42,19 @@ class Target:
     reader: str
     preparer: str | None = None
     merger: str | None = None
+    tuners: tuple[str, ...] = ()
     checker: str | None = None
 
     def load(self, entry: str) -> Callable:
         """Imports one of the functions named above."""
         module, function = entry.split(":")
         return getattr(importlib.import_module("." + module, __package__), function)
+
+    def tune(self, content: bytes) -> bytes:
+        """Runs the tuners, which change no number."""
+        for tuner in self.tuners:
+            content = self.load(tuner)(content)
+        return content
 
 
 TARGETS = {
@@ -69,6 +78,7 @@ TARGETS = {
         reader="export.tflite_graph:read_tensors",
         preparer="quantize.bare_relu:multiply_bare_relus",
         merger="quantize.merge_weights:merge_weights",
+        tuners=("export.split_pools:split_pools", "export.packed_stem:pack_stems"),
         checker="export.xnnpack:check_fast",
     ),
     "onnx": Target(

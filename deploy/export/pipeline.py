@@ -120,6 +120,8 @@ def float_artifact(
 
         graph, statistics = freeze_with_report(model, wanted, image_shape, head=head)
     content = target.load(target.writer)(graph, image_shape)
+    if not as_trained:
+        content = target.tune(content)
     tensors = target.load(target.reader)(content)
     manifest = Manifest(
         task=run.data["task"],
@@ -183,6 +185,8 @@ def apply_scheme(
     options = {"float_layers": tuple(float_layers)} if float_layers else {}
     content = target.load(entry)(content, samples, integer_io, **options)
     freeze = manifest.freeze
+    if freeze:
+        content = target.tune(content)
     if target.merger is not None:
         # After quantising, the modalities' shared filters are the same codes; it costs no latency.
         content, merged = target.load(target.merger)(content)

@@ -99,7 +99,7 @@ def train(
 
     losses = distil(student, teacher, feed, len(views), settings, say)
     content = convert(student, names, sorted(teacher.output), shape)
-    content, merged = target.load(target.merger)(content)
+    content, merged = target.load(target.merger)(target.tune(content))
     target.load(target.checker)(content)
     tensors = target.load(target.reader)(content)
     folder = Path(folder) if folder else run.path / target.name

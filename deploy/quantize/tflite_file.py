@@ -22,3 +22,18 @@ def pack(model) -> bytes:
     builder = flatbuffers.Builder(1 << 20)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def without_unread(model):
+    """Empties the buffers of constants that no operator of a `ModelT` reads any more."""
+    read = {
+        graph.tensors[tensor].buffer
+        for graph in model.subgraphs
+        for operator in graph.operators
+        for tensor in operator.inputs
+        if tensor >= 0
+    }
+    for number, buffer in enumerate(model.buffers):
+        if number not in read and not any(m.buffer == number for m in model.metadata or ()):
+            buffer.data = None
+    return model

@@ -1,0 +1,252 @@
+"""The first convolution of an int8 file, with columns of the image packed into channels.
+
+XNNPACK's int8 convolutions multiply channels eight at a time. An image has three of them or one, so
+that the stem of a network wastes five eighths or seven eighths of its products, and as it is the
+largest map of all, that is time one can see. In memory a row of (width, channels) is also a row of
+(width / P, P channels): P columns side by side make one pixel of P c channels, by a reshape that
+moves nothing. A convolution of stride s over these gives the P / s columns of its result that fall
+on a packed pixel as so many times its filters, and a second reshape lays them side by side again.
+
+    (h, w, c)  reshape  (h, w/P, P c)  k' x k', P/s n filters  (h/s, w/P, P/s n)  reshape  (h/s, w/s, n)
+
+The kernel holds the same codes among zeros, wide enough that "same" padding begins where the margin
+of zeros in front of the old one did; that operator goes. Every sum has the same terms, so the
+result is the same to the last bit.
+"""
+
+import copy
+import dataclasses
+
+import numpy as np
+
+from ..quantize.tflite_file import pack, unpack, without_unread
+from .tflite_graph import builtin_code
+
+LANES = 8
+"""Channels that an int8 kernel of XNNPACK multiplies at once."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Packing:
+    """How a k x k convolution of stride s, with `margin` zeros on each side, is packed.
+
+    Attributes:
+        columns: P, columns of the image in one packed pixel.
+        stride: s.
+        margin: rows and columns of zeros in front of the image.
+        rows: height of the packed kernel.
+        reach: packed pixels on each side of the middle of the packed kernel.
+    """
+
+    columns: int
+    stride: int
+    margin: int
+    rows: int
+    reach: int
+
+    @classmethod
+    def of(cls, columns: int, kernel: int, stride: int, margin: int) -> "Packing":
+        """Finds the smallest kernel that "same" padding puts in the right place."""
+        last = (columns // stride - 1) * stride + kernel - 1 - margin
+        reach = max(-(-margin // columns), last // columns)
+        return cls(columns, stride, margin, 2 * margin + stride, reach)
+
+    @property
+    def outputs(self) -> int:
+        """Columns of the result in one packed pixel."""
+        return self.columns // self.stride
+
+    def products(self, channels: int) -> int:
+        """Multiplications for one value of the result, those with padding included."""
+        lanes = -(-self.columns * channels // LANES) * LANES
+        return self.rows * (2 * self.reach + 1) * lanes
+
+    def kernel(self, kernel: np.ndarray) -> np.ndarray:
+        """Packs (n, k, k, c) codes into (P/s n, rows, 2 reach + 1, P c)."""
+        filters, height, width, channels = kernel.shape
+        packed = np.zeros(
+            (self.outputs, filters, self.rows, (2 * self.reach + 1) * self.columns, channels),
+            kernel.dtype,
+        )
+        for output in range(self.outputs):
+            start = self.reach * self.columns + output * self.stride - self.margin
+            packed[output, :, :height, start : start + width] = kernel
+        return packed.reshape(
+            self.outputs * filters, self.rows, 2 * self.reach + 1, self.columns * channels
+        )
+
+
+def pack_stems(content: bytes) -> bytes:
+    """Rewrites the first convolution of every input where that saves products.
+
+    Args:
+        content: a .tflite file.
+
+    Returns:
+        The file with these convolutions packed; one without any that gain comes back as it was.
+    """
+    model = unpack(content)
+    changed = [_pack_graph(model, graph) for graph in model.subgraphs]
+    return pack(without_unread(model)) if any(changed) else content
+
+
+@dataclasses.dataclass
+class _Stem:
+    """A margin of zeros and the convolution that alone reads it."""
+
+    pad: object
+    conv: object
+    packing: Packing
+
+
+def _pack_graph(model, graph) -> bool:
+    stems = _stems(model, graph)
+    for stem in stems:
+        before, after = _packed(model, graph, stem)
+        place = graph.operators.index(stem.conv)
+        graph.operators[place : place + 1] = [*before, stem.conv, *after]
+        graph.operators.remove(stem.pad)
+    return bool(stems)
+
+
+def _stems(model, graph) -> list[_Stem]:
+    from ai_edge_litert import schema_py_generated as schema
+
+    kinds = schema.BuiltinOperator
+
+    def kind(operator):
+        return builtin_code(model.operatorCodes[operator.opcodeIndex])
+
+    readers: dict[int, list] = {}
+    for operator in graph.operators:
+        for tensor in operator.inputs:
+            readers.setdefault(int(tensor), []).append(operator)
+    found = []
+    for pad in graph.operators:
+        padded = int(pad.outputs[0])
+        if kind(pad) != kinds.PAD or padded in graph.outputs or len(readers[padded]) != 1:
+            continue
+        conv = readers[padded][0]
+        if kind(conv) == kinds.CONV_2D and int(conv.inputs[0]) == padded:
+            packing = _best(model, graph, pad, conv, schema)
+            if packing is not None:
+                found.append(_Stem(pad, conv, packing))
+    return found
+
+
+def _best(model, graph, pad, conv, schema) -> Packing | None:
+    """The packing with the fewest products; None where none has fewer than there are."""
+    image, padded = graph.tensors[pad.inputs[0]], graph.tensors[pad.outputs[0]]
+    kernel, options = graph.tensors[conv.inputs[1]], conv.builtinOptions
+    _, height, width, channels = image.shape
+    _, rows, columns, _ = kernel.shape
+    stride = options.strideH
+    margins = np.asarray(model.buffers[graph.tensors[pad.inputs[1]].buffer].data).view(np.int32)
+    margin = (rows - 1) // 2
+    square = (
+        rows == columns == 2 * margin + 1
+        and stride == options.strideW
+        and options.dilationHFactor == options.dilationWFactor == 1
+        and options.padding == schema.Padding.VALID
+        and margins.tolist() == [0, 0, margin, margin, margin, margin, 0, 0]
+    )
+    same_numbers = (
+        image.type == kernel.type == schema.TensorType.INT8
+        and image.quantization.scale == padded.quantization.scale
+        and image.quantization.zeroPoint == padded.quantization.zeroPoint
+    )
+    if not square or not same_numbers or channels >= LANES or height % stride:
+        return None
+    candidates = [
+        Packing.of(packed, rows, stride, margin)
+        for packed in range(stride, LANES + 1, stride)
+        if width % packed == 0
+    ]
+    best = min(candidates, key=lambda packing: packing.products(channels), default=None)
+    if best is None or best.products(channels) >= rows * columns * LANES:
+        return None
+    return best
+
+
+def _packed(model, graph, stem: _Stem) -> tuple[list, list]:
+    """Turns the convolution into the packed one; returns the reshapes before and after it."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    packing, conv = stem.packing, stem.conv
+    image = graph.tensors[stem.pad.inputs[0]]
+    kernel, bias = (graph.tensors[index] for index in conv.inputs[1:3])
+    result = graph.tensors[conv.outputs[0]]
+    _, height, width, channels = (int(n) for n in image.shape)
+    codes = np.asarray(model.buffers[kernel.buffer].data, np.uint8).view(np.int8)
+    codes = packing.kernel(codes.reshape(kernel.shape))
+    sums = np.tile(np.asarray(model.buffers[bias.buffer].data, np.uint8), packing.outputs)
+    packed_image = _tensor(
+        graph, image, (1, height, width // packing.columns, channels * packing.columns)
+    )
+    new_kernel = _tensor(graph, kernel, codes.shape, _buffer(model, codes))
+    new_bias = _tensor(graph, bias, (codes.shape[0],), _buffer(model, sums))
+    for index in (new_kernel, new_bias):
+        quantization = graph.tensors[index].quantization
+        if len(quantization.scale) > 1:
+            quantization.scale = np.tile(quantization.scale, packing.outputs)
+            quantization.zeroPoint = np.tile(quantization.zeroPoint, packing.outputs)
+    before = [_reshape(model, graph, int(stem.pad.inputs[0]), packed_image)]
+    after = []
+    if packing.outputs > 1:
+        _, result_height, result_width, filters = (int(n) for n in result.shape)
+        shape = (1, result_height, result_width // packing.outputs, filters * packing.outputs)
+        packed_result = _tensor(graph, result, shape)
+        after = [_reshape(model, graph, packed_result, int(conv.outputs[0]))]
+        conv.outputs = np.array([packed_result], np.int32)
+    conv.inputs = np.array([packed_image, new_kernel, new_bias], np.int32)
+    conv.builtinOptions.padding = schema.Padding.SAME
+    conv.builtinOptions.strideW = 1
+    return before, after
+
+
+def _buffer(model, values: np.ndarray) -> int:
+    from ai_edge_litert import schema_py_generated as schema
+
+    buffer = schema.BufferT()
+    buffer.data = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+    model.buffers.append(buffer)
+    return len(model.buffers) - 1
+
+
+def _tensor(graph, like, shape: tuple[int, ...], buffer: int = 0) -> int:
+    """Adds a tensor with the numbers of another and its own shape; returns its index."""
+    tensor = copy.copy(like)
+    tensor.quantization = copy.copy(like.quantization)
+    tensor.name = like.name + b"_packed"
+    tensor.shape, tensor.shapeSignature = np.array(shape, np.int32), None
+    tensor.buffer = buffer
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
+
+
+def _reshape(model, graph, source: int, target: int):
+    """An operator that reads one tensor as the other."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    code = schema.BuiltinOperator.RESHAPE
+    known = [builtin_code(entry) for entry in model.operatorCodes]
+    if code not in known:
+        entry = schema.OperatorCodeT()
+        entry.builtinCode = entry.deprecatedBuiltinCode = code
+        entry.version = 1
+        model.operatorCodes.append(entry)
+        known.append(code)
+    shape = schema.TensorT()
+    shape.name = graph.tensors[target].name + b"_shape"
+    shape.type = schema.TensorType.INT32
+    wanted = np.asarray(graph.tensors[target].shape, np.int32)
+    shape.shape, shape.buffer = np.array([len(wanted)], np.int32), _buffer(model, wanted)
+    graph.tensors.append(shape)
+    operator = schema.OperatorT()
+    operator.opcodeIndex = known.index(code)
+    operator.inputs = np.array([source, len(graph.tensors) - 1], np.int32)
+    operator.outputs = np.array([target], np.int32)
+    operator.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
+    operator.builtinOptions = schema.ReshapeOptionsT()
+    operator.builtinOptions.newShape = wanted
+    return operator

@@ -1,0 +1,64 @@
+"""Max-pools with large windows, as one over rows and one over columns.
+
+A maximum of maxima is the maximum: a 5x5 window is a 1x5 one and then a 5x1 one, ten values to look
+at in place of twenty-five, and the result is the same to the last bit. Chained residual pooling has
+four such pools on each level of the decoder.
+"""
+
+import copy
+
+import numpy as np
+
+from ..quantize.tflite_file import pack, unpack
+from .tflite_graph import builtin_code
+
+LEAST_WINDOW = 4
+"""Up to 3x3, XNNPACK looks at all nine values in one go."""
+
+
+def split_pools(content: bytes) -> bytes:
+    """Rewrites the large square max-pools of stride 1 in a .tflite file.
+
+    Args:
+        content: of any number format.
+
+    Returns:
+        The file with two pools for each; one without any comes back as it was.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = unpack(content)
+    changed = False
+    for graph in model.subgraphs:
+        operators = []
+        for operator in graph.operators:
+            code = builtin_code(model.operatorCodes[operator.opcodeIndex])
+            if code == schema.BuiltinOperator.MAX_POOL_2D and _gains(operator, schema):
+                operators.append(_rows_first(graph, operator))
+                changed = True
+            operators.append(operator)
+        graph.operators = operators
+    return pack(model) if changed else content
+
+
+def _gains(operator, schema) -> bool:
+    options = operator.builtinOptions
+    return (
+        options.filterHeight >= LEAST_WINDOW
+        and options.filterWidth >= LEAST_WINDOW
+        and options.strideH == options.strideW == 1
+        and options.padding == schema.Padding.SAME
+    )
+
+
+def _rows_first(graph, operator):
+    """Leaves the columns to `operator`; returns the one over rows, to run before it."""
+    between = copy.copy(graph.tensors[operator.outputs[0]])
+    between.name += b"_rows"
+    graph.tensors.append(between)
+    index = np.array([len(graph.tensors) - 1], np.int32)
+    rows = copy.copy(operator)
+    rows.builtinOptions = copy.copy(operator.builtinOptions)
+    rows.builtinOptions.filterWidth = operator.builtinOptions.filterHeight = 1
+    rows.outputs, operator.inputs = index, index
+    return rows

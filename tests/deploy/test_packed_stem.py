@@ -1,0 +1,118 @@
+"""pack_stems: the same codes to the last bit, and only where it saves products."""
+
+import keras
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deploy.export.packed_stem import LANES, Packing, pack_stems
+from deploy.export.tflite_graph import read_operators
+from deploy.export.to_tflite import write
+from deploy.export.xnnpack import left_out
+from deploy.quantize.litert import static_w8a8
+
+
+def convolve(image, kernel, strides, before):
+    """Plain loops over an (h, w, c) image; zeros wherever the kernel reaches over the edge."""
+    filters, height, width, _ = kernel.shape
+    rows, columns = (-(-n // s) for n, s in zip(image.shape[:2], strides, strict=True))
+    padded = np.pad(image, ((before[0], height), (before[1], width), (0, 0)))
+    result = np.zeros((rows, columns, filters), np.int64)
+    for y in range(rows):
+        for x in range(columns):
+            top, left = y * strides[0], x * strides[1]
+            window = padded[top : top + height, left : left + width]
+            result[y, x] = np.tensordot(kernel, window, 3)
+    return result
+
+
+@given(
+    margin=st.integers(0, 3),
+    stride=st.sampled_from((1, 2, 4)),
+    times=st.integers(1, 4),
+    channels=st.integers(1, 3),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_packed_kernel_gives_the_same_sums(margin, stride, times, channels):
+    rng = np.random.default_rng(0)
+    size, columns = 2 * margin + 1, stride * times
+    image = rng.integers(-9, 9, (4 * stride, 3 * columns, channels))
+    kernel = rng.integers(-9, 9, (5, size, size, channels))
+    packing = Packing.of(columns, size, stride, margin)
+    rows, width = image.shape[:2]
+    packed = convolve(
+        image.reshape(rows, width // columns, columns * channels),
+        packing.kernel(kernel),
+        (stride, 1),
+        (margin, packing.reach),
+    )
+    wanted = convolve(image, kernel, (stride, stride), (margin, margin))
+    np.testing.assert_array_equal(packed.reshape(wanted.shape), wanted)
+
+
+def int8(channels, size=(16, 24), kernel=7, strides=2, pad=3, filters=16, reader=False):
+    """A quantised stem, and samples of its input."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((*size, channels), name="rgb")
+    padded = keras.layers.ZeroPadding2D(pad)(image)
+    x = keras.layers.Conv2D(filters, kernel, strides, bias_initializer="normal")(padded)
+    x = keras.layers.Conv2D(4, 3, padding="same")(keras.layers.ReLU()(x))
+    outputs = {"ensemble": x}
+    if reader:
+        outputs["padded"] = padded
+    samples = np.random.default_rng(0).normal(size=(4, *size, channels)).astype(np.float32)
+    content = write(keras.Model({"rgb": image}, outputs), size)
+    return static_w8a8(content, {"rgb": samples})
+
+
+def run(content, codes):
+    return Interpreter(model_content=content).get_signature_runner()(rgb=codes)["ensemble"]
+
+
+def kinds(content):
+    return [operator.kind for operator in read_operators(content)]
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("size", [(16, 24), (10, 12), (14, 10)])
+def test_a_stem_gives_the_same_codes_without_its_margin(channels, size):
+    content = int8(channels, size)
+    packed = pack_stems(content)
+    assert "PAD" in kinds(content) and "PAD" not in kinds(packed)
+    assert left_out(packed) == []
+    codes = np.random.default_rng(1).integers(-128, 128, (1, *size, channels)).astype(np.int8)
+    found = run(packed, codes)
+    assert found.std() > 5  # codes that say something
+    np.testing.assert_array_equal(found, run(content, codes))
+    assert pack_stems(packed) == packed
+
+
+def test_one_channel_takes_half_of_the_products():
+    packing = Packing.of(4, 7, 2, 3)
+    # 49 windows of eight lanes each, seven of which are idle, against 8 rows of 3.
+    assert packing.products(1) == 8 * 3 * LANES < 49 * LANES / 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kernel": 3, "pad": 1, "channels": 3},  # 4 x 3 windows for 3 x 3: no gain
+        {"kernel": 7, "pad": 3, "channels": 8},  # all lanes are busy
+        {"kernel": 7, "pad": 2, "channels": 3},  # no "same" padding lies there
+        {"kernel": 7, "pad": 3, "channels": 3, "size": (16, 25)},  # columns left over
+        {"kernel": 7, "pad": 3, "channels": 3, "reader": True},  # the margin is read elsewhere
+    ],
+)
+def test_what_does_not_gain_stays_as_it_is(options):
+    content = int8(**options)
+    assert "PAD" in kinds(content)
+    assert pack_stems(content) == content
+
+
+def test_a_float_file_stays_as_it_is():
+    image = keras.Input((16, 24, 3), name="rgb")
+    x = keras.layers.Conv2D(8, 7, 2)(keras.layers.ZeroPadding2D(3)(image))
+    content = write(keras.Model({"rgb": image}, {"ensemble": x}), (16, 24))
+    assert pack_stems(content) == content
