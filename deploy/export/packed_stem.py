@@ -14,12 +14,19 @@ of zeros in front of the old one did; that operator goes. Every sum has the same
 result is the same to the last bit.
 """
 
-import copy
 import dataclasses
 
 import numpy as np
 
-from ..quantize.tflite_file import pack, unpack, without_unread
+from ..quantize.tflite_file import (
+    add_buffer,
+    add_constant,
+    add_like,
+    operator_code,
+    pack,
+    unpack,
+    without_unread,
+)
 from .tflite_graph import builtin_code
 
 LANES = 8
@@ -180,11 +187,14 @@ def _packed(model, graph, stem: _Stem) -> tuple[list, list]:
     codes = np.asarray(model.buffers[kernel.buffer].data, np.uint8).view(np.int8)
     codes = packing.kernel(codes.reshape(kernel.shape))
     sums = np.tile(np.asarray(model.buffers[bias.buffer].data, np.uint8), packing.outputs)
-    packed_image = _tensor(
-        graph, image, (1, height, width // packing.columns, channels * packing.columns)
-    )
-    new_kernel = _tensor(graph, kernel, codes.shape, _buffer(model, codes))
-    new_bias = _tensor(graph, bias, (codes.shape[0],), _buffer(model, sums))
+
+    def packed(like, shape, buffer=0):
+        return add_like(graph, like, like.name + b"_packed", shape, buffer)
+
+    columns = packing.columns
+    packed_image = packed(image, (1, height, width // columns, channels * columns))
+    new_kernel = packed(kernel, codes.shape, add_buffer(model, codes))
+    new_bias = packed(bias, codes.shape[:1], add_buffer(model, sums))
     for index in (new_kernel, new_bias):
         quantization = graph.tensors[index].quantization
         if len(quantization.scale) > 1:
@@ -195,7 +205,7 @@ def _packed(model, graph, stem: _Stem) -> tuple[list, list]:
     if packing.outputs > 1:
         _, result_height, result_width, filters = (int(n) for n in result.shape)
         shape = (1, result_height, result_width // packing.outputs, filters * packing.outputs)
-        packed_result = _tensor(graph, result, shape)
+        packed_result = packed(result, shape)
         after = [_reshape(model, graph, packed_result, int(conv.outputs[0]))]
         conv.outputs = np.array([packed_result], np.int32)
     conv.inputs = np.array([packed_image, new_kernel, new_bias], np.int32)
@@ -204,47 +214,16 @@ def _packed(model, graph, stem: _Stem) -> tuple[list, list]:
     return before, after
 
 
-def _buffer(model, values: np.ndarray) -> int:
-    from ai_edge_litert import schema_py_generated as schema
-
-    buffer = schema.BufferT()
-    buffer.data = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
-    model.buffers.append(buffer)
-    return len(model.buffers) - 1
-
-
-def _tensor(graph, like, shape: tuple[int, ...], buffer: int = 0) -> int:
-    """Adds a tensor with the numbers of another and its own shape; returns its index."""
-    tensor = copy.copy(like)
-    tensor.quantization = copy.copy(like.quantization)
-    tensor.name = like.name + b"_packed"
-    tensor.shape, tensor.shapeSignature = np.array(shape, np.int32), None
-    tensor.buffer = buffer
-    graph.tensors.append(tensor)
-    return len(graph.tensors) - 1
-
-
 def _reshape(model, graph, source: int, target: int):
     """An operator that reads one tensor as the other."""
     from ai_edge_litert import schema_py_generated as schema
 
-    code = schema.BuiltinOperator.RESHAPE
-    known = [builtin_code(entry) for entry in model.operatorCodes]
-    if code not in known:
-        entry = schema.OperatorCodeT()
-        entry.builtinCode = entry.deprecatedBuiltinCode = code
-        entry.version = 1
-        model.operatorCodes.append(entry)
-        known.append(code)
-    shape = schema.TensorT()
-    shape.name = graph.tensors[target].name + b"_shape"
-    shape.type = schema.TensorType.INT32
-    wanted = np.asarray(graph.tensors[target].shape, np.int32)
-    shape.shape, shape.buffer = np.array([len(wanted)], np.int32), _buffer(model, wanted)
-    graph.tensors.append(shape)
+    tensor = graph.tensors[target]
+    wanted = np.asarray(tensor.shape, np.int32)
     operator = schema.OperatorT()
-    operator.opcodeIndex = known.index(code)
-    operator.inputs = np.array([source, len(graph.tensors) - 1], np.int32)
+    operator.opcodeIndex = operator_code(model, schema.BuiltinOperator.RESHAPE)
+    shape = add_constant(model, graph, tensor.name + b"_shape", wanted)
+    operator.inputs = np.array([source, shape], np.int32)
     operator.outputs = np.array([target], np.int32)
     operator.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
     operator.builtinOptions = schema.ReshapeOptionsT()

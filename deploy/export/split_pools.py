@@ -9,7 +9,7 @@ import copy
 
 import numpy as np
 
-from ..quantize.tflite_file import pack, unpack
+from ..quantize.tflite_file import add_like, pack, unpack
 from .tflite_graph import builtin_code
 
 LEAST_WINDOW = 4
@@ -53,10 +53,8 @@ def _gains(operator, schema) -> bool:
 
 def _rows_first(graph, operator):
     """Leaves the columns to `operator`; returns the one over rows, to run before it."""
-    between = copy.copy(graph.tensors[operator.outputs[0]])
-    between.name += b"_rows"
-    graph.tensors.append(between)
-    index = np.array([len(graph.tensors) - 1], np.int32)
+    result = graph.tensors[operator.outputs[0]]
+    index = np.array([add_like(graph, result, result.name + b"_rows", result.shape)], np.int32)
     rows = copy.copy(operator)
     rows.builtinOptions = copy.copy(operator.builtinOptions)
     rows.builtinOptions.filterWidth = operator.builtinOptions.filterHeight = 1

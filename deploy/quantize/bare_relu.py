@@ -10,14 +10,14 @@ x -> max(1 x, 0): the same numbers. (Not for a sum with zero: a constant zero ha
 import numpy as np
 
 from ..export.tflite_graph import builtin_code
-from .tflite_file import pack, unpack
+from .tflite_file import add_constant, operator_code, pack, unpack
 
 
 def multiply_bare_relus(content: bytes) -> bytes:
     """Rewrites every ReLU of a float .tflite file; one without any comes back as it was."""
     from ai_edge_litert import schema_py_generated as schema
 
-    kinds, types = schema.BuiltinOperator, schema.TensorType
+    kinds = schema.BuiltinOperator
     model = unpack(content)
     relus = [
         (graph, operator)
@@ -27,22 +27,12 @@ def multiply_bare_relus(content: bytes) -> bytes:
     ]
     if not relus:
         return content
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = kinds.MUL
-    code.version = 1
-    model.operatorCodes.append(code)
-    buffer = schema.BufferT()
-    buffer.data = np.ones(1, np.float32).view(np.uint8)
-    model.buffers.append(buffer)
+    product = operator_code(model, kinds.MUL)
     ones: dict[int, int] = {}
     for graph, operator in relus:
         if id(graph) not in ones:
-            one = schema.TensorT()
-            one.name, one.shape, one.type = b"one", np.array([1], np.int32), types.FLOAT32
-            one.buffer = len(model.buffers) - 1
-            graph.tensors.append(one)
-            ones[id(graph)] = len(graph.tensors) - 1
-        operator.opcodeIndex = len(model.operatorCodes) - 1
+            ones[id(graph)] = add_constant(model, graph, b"one", np.ones(1, np.float32))
+        operator.opcodeIndex = product
         operator.inputs = np.array([operator.inputs[0], ones[id(graph)]], np.int32)
         operator.builtinOptionsType = schema.BuiltinOptions.MulOptions
         operator.builtinOptions = schema.MulOptionsT()

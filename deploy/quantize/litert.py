@@ -13,19 +13,18 @@ import contextlib
 import io
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from cen_keras.errors import InputError
 
-from ..export.tflite_graph import Operator, layer_name, read_operators, read_tensors
+from ..export.tflite_graph import Operator, read_operators
 from ..runtime.litert_runner import SIGNATURE
+from .float_layers import clipped_shifts, find_layers, heads
 from .large_constants import large_constants
+from .samples import Samples, check_input_ranges, check_samples, feeds_of
 from .tflite_file import pack, unpack
-
-_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
-Samples = Mapping[str, np.ndarray]
 
 
 def fp16(
@@ -125,7 +124,7 @@ def static_w8a8_float_head(
     The outputs are float32 logits; the inputs are int8 codes if `integer_io`. Args and errors as
     for `static_w8a8`.
     """
-    operators = [*find_layers(content, float_layers), *_head(content)]
+    operators = [*find_layers(content, float_layers), *heads(content)]
     result = Static(content, samples).quantise(operators, integer_io, float_outputs=True)
     if integer_io:
         check_input_ranges(result, samples)
@@ -140,79 +139,17 @@ def int16x8(
 ) -> bytes:
     """Quantises weights to 8 and activations to 16 bits; LiteRT has only slow kernels for these.
 
-    A layer of which a channel's shift does not fit its codes stays in float32 (`_clipped_shifts`).
+    A layer of which a channel's shift does not fit its codes stays in float32 (`clipped_shifts`).
     Args and errors as for `static_w8a8`.
     """
     static = Static(content, samples, activation_bits=16)
     operators = find_layers(content, float_layers)
     result = static.quantise(operators, integer_io)
-    clipped = _clipped_shifts(result)
+    clipped = clipped_shifts(result)
     if clipped:
         operators += [o for o in read_operators(content) if o.name in clipped]
         result = static.quantise(operators, integer_io)
     return result
-
-
-def _clipped_shifts(content: bytes) -> set[str]:
-    """The operators of a 16-bit file whose shifts were clipped, by name.
-
-    A shift's codes have the scale of the input times the channel's own, and the library clips them
-    to 32 bits. With 16-bit activations that scale is 256 times finer than with 8, so a channel with a
-    small kernel and an ordinary shift, as a small gamma leaves it, would lose most of its value.
-    """
-    from ai_edge_litert.schema_py_generated import TensorType
-
-    model, names = unpack(content), set()
-    for graph in model.subgraphs:
-        for operator in graph.operators:
-            for index in operator.inputs[2:3]:
-                data = model.buffers[graph.tensors[index].buffer].data if index >= 0 else None
-                if graph.tensors[index].type != TensorType.INT64 or data is None:
-                    continue
-                codes = np.abs(np.asarray(data, np.uint8).view(np.int64))
-                if codes.max() >= 2**31 - 1:
-                    names.add(graph.tensors[operator.outputs[0]].name.decode())
-    return names
-
-
-def find_layers(content: bytes, names: Sequence[str]) -> list[Operator]:
-    """The operators of layers.
-
-    Args:
-        content: a float .tflite file.
-        names: of layers, as `layer_name` gives them.
-
-    Raises:
-        InputError: the file has no layer of a name.
-    """
-    operators = read_operators(content)
-    known = {layer_name(operator) for operator in operators}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        import difflib
-
-        close = difflib.get_close_matches(unknown[0], sorted(known), 3, 0.3)
-        raise InputError(
-            f"layer {unknown[0]!r} is not in the frozen graph; there are {len(known)}, such as "
-            f"{', '.join(close or sorted(known)[:3])} (`python -m deploy sensitivity` lists them)"
-        )
-    return [operator for operator in operators if layer_name(operator) in set(names)]
-
-
-def _head(content: bytes) -> list[Operator]:
-    """The last operator with weights before each output, and all between it and the output."""
-    operators = read_operators(content)
-    maker = {tensor: operator for operator in operators for tensor in operator.outputs}
-    wanted = [operator for operator in operators if operator.stream]
-    found = {}
-    while wanted:
-        operator = wanted.pop()
-        if operator.outputs in found:
-            continue
-        found[operator.outputs] = operator
-        if operator.kind not in _WEIGHTED:
-            wanted.extend(maker[tensor] for tensor in operator.inputs if tensor in maker)
-    return list(found.values())
 
 
 class Static:
@@ -229,7 +166,7 @@ class Static:
 
     def __init__(self, content: bytes, samples: Samples, activation_bits: int = 8):
         self._library = library = _library()
-        _check_samples(content, samples)
+        check_samples(content, samples)
         self._content = content
         recipes = {8: library.recipe.static_wi8_ai8, 16: library.recipe.static_wi8_ai16}
         self._recipe = recipes[activation_bits]
@@ -270,12 +207,6 @@ class Static:
         _leave(quantizer, self._library, float_operators)
         with _quiet(), large_constants():
             return _outputs_of_signature(quantizer.quantize(self._statistics).quantized_model)
-
-
-def feeds_of(samples: Samples) -> list[dict[str, np.ndarray]]:
-    """One dict of batch 1 per sample."""
-    count = len(next(iter(samples.values())))
-    return [{name: array[i : i + 1] for name, array in samples.items()} for i in range(count)]
 
 
 def _leave(quantizer, library, operators: Sequence[Operator]) -> None:
@@ -328,50 +259,6 @@ def _library() -> _Library:
             f"quantised LiteRT artifacts need litert-quantizer ({error}); "
             "pip install cen-keras[export]"
         ) from error
-
-
-def check_input_ranges(content: bytes, samples: Mapping[str, np.ndarray]) -> None:
-    """Holds each input's codes against the samples of the same name.
-
-    The 256 codes must reach over all values of the samples; codes laid out for another input
-    (samples taken by position, another file's samples) are found here instead of as a strange loss
-    of accuracy.
-
-    Args:
-        content: an artifact with integer inputs.
-        samples: float32 (n, h, w, c) by input name.
-
-    Raises:
-        InputError: an input's codes end before its samples do, or reach over twice their range.
-    """
-    for name, tensor in read_tensors(content).inputs.items():
-        scale, zero_point = tensor.quantization.scale, tensor.quantization.zero_point
-        low, high = scale * (-128 - zero_point), scale * (127 - zero_point)
-        # Zero is always among the codes, so a range that does not hold it is stretched to it.
-        least, most = min(float(samples[name].min()), 0.0), max(float(samples[name].max()), 0.0)
-        # A code's width of slack at either end: the zero point is rounded to a whole code.
-        short = least < low - scale or most > high + scale
-        wide = (high - low) > 2 * (most - least) + 2 * scale
-        if short or wide:
-            raise InputError(
-                f"input {name!r}: its codes reach from {low:.3g} to {high:.3g}, its calibration "
-                f"samples from {least:.3g} to {most:.3g}; the samples of the inputs were swapped"
-            )
-
-
-def _check_samples(content: bytes, samples: Mapping[str, np.ndarray]) -> None:
-    inputs = read_tensors(content).inputs
-    if set(samples) != set(inputs):
-        raise InputError(
-            f"calibration samples are for {', '.join(sorted(samples))}, the model's inputs are "
-            f"{', '.join(sorted(inputs))}; make them again for this model"
-        )
-    for name, tensor in inputs.items():
-        if samples[name].shape[1:] != tensor.shape[1:]:
-            raise InputError(
-                f"calibration samples of {name!r} are {samples[name].shape[1:]}, the input is "
-                f"{tensor.shape[1:]}; make them again for this model"
-            )
 
 
 @contextlib.contextmanager

@@ -28,7 +28,8 @@ from ..runtime import manifest as manifests
 from ..runtime.litert_runner import SIGNATURE
 from ..targets import TARGETS
 from ..verify import verify_artifact
-from .litert import Samples, Static, feeds_of
+from .litert import Static
+from .samples import Samples, feeds_of
 
 SCHEME = "static_w8a8"
 # What computes; pooling, padding, joining and resizing hand on what they get.

@@ -1,5 +1,7 @@
 """A .tflite file as objects that can be changed, and back."""
 
+import copy
+
 import numpy as np
 
 
@@ -37,3 +39,52 @@ def without_unread(model):
         if number not in read and not any(m.buffer == number for m in model.metadata or ()):
             buffer.data = None
     return model
+
+
+def operator_code(model, kind: int) -> int:
+    """The index of a `BuiltinOperator` among a `ModelT`'s codes, added where it is not there."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    from ..export.tflite_graph import builtin_code
+
+    known = [builtin_code(code) for code in model.operatorCodes]
+    if kind in known:
+        return known.index(kind)
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = kind
+    code.version = 1
+    model.operatorCodes.append(code)
+    return len(known)
+
+
+def add_buffer(model, values: np.ndarray) -> int:
+    """Adds a constant's values; returns the buffer's index."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    buffer = schema.BufferT()
+    buffer.data = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+    model.buffers.append(buffer)
+    return len(model.buffers) - 1
+
+
+def add_constant(model, graph, name: bytes, values: np.ndarray) -> int:
+    """Adds a float32 or int32 constant; returns the tensor's index."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    tensor = schema.TensorT()
+    tensor.name, tensor.shape = name, np.array(values.shape, np.int32)
+    kinds = {"float32": schema.TensorType.FLOAT32, "int32": schema.TensorType.INT32}
+    tensor.type = kinds[values.dtype.name]
+    tensor.buffer = add_buffer(model, values)
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
+
+
+def add_like(graph, like, name: bytes, shape: tuple[int, ...], buffer: int = 0) -> int:
+    """Adds a tensor with another's type and scales and its own shape; returns its index."""
+    tensor = copy.copy(like)
+    tensor.quantization = copy.copy(like.quantization)
+    tensor.name, tensor.buffer = name, buffer
+    tensor.shape, tensor.shapeSignature = np.array(shape, np.int32), None
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1

@@ -11,7 +11,8 @@ from deploy.__main__ import main
 from deploy.calibration import Calibration, Choice
 from deploy.export.tflite_graph import read_tensors
 from deploy.export.to_tflite import write
-from deploy.quantize.litert import check_input_ranges, static_w8a8
+from deploy.quantize.litert import static_w8a8
+from deploy.quantize.samples import check_input_ranges
 from deploy.run_folder import open_run
 from deploy.runtime.tensors import Normalization, TensorSpec
 

@@ -1,0 +1,74 @@
+"""Operators of a .tflite file that stay in float32: named layers, heads, what 16 bits would clip."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cen_keras.errors import InputError
+
+from ..export.tflite_graph import Operator, layer_name, read_operators
+from .tflite_file import unpack
+
+_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
+
+
+def find_layers(content: bytes, names: Sequence[str]) -> list[Operator]:
+    """The operators of layers.
+
+    Args:
+        content: a float .tflite file.
+        names: of layers, as `layer_name` gives them.
+
+    Raises:
+        InputError: the file has no layer of a name.
+    """
+    operators = read_operators(content)
+    known = {layer_name(operator) for operator in operators}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        import difflib
+
+        close = difflib.get_close_matches(unknown[0], sorted(known), 3, 0.3)
+        raise InputError(
+            f"layer {unknown[0]!r} is not in the frozen graph; there are {len(known)}, such as "
+            f"{', '.join(close or sorted(known)[:3])} (`python -m deploy sensitivity` lists them)"
+        )
+    return [operator for operator in operators if layer_name(operator) in set(names)]
+
+
+def heads(content: bytes) -> list[Operator]:
+    """The last operator with weights before each output, and all between it and the output."""
+    operators = read_operators(content)
+    maker = {tensor: operator for operator in operators for tensor in operator.outputs}
+    wanted = [operator for operator in operators if operator.stream]
+    found = {}
+    while wanted:
+        operator = wanted.pop()
+        if operator.outputs in found:
+            continue
+        found[operator.outputs] = operator
+        if operator.kind not in _WEIGHTED:
+            wanted.extend(maker[tensor] for tensor in operator.inputs if tensor in maker)
+    return list(found.values())
+
+
+def clipped_shifts(content: bytes) -> set[str]:
+    """The operators of a 16-bit file whose shifts were clipped, by name.
+
+    A shift's codes have the scale of the input times the channel's own, and the library clips them
+    to 32 bits. With 16-bit activations that scale is 256 times finer than with 8, so a channel with a
+    small kernel and an ordinary shift, as a small gamma leaves it, would lose most of its value.
+    """
+    from ai_edge_litert.schema_py_generated import TensorType
+
+    model, names = unpack(content), set()
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            for index in operator.inputs[2:3]:
+                data = model.buffers[graph.tensors[index].buffer].data if index >= 0 else None
+                if graph.tensors[index].type != TensorType.INT64 or data is None:
+                    continue
+                codes = np.abs(np.asarray(data, np.uint8).view(np.int64))
+                if codes.max() >= 2**31 - 1:
+                    names.add(graph.tensors[operator.outputs[0]].name.decode())
+    return names
