@@ -9,6 +9,7 @@ their last finished epoch. Seeds go before rows, so that what is there is compar
 """
 
 import argparse
+import contextlib
 import signal
 import sys
 import time
@@ -40,22 +41,31 @@ def print_tables(console: Any) -> None:
 
 
 def print_state(console: Any, processes: int):
-    """Returns a function that shows a runner's state on one line that is drawn anew."""
+    """Returns a context and a function that shows a runner's state in it.
+
+    On a terminal that is one line which is drawn anew; in a file, a line for each training that ends.
+    """
     from rich.live import Live
     from rich.text import Text
 
     live = Live(console=console, transient=True, refresh_per_second=2)
+    told = None
 
     def show(state):
+        nonlocal told
         now = time.monotonic()
         current = ", ".join(f"{r.job.name} ({now - r.since:.0f} s)" for r in state.running)
         left = state.remaining(processes)
         rest = "" if left is None else f", about {duration(left)} left"
         failed = f", {len(state.failed)} failed" if state.failed else ""
         line = f"{state.done}/{state.total} done{failed}{rest}; now {current or 'nothing'}"
-        live.update(Text(line))
+        if console.is_terminal:
+            live.update(Text(line))
+        elif told != (state.done, len(state.failed)):
+            told = state.done, len(state.failed)
+            console.print(line, soft_wrap=True, markup=False)
 
-    return live, show
+    return (live if console.is_terminal else contextlib.nullcontext()), show
 
 
 def duration(seconds: float) -> str:

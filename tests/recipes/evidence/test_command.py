@@ -126,6 +126,16 @@ def test_a_failed_cell_is_told_and_the_rest_is_written(ran, tmp_path, capsys):
     assert "page" in ran
 
 
+def test_in_a_file_each_training_that_ends_is_a_line(ran, tmp_path, capsys):
+    command.main(arguments(tmp_path, "baselines", "--seeds", "1", "--only", "rgb,depth,cen"))
+    lines = [line for line in capsys.readouterr().out.splitlines() if "; now " in line]
+    assert lines == [
+        "1/3 done, about 0 s left; now nothing",
+        "1/3 done, 1 failed, about 0 s left; now nothing",
+        "2/3 done, 1 failed, about 0 s left; now nothing",
+    ]
+
+
 def test_ctrl_c_ends_with_130(monkeypatch, tmp_path, capsys):
     def run(*arguments):
         raise KeyboardInterrupt
