@@ -47,19 +47,23 @@ class TranslationProgress(TrainingProgress):
         return [discriminator, f"MAE {errors}"] if errors else [discriminator]
 
 
-def train(recipe: TranslationRecipe, run: Path, console: Any) -> dict[str, Any]:
-    """Trains a recipe in a run folder, from its beginning or from where it stands, on one device.
+def train(
+    recipe: TranslationRecipe, run: Path, console: Any, distribution: Any = None
+) -> dict[str, Any]:
+    """Trains a recipe in a run folder, from its beginning or from where it stands.
 
     Args:
         recipe: what to train.
         run: the folder; it is made.
         console: a rich console for the progress.
+        distribution: `OneDevice` or `Mirrored` of `cen_keras.training.distribution`; None for one
+            device.
 
     Returns:
         The scores of `evaluate_run`, with `best_epoch` and `seconds` of this call's training.
 
     Raises:
-        InputError: the recipe, the data or the folder do not fit.
+        InputError: the recipe, the data, the folder or the distribution do not fit.
         NonFiniteError: a loss or a weight became NaN or infinite.
     """
     from recipes.train import check_run_folder, fit
@@ -77,16 +81,21 @@ def train(recipe: TranslationRecipe, run: Path, console: Any) -> dict[str, Any]:
     from cen_keras.data.loader import EpochCallback
     from cen_keras.training import callbacks as running
     from cen_keras.training import translation_callbacks as translating
+    from cen_keras.training.distribution import OneDevice
     from cen_keras.training.scale_history import ScaleHistory
 
+    # Instance norms and mean losses: the mean of the replicas' gradients is the batch's.
+    distribution = distribution or OneDevice()
+    distribution.check(recipe.batch, recipe.policy, jit=recipe.jit)
     loader = open_loader(recipe, "train", training=True)
     validation = open_loader(recipe, recipe.evaluation.split, training=False)
     steps = len(loader)
     extractor = extractor_of(recipe)
-    model = build_model(recipe)
-    compile_model(model, recipe, steps)
-    checkpoint = running.RunCheckpoint(run, monitor=translating.SCORE)
-    done = checkpoint.resume(model)
+    with distribution.scope():
+        model = build_model(recipe)
+        compile_model(model, recipe, steps)
+        checkpoint = running.RunCheckpoint(run, monitor=translating.SCORE)
+        done = checkpoint.resume(model)
     write_json(run / "recipe.json", recipe.to_json())
     write_json(run / "data.json", data_json(recipe, validation))
     for views in (loader.views, validation.views):
@@ -96,6 +105,7 @@ def train(recipe: TranslationRecipe, run: Path, console: Any) -> dict[str, Any]:
         f"{recipe.name} on {keras.backend.backend()}: {model.generator.count_params():,} parameters "
         f"of the generator, {model.discriminator.count_params():,} of the discriminator, "
         f"{len(loader.views)} views, {recipe.epochs} epochs of {steps} steps, in {run}"
+        + (f", on {distribution.replicas} devices" if distribution.replicas > 1 else "")
         + (f"; going on after epoch {done}" if done else ""),
         soft_wrap=True,
     )

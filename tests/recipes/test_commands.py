@@ -90,7 +90,6 @@ def test_a_bug_is_not_hidden():
         (["rooms_tiny", "--set", "epoch=1"], "did you mean 'epochs'"),
         (["rooms_tiny", "--distribute", "mirored"], "take mirrored or hosts"),
         (["rooms_tiny", "--process", "1"], "--process is for --distribute hosts"),
-        (["rooms_translation_tiny", "--distribute", "mirrored"], "is for segmentation"),
         (["rooms_tiny", "--set", "data.sise=8,8"], "'sise'"),
         (["rooms_tiny", "--set", "data.name=roms"], "'roms'"),
         (["rooms_tiny", "--set", "model.backbone=wide"], "'wide'"),

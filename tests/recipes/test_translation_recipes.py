@@ -4,6 +4,9 @@ import csv
 import errno
 import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import cv2
 import keras
@@ -11,6 +14,7 @@ import numpy as np
 import pytest
 
 from cen_keras.errors import InputError
+from cen_keras.training.distribution import OneDevice
 from recipes import evaluate, train, translation_building
 from recipes.recipe import all_recipes, recipe_of
 from recipes.settings import apply_settings
@@ -230,3 +234,49 @@ def test_a_taskonomy_recipe_steps_on_files_in_the_official_layout(tmp_path):
     (tmp_path / lines[0].replace("{domain}", "normal")).unlink()
     with pytest.raises(InputError, match="1 files of its 2 views in 5 domains"):
         translation_building.open_loader(recipe, "val", training=False)
+
+
+# TensorFlow's devices are divided before anything else touches them.
+ON_TWO_DEVICES = """
+import sys
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from recipes import train
+one, two, *told = sys.argv[1:]
+ended = train.main([*told, "--run", one]) or train.main([*told, "--run", two, "--distribute", "mirrored"])
+sys.exit(ended)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_two_replicas_train_as_one_device(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    # Dropout, of which every replica would draw its own, is in deeper nets only.
+    changes = {**TINY, "data.train": 8, "batch": 4}
+    told = [text for key, value in changes.items() for text in ("--set", f"{key}={value}")]
+    ended = subprocess.run(
+        [sys.executable, "-c", ON_TWO_DEVICES, one, two, "rooms_translation_tiny", *told],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "on 2 devices" in ended.stdout
+    assert (two / "best.keras").exists() and (two / "scores.json").exists()
+    for first, second in zip(rows(one / "log.csv"), rows(two / "log.csv"), strict=True):
+        for name in ("loss", "discriminator_loss", "l1_loss", "val_ensemble_mae"):
+            # Sums in another order differ by 1e-6. Where a gradient is all rounding, Adam makes a
+            # step of 2e-4 of its sign, in four steps at most 2e-3 of weights that are about 0.02
+            # wide and of which few are so: a tenth of that in what they sum up to.
+            assert float(second[name]) == pytest.approx(float(first[name]), rel=1e-2), name
+
+
+def test_hosts_are_refused(tmp_path):
+    class Hosts(OneDevice):
+        kind = "hosts"
+
+    with pytest.raises(InputError, match="take --distribute mirrored"):
+        train.train(recipe_of("rooms_translation_tiny"), tmp_path / "run", None, Hosts())
+    assert not (tmp_path / "run").exists()
