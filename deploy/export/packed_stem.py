@@ -1,17 +1,18 @@
-"""The first convolution of an int8 file, with columns of the image packed into channels.
+"""The first convolution of an int8 file over depth, with columns of the image packed into channels.
 
-XNNPACK's int8 convolutions multiply channels eight at a time. An image has three of them or one, so
-that the stem of a network wastes five eighths or seven eighths of its products, and as it is the
-largest map of all, that is time one can see. In memory a row of (width, channels) is also a row of
-(width / P, P channels): P columns side by side make one pixel of P c channels, by a reshape that
-moves nothing. A convolution of stride s over these gives the P / s columns of its result that fall
-on a packed pixel as so many times its filters, and a second reshape lays them side by side again.
+XNNPACK's int8 convolutions multiply eight channels at a time, or four (Arm's dot products). A depth
+image has one, so that most of the products of the stem are with padding, on the largest map of all.
+In memory a row of (width, channels) is also a row of (width / P, P channels): P columns side by side
+make one pixel of P c channels, by a reshape that moves nothing. A convolution of stride s over these
+gives the P / s columns of its result that fall on a packed pixel as so many times its filters, and a
+second reshape lays them side by side again.
 
     (h, w, c)  reshape  (h, w/P, P c)  k' x k', P/s n filters  (h/s, w/P, P/s n)  reshape  (h/s, w/s, n)
 
 The kernel holds the same codes among zeros, wide enough that "same" padding begins where the margin
 of zeros in front of the old one did; that operator goes. Every sum has the same terms, so the
-result is the same to the last bit.
+result is the same to the last bit. Three colours stay as they are: what they would gain of eight
+lanes they would lose of four.
 """
 
 import dataclasses
@@ -29,8 +30,9 @@ from ..quantize.tflite_file import (
 )
 from .tflite_graph import builtin_code
 
-LANES = 8
-"""Channels that an int8 kernel of XNNPACK multiplies at once."""
+LANES = (4, 8)
+"""Channels that an int8 kernel of XNNPACK multiplies at once: Arm with dot products; x86 and Arm with
+i8mm."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,10 +65,9 @@ class Packing:
         """Columns of the result in one packed pixel."""
         return self.columns // self.stride
 
-    def products(self, channels: int) -> int:
-        """Multiplications for one value of the result, those with padding included."""
-        lanes = -(-self.columns * channels // LANES) * LANES
-        return self.rows * (2 * self.reach + 1) * lanes
+    def products(self, channels: int) -> list[int]:
+        """Multiplications for one value of the result, those with padding included, by `LANES`."""
+        return _products(self.rows * (2 * self.reach + 1), self.columns * channels)
 
     def kernel(self, kernel: np.ndarray) -> np.ndarray:
         """Packs (n, k, k, c) codes into (P/s n, rows, 2 reach + 1, P c)."""
@@ -81,6 +82,10 @@ class Packing:
         return packed.reshape(
             self.outputs * filters, self.rows, 2 * self.reach + 1, self.columns * channels
         )
+
+
+def _products(taps: int, channels: int) -> list[int]:
+    return [taps * -(-channels // lanes) * lanes for lanes in LANES]
 
 
 def pack_stems(content: bytes) -> bytes:
@@ -142,7 +147,7 @@ def _stems(model, graph) -> list[_Stem]:
 
 
 def _best(model, graph, pad, conv, schema) -> Packing | None:
-    """The packing with the fewest products; None where none has fewer than there are."""
+    """The packing with the fewest products; None where some kernel would have as many as before."""
     image, padded = graph.tensors[pad.inputs[0]], graph.tensors[pad.outputs[0]]
     kernel, options = graph.tensors[conv.inputs[1]], conv.builtinOptions
     _, height, width, channels = image.shape
@@ -162,15 +167,16 @@ def _best(model, graph, pad, conv, schema) -> Packing | None:
         and image.quantization.scale == padded.quantization.scale
         and image.quantization.zeroPoint == padded.quantization.zeroPoint
     )
-    if not square or not same_numbers or channels >= LANES or height % stride:
+    if not square or not same_numbers or height % stride:
         return None
     candidates = [
         Packing.of(packed, rows, stride, margin)
-        for packed in range(stride, LANES + 1, stride)
+        for packed in range(stride, max(LANES) + 1, stride)
         if width % packed == 0
     ]
     best = min(candidates, key=lambda packing: packing.products(channels), default=None)
-    if best is None or best.products(channels) >= rows * columns * LANES:
+    now = _products(rows * columns, channels)
+    if best is None or any(np.greater_equal(best.products(channels), now)):
         return None
     return best
 
