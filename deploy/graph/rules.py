@@ -31,6 +31,10 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
     return register
 
 
+def _array(weight, dtype=None) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(weight), dtype)
+
+
 @rule("InputLayer")
 def _input(low, layer, args, kwargs):
     channels = layer.batch_shape[-1]
@@ -58,8 +62,8 @@ def _geometry(layer) -> dict:
 
 @rule("SharedConv2D", "Conv2D")
 def _conv(low, layer, args, kwargs):
-    kernel = np.asarray(layer.kernel)
-    bias = np.asarray(layer.bias) if layer.use_bias else np.zeros(kernel.shape[3])
+    kernel = _array(layer.kernel)
+    bias = _array(layer.bias) if layer.use_bias else np.zeros(kernel.shape[3])
 
     def convolve(view, stream):
         return low.graph.conv(view, kernel, bias, layer.name, stream, **_geometry(layer))
@@ -75,8 +79,8 @@ def _conv_transpose(low, layer, args, kwargs):
             f"{layer.name!r} has one."
         )
     # Keras holds (kh, kw, C_out, C_in).
-    kernel = np.swapaxes(np.asarray(layer.kernel), 2, 3)
-    bias = np.asarray(layer.bias) if layer.use_bias else np.zeros(kernel.shape[3])
+    kernel = np.swapaxes(_array(layer.kernel), 2, 3)
+    bias = _array(layer.bias) if layer.use_bias else np.zeros(kernel.shape[3])
     geometry = {"strides": tuple(layer.strides), "padding": layer.padding, "transposed": True}
 
     def convolve(view, stream):
@@ -91,8 +95,8 @@ def _depthwise(low, layer, args, kwargs):
         raise InputError(
             f"freeze takes depth_multiplier 1; {layer.name!r} has {layer.depth_multiplier}."
         )
-    kernel = np.asarray(layer.kernel)[..., 0]
-    bias = np.asarray(layer.bias) if layer.use_bias else np.zeros(kernel.shape[2])
+    kernel = _array(layer.kernel)[..., 0]
+    bias = _array(layer.bias) if layer.use_bias else np.zeros(kernel.shape[2])
 
     def convolve(view, stream):
         return low.graph.depthwise(view, kernel, bias, layer.name, stream, **_geometry(layer))
@@ -102,11 +106,9 @@ def _depthwise(low, layer, args, kwargs):
 
 def _inference_affine(norm) -> tuple[np.ndarray, np.ndarray]:
     """Scale and shift of a BatchNorm with its moving statistics, in float64."""
-    variance = np.asarray(norm.moving_variance, np.float64)
-    scale = np.asarray(norm.gamma, np.float64) / np.sqrt(variance + norm.epsilon)
-    return scale, np.asarray(norm.beta, np.float64) - np.asarray(
-        norm.moving_mean, np.float64
-    ) * scale
+    variance = _array(norm.moving_variance, np.float64)
+    scale = _array(norm.gamma, np.float64) / np.sqrt(variance + norm.epsilon)
+    return scale, _array(norm.beta, np.float64) - _array(norm.moving_mean, np.float64) * scale
 
 
 @rule("BatchNormalization")
@@ -120,7 +122,7 @@ def _modality_norm(low, layer: cen.ModalityNorm, args, kwargs):
     for stream, name in enumerate(layer.modalities):
         view, norm = args[0][name], layer.norm(name)
         if layer.kind == "instance":
-            scales = np.asarray(norm.gamma), np.asarray(norm.beta)
+            scales = _array(norm.gamma), _array(norm.beta)
             views.append(low.graph.instance_norm(view, *scales, norm.epsilon, layer.name, stream))
         else:
             views.append(low.graph.affine(view, *_inference_affine(norm), layer.name, stream))
@@ -135,7 +137,7 @@ def _exchange(low, layer: cen.ModalityNorm, views: list[View]) -> list[View]:
     exchanged = []
     for stream, own in enumerate(views):
         scores = layer.exchange_scores()[stream]
-        keep = np.asarray(
+        keep = _array(
             kept_channels(scores, layer.exchange_threshold, stream, count, layer.exchange_scope)
         )
         others = [view for index, view in enumerate(views) if index != stream]
@@ -250,7 +252,7 @@ def _base_name(low, name: str, stream: int | None) -> str:
 
 @rule("ModalityEnsemble")
 def _ensemble(low, layer, args, kwargs):
-    weights = np.asarray(layer.weights_of_streams(), np.float64)
+    weights = _array(layer.weights_of_streams(), np.float64)
     streams = [args[0][name] for name in layer.modalities]
     if len(streams) == 1:
         return streams[0]
