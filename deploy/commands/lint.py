@@ -40,11 +40,12 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     samples = None
     if arguments.calibration:
         from ..calibration import load
-        from ..quantize.onnx_qdq import check_samples
+        from ..export.onnx_graph import read_tensors
+        from ..quantize.samples import check_samples
 
         samples = load(arguments.calibration).arrays
         with open(arguments.file, "rb") as file:
-            check_samples(file.read(), samples)
+            check_samples(read_tensors(file.read()).inputs, samples)
     findings = lint.lint_file(arguments.file, arguments.profile, samples)
     result = lint.to_json(arguments.file, arguments.profile, findings)
     if findings:

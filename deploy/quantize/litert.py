@@ -19,7 +19,7 @@ import numpy as np
 
 from cen_keras.errors import InputError
 
-from ..export.tflite_graph import Operator, read_operators
+from ..export.tflite_graph import Operator, read_operators, read_tensors
 from ..runtime.litert_runner import SIGNATURE
 from .float_layers import clipped_shifts, find_layers, heads
 from .large_constants import large_constants
@@ -166,7 +166,7 @@ class Static:
 
     def __init__(self, content: bytes, samples: Samples, activation_bits: int = 8):
         self._library = library = _library()
-        check_samples(content, samples)
+        check_samples(read_tensors(content).inputs, samples)
         self._content = content
         recipes = {8: library.recipe.static_wi8_ai8, 16: library.recipe.static_wi8_ai16}
         self._recipe = recipes[activation_bits]

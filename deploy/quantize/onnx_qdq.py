@@ -24,14 +24,13 @@ from cen_keras.errors import InputError
 
 from ..export.onnx_graph import parse, read_tensors, serialized
 from . import qdq_passes
+from .samples import Samples, check_samples
 
 # Add is among them only so that shortcuts get a range; the passes decide which inputs keep it.
 _OPERATORS = ["Conv", "ConvTranspose", "Gemm", "MatMul", "Add"]
 
 
-def static_w8a8(
-    content: bytes, samples: Mapping[str, np.ndarray], integer_io: bool = False
-) -> bytes:
+def static_w8a8(content: bytes, samples: Samples, integer_io: bool = False) -> bytes:
     """Quantises weights per channel and activations per tensor to 8 bits, zero points all 0.
 
     Args:
@@ -57,7 +56,7 @@ def static_w8a8(
         raise InputError(
             f"8-bit ONNX artifacts need onnxruntime ({error}); pip install cen-keras[export]"
         ) from error
-    check_samples(content, samples)
+    check_samples(read_tensors(content).inputs, samples)
     model = parse(content)
     options = {
         "ActivationSymmetric": True,
@@ -90,27 +89,6 @@ def static_w8a8(
     qdq_passes.apply(quantised)
     quantised.producer_name = "cen_keras"
     return serialized(quantised)
-
-
-def check_samples(content: bytes, samples: Mapping[str, np.ndarray]) -> None:
-    """Holds samples against the inputs of a float .onnx file.
-
-    Raises:
-        InputError: another name or size.
-    """
-    inputs = read_tensors(content).inputs
-    if set(samples) != set(inputs):
-        raise InputError(
-            f"calibration samples are for {', '.join(sorted(samples))}, the model's inputs are "
-            f"{', '.join(sorted(inputs))}; make them again for this model"
-        )
-    for name, tensor in inputs.items():
-        _, channels, height, width = tensor.shape
-        if samples[name].shape[1:] != (height, width, channels):
-            raise InputError(
-                f"calibration samples of {name!r} are {samples[name].shape[1:]}, the input is "
-                f"{(height, width, channels)}; make them again for this model"
-            )
 
 
 class _Reader:

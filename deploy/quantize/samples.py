@@ -1,4 +1,4 @@
-"""Calibration samples as the quantiser takes them, and whether they are those of the inputs."""
+"""Calibration samples as the quantisers take them, and whether they are those of the inputs."""
 
 from collections.abc import Mapping
 
@@ -17,27 +17,32 @@ def feeds_of(samples: Samples) -> list[dict[str, np.ndarray]]:
     return [{name: array[i : i + 1] for name, array in samples.items()} for i in range(count)]
 
 
-def check_samples(content: bytes, samples: Mapping[str, np.ndarray]) -> None:
+def check_samples(inputs: Mapping, samples: Samples) -> None:
     """Holds samples against the names and shapes of a float file's inputs.
+
+    Args:
+        inputs: what the file's `read_tensors` lists, whatever its layout.
+        samples: float32 (n, h, w, c) by input name.
 
     Raises:
         InputError: they are for other inputs, or of other sizes.
     """
-    inputs = read_tensors(content).inputs
     if set(samples) != set(inputs):
         raise InputError(
             f"calibration samples are for {', '.join(sorted(samples))}, the model's inputs are "
             f"{', '.join(sorted(inputs))}; make them again for this model"
         )
     for name, tensor in inputs.items():
-        if samples[name].shape[1:] != tensor.shape[1:]:
+        size = dict(zip(tensor.layout, tensor.shape, strict=True))
+        wanted = tuple(size[axis] for axis in "HWC")
+        if samples[name].shape[1:] != wanted:
             raise InputError(
                 f"calibration samples of {name!r} are {samples[name].shape[1:]}, the input is "
-                f"{tensor.shape[1:]}; make them again for this model"
+                f"{wanted}; make them again for this model"
             )
 
 
-def check_input_ranges(content: bytes, samples: Mapping[str, np.ndarray]) -> None:
+def check_input_ranges(content: bytes, samples: Samples) -> None:
     """Holds each input's codes against the samples of the same name.
 
     The 256 codes must reach over all values of the samples; codes laid out for another input
