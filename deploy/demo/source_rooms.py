@@ -6,8 +6,9 @@ rendered once, kept in a temporary file, and played from there ever after.
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from typing import Iterator
+from typing import Generator, Iterator
 
 import numpy as np
 
@@ -30,6 +31,7 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
     try:
         from cen_keras.data.image_domains import to_image
         from cen_keras.data.rooms.views import DOMAINS, walk_through
+        from cen_keras.data.rooms.walk_process import walk_apart
     except ImportError as error:
         raise InputError(
             f"source rooms needs the project's training part ({error}); on a board take "
@@ -51,8 +53,11 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
         # A translation that was trained on clean pictures is shown clean ones.
         sensed = not translates or bool(manifest.dataset.get("sensor", True))
 
-    def render() -> Iterator[dict[str, np.ndarray]]:
+    def render() -> Generator[dict[str, np.ndarray], None, None]:
         number = int(argument or 0)
+        if options.count is None and not translates:
+            # A live demo goes on while its walk is rendered.
+            return walk_apart(seed, length, size, number=number, sensed=sensed)
         return walk_through(seed, length, size, number=number, sensed=sensed, wanted=wanted)
 
     def images() -> Iterator[Frame]:
@@ -93,7 +98,7 @@ class Walk:
         self._file = tempfile.TemporaryFile()
         self._complete = False
 
-    def frames(self, rendered: Iterator[dict[str, np.ndarray]]) -> Iterator[Frame]:
+    def frames(self, rendered: Generator[dict[str, np.ndarray], None, None]) -> Iterator[Frame]:
         """Plays the walk once; renders it if that has not been done to its end."""
         if self._complete:
             for index in range(self._length):
@@ -102,12 +107,13 @@ class Walk:
                 yield self._frame(index, record["rgb"], record["depth"])
             return
         self._file.seek(0)
-        for index, view in enumerate(rendered):
-            record = np.zeros((), self._record)
-            record["rgb"] = view["rgb"]
-            record["depth"] = np.rint(view["depth"] * 1000)
-            self._file.write(record.tobytes())
-            yield self._frame(index, record["rgb"], record["depth"])
+        with contextlib.closing(rendered):
+            for index, view in enumerate(rendered):
+                record = np.zeros((), self._record)
+                record["rgb"] = view["rgb"]
+                record["depth"] = np.rint(view["depth"] * 1000)
+                self._file.write(record.tobytes())
+                yield self._frame(index, record["rgb"], record["depth"])
         self._complete = True
 
     @staticmethod

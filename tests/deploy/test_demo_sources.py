@@ -197,6 +197,18 @@ def test_a_walk_that_was_left_is_rendered_from_the_start(manifest):
     assert source_rooms.open_source("", manifest, Options()).note.startswith("rooms: a walk of 360")
 
 
+def test_a_live_walk_is_rendered_by_a_process_of_its_own(manifest, monkeypatch):
+    monkeypatch.setattr(source_rooms, "SHORTEST", 3)
+    monkeypatch.setattr(source_rooms, "LONGEST", 3)
+    live = open_source("rooms:1", manifest, Options(size=(24, 32)))
+    wanted = list(open_source("rooms:1", manifest, Options(count=3, size=(24, 32))))
+    for frames in (list(live), list(live)):
+        assert [f.name for f in frames] == [f.name for f in wanted]
+        for found, expected in zip(frames, wanted, strict=True):
+            for name in ("rgb", "depth"):
+                np.testing.assert_array_equal(found.images[name], expected.images[name])
+
+
 class Double:
     """pyrealsense2 as its documentation has it; any other name is an AttributeError."""
 
