@@ -50,9 +50,14 @@ def backend() -> str:
     return f"{name} {version}, keras {keras.__version__}"
 
 
+WRITTEN = (":(exclude)recipes/results", ":(exclude)README.md")
+"""What `recipes.evidence` writes into the checkout, for git."""
+
+
 def commit() -> str:
     """Returns the checkout's commit, "-dirty" behind it where tracked files differ from it.
 
+    Those do not count that the evidence itself writes, or its second table would find the first.
     "unknown" outside a git checkout.
     """
 
@@ -62,7 +67,7 @@ def commit() -> str:
         ).stdout.strip()
 
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", *WRITTEN)
         return git("rev-parse", "--short=10", "HEAD") + ("-dirty" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

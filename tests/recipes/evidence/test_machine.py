@@ -37,6 +37,21 @@ def test_a_commit_is_dirty_where_tracked_files_differ(checkout):
     assert machine.commit() == git(checkout, "rev-parse", "HEAD")[:10] != head[:10]
 
 
+def test_what_the_evidence_writes_makes_no_commit_dirty(checkout):
+    results = checkout / "recipes/results/a.csv"
+    results.parent.mkdir(parents=True)
+    for path in (results, checkout / "README.md"):
+        path.write_text("1")
+        git(checkout, "add", path)
+    git(checkout, "commit", "-q", "-m", "results")
+    head = git(checkout, "rev-parse", "HEAD")[:10]
+    for path in (results, checkout / "README.md"):
+        path.write_text("2")
+    assert machine.commit() == head
+    (checkout / "code.py").write_text("3")
+    assert machine.commit() == head + "-dirty"
+
+
 def test_outside_a_checkout_the_commit_is_unknown(tmp_path, monkeypatch):
     # A folder of its own at the root of all searches for .git.
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
