@@ -7,13 +7,13 @@ Hardware: two CPU cores; no GPU. With TensorFlow 2.21 the 800 steps and their ev
 258 s while other programs shared the cores, 237 s of processor time in all; the depth control took
 81 s on quiet cores. Rendering the rooms comes before, once; they stay in runs/cache.
 
-Expect, on 200 views of rooms that were not trained on (mIoU %, seed 0; other machines round
-differently and may end a point apart):
+Expect, on 200 views of rooms that were not trained on (mIoU %, seed 0; machines and their load round
+differently, these are three runs):
 
-    rgb stream 51.5   depth stream 49.8   ensemble 52.7
-    rooms_tiny_rgb 33.4   rooms_tiny_depth 40.5   (the same net on one modality)
+    rgb stream 50.4 to 51.6   depth stream 49.8 to 51.5   ensemble 52.7 to 53.4
+    rooms_tiny_rgb 33.4 and 33.7   rooms_tiny_depth 40.3 and 40.5   (the same net on one modality)
 
-79 % of the penalised channels are exchanged, in 5 of the 6 layers that may.
+79 to 81 % of the penalised channels are exchanged, in 5 or 6 of the 6 layers that may.
 """
 
 from recipes.recipe import Evaluation, Optimizer, Recipe
