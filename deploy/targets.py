@@ -78,7 +78,11 @@ TARGETS = {
         reader="export.tflite_graph:read_tensors",
         preparer="quantize.bare_relu:multiply_bare_relus",
         merger="quantize.merge_weights:merge_weights",
-        tuners=("export.split_pools:split_pools", "export.packed_stem:pack_stems"),
+        tuners=(
+            "export.split_pools:split_pools",
+            "export.packed_stem:pack_stems",
+            "export.saturating_relu:drop_saturating_relus",
+        ),
         checker="export.xnnpack:check_fast",
     ),
     "onnx": Target(

@@ -1,0 +1,40 @@
+"""ReLUs behind int8 sums and products that saturation does anyway.
+
+The range of what a ReLU gives begins at zero, so its smallest code, -128, stands for zero, and
+whatever is less saturates there with the ReLU or without it. XNNPACK does a convolution's ReLU on
+the way, but a sum's or a product's in a pass of its own over the whole map; the residual sums of a
+network are its largest maps. Without it the result is the same to the last bit.
+"""
+
+from ..quantize.tflite_file import pack, unpack
+from .tflite_graph import builtin_code
+
+LEAST_CODE = -128
+
+
+def drop_saturating_relus(content: bytes) -> bytes:
+    """Takes the fused ReLUs off int8 sums and products whose codes begin at zero.
+
+    Args:
+        content: a .tflite file.
+
+    Returns:
+        The file without them; one that has none comes back as it was.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    kinds = (schema.BuiltinOperator.ADD, schema.BuiltinOperator.MUL)
+    none, relu = schema.ActivationFunctionType.NONE, schema.ActivationFunctionType.RELU
+    model, changed = unpack(content), False
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            result = graph.tensors[operator.outputs[0]]
+            if (
+                builtin_code(model.operatorCodes[operator.opcodeIndex]) in kinds
+                and operator.builtinOptions.fusedActivationFunction == relu
+                and result.type == schema.TensorType.INT8
+                and list(result.quantization.zeroPoint) == [LEAST_CODE]
+            ):
+                operator.builtinOptions.fusedActivationFunction = none
+                changed = True
+    return pack(model) if changed else content
