@@ -163,7 +163,7 @@ def test_every_output_is_scored_and_an_incomplete_batch_counts_once(model, batch
     )
     assert seen == [3, 2] and set(scores) == {"a", "b", "ensemble"}
     target = np.concatenate([y for _, y in batches])
-    made = np.concatenate([np.asarray(model(x)["ensemble"]) for x, _ in batches])
+    made = np.concatenate([keras.ops.convert_to_numpy(model(x)["ensemble"]) for x, _ in batches])
     # Float32 images, float64 means.
     assert scores["ensemble"]["mae"] == pytest.approx(np.abs(made - target).mean(), rel=1e-5)
     assert scores["ensemble"]["rmse"] == pytest.approx(
