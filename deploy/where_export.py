@@ -2,7 +2,7 @@
 `where`.
 
 Same weights, same outputs, same converter and quantiser; only the freezing is left out, and what
-tunes a frozen file (a tenth of the difference on ResNet-50). Norms still fold into their
+tunes a frozen file (a fifteenth of the difference on ResNet-50). Norms still fold into their
 convolutions (the converter does that by itself), so what differs is the exchange. For comparison in
 `bench` only: in int8 LiteRT's fast kernels take neither SELECT_V2 nor the ReLU behind it, which it
 keeps from being fused, and the graph falls into pieces. On ResNet-50 the ReLUs cost most: with

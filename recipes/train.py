@@ -112,11 +112,6 @@ def train(recipe: Recipe, run: Path, console: Any, distribution: Any = None) -> 
         NonFiniteError: the loss or a weight became NaN or infinite.
     """
     if is_translation(recipe):
-        if distribution is not None and distribution.kind == "hosts":
-            raise InputError(
-                f"--distribute hosts is for segmentation; {recipe.name} is a translation, which "
-                "trains on TensorFlow: take --distribute mirrored, or leave it out."
-            )
         from recipes import translation_run
 
         return translation_run.train(recipe, run, console, distribution)

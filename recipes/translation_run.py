@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from cen_keras.errors import InputError
 from cen_keras.files import write_json
 from recipes import console as consoles
 from recipes.building import prepare_backend
@@ -68,6 +69,11 @@ def train(
     """
     from recipes.train import check_run_folder, fit
 
+    if distribution is not None and distribution.kind == "hosts":
+        raise InputError(
+            f"--distribute hosts is for segmentation; {recipe.name} is a translation, which trains "
+            "on TensorFlow: take --distribute mirrored, or leave it out."
+        )
     check_run_folder(run, recipe)
     prepare_backend(recipe)
     import keras

@@ -28,7 +28,7 @@ from ..quantize.tflite_file import (
     unpack,
     without_unread,
 )
-from .tflite_graph import builtin_code
+from .tflite_graph import builtin_of
 
 LANES = (4, 8)
 """Channels that an int8 kernel of XNNPACK multiplies at once: Arm with dot products; x86 and Arm with
@@ -126,9 +126,6 @@ def _stems(model, graph) -> list[_Stem]:
 
     kinds = schema.BuiltinOperator
 
-    def kind(operator):
-        return builtin_code(model.operatorCodes[operator.opcodeIndex])
-
     readers: dict[int, list] = {}
     for operator in graph.operators:
         for tensor in operator.inputs:
@@ -136,10 +133,14 @@ def _stems(model, graph) -> list[_Stem]:
     found = []
     for pad in graph.operators:
         padded = int(pad.outputs[0])
-        if kind(pad) != kinds.PAD or padded in graph.outputs or len(readers[padded]) != 1:
+        if (
+            builtin_of(model, pad) != kinds.PAD
+            or padded in graph.outputs
+            or len(readers[padded]) != 1
+        ):
             continue
         conv = readers[padded][0]
-        if kind(conv) == kinds.CONV_2D and int(conv.inputs[0]) == padded:
+        if builtin_of(model, conv) == kinds.CONV_2D and int(conv.inputs[0]) == padded:
             packing = _best(model, graph, pad, conv, schema)
             if packing is not None:
                 found.append(_Stem(pad, conv, packing))

@@ -7,7 +7,7 @@ network are its largest maps. Without it the result is the same to the last bit.
 """
 
 from ..quantize.tflite_file import pack, unpack
-from .tflite_graph import builtin_code
+from .tflite_graph import builtin_of
 
 LEAST_CODE = -128
 
@@ -30,7 +30,7 @@ def drop_saturating_relus(content: bytes) -> bytes:
         for operator in graph.operators:
             result = graph.tensors[operator.outputs[0]]
             if (
-                builtin_code(model.operatorCodes[operator.opcodeIndex]) in kinds
+                builtin_of(model, operator) in kinds
                 and operator.builtinOptions.fusedActivationFunction == relu
                 and result.type == schema.TensorType.INT8
                 and list(result.quantization.zeroPoint) == [LEAST_CODE]

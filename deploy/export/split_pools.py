@@ -10,7 +10,7 @@ import copy
 import numpy as np
 
 from ..quantize.tflite_file import add_like, pack, unpack
-from .tflite_graph import builtin_code
+from .tflite_graph import builtin_of
 
 LEAST_WINDOW = 4
 """Up to 3x3, XNNPACK looks at all nine values in one go."""
@@ -32,8 +32,8 @@ def split_pools(content: bytes) -> bytes:
     for graph in model.subgraphs:
         operators = []
         for operator in graph.operators:
-            code = builtin_code(model.operatorCodes[operator.opcodeIndex])
-            if code == schema.BuiltinOperator.MAX_POOL_2D and _gains(operator, schema):
+            pools = builtin_of(model, operator) == schema.BuiltinOperator.MAX_POOL_2D
+            if pools and _gains(operator, schema):
                 operators.append(_rows_first(graph, operator))
                 changed = True
             operators.append(operator)

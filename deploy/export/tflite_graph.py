@@ -105,6 +105,11 @@ def builtin_code(code) -> int:
     return max(code.builtinCode, code.deprecatedBuiltinCode)
 
 
+def builtin_of(model, operator) -> int:
+    """The `BuiltinOperator` of an `OperatorT` of a `ModelT`."""
+    return builtin_code(model.operatorCodes[operator.opcodeIndex])
+
+
 def layer_name(operator: Operator) -> str:
     """The Keras layer that an operator computes, by the names that the converter leaves.
 

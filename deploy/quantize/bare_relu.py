@@ -9,7 +9,7 @@ x -> max(1 x, 0): the same numbers. (Not for a sum with zero: a constant zero ha
 
 import numpy as np
 
-from ..export.tflite_graph import builtin_code
+from ..export.tflite_graph import builtin_of
 from .tflite_file import add_constant, operator_code, pack, unpack
 
 
@@ -23,7 +23,7 @@ def multiply_bare_relus(content: bytes) -> bytes:
         (graph, operator)
         for graph in model.subgraphs
         for operator in graph.operators
-        if builtin_code(model.operatorCodes[operator.opcodeIndex]) == kinds.RELU
+        if builtin_of(model, operator) == kinds.RELU
     ]
     if not relus:
         return content
