@@ -1,4 +1,4 @@
-"""Operators of a .tflite file that stay in float32: named layers, heads, what 16 bits would clip."""
+"""Operators of a .tflite file that stay in float32: named layers, heads, shifts that do not fit."""
 
 from collections.abc import Sequence
 
@@ -53,22 +53,24 @@ def heads(content: bytes) -> list[Operator]:
 
 
 def clipped_shifts(content: bytes) -> set[str]:
-    """The operators of a 16-bit file whose shifts were clipped, by name.
+    """The operators of a quantised file whose shifts were clipped, by name.
 
     A shift's codes have the scale of the input times the channel's own, and the library clips them
-    to 32 bits. With 16-bit activations that scale is 256 times finer than with 8, so a channel with a
-    small kernel and an ordinary shift, as a small gamma leaves it, would lose most of its value.
+    to 32 bits. A channel with a small kernel and an ordinary shift, as a small gamma leaves it, would
+    lose most of its value; with 16-bit activations, whose scale is 256 times finer, more of them.
     """
     from ai_edge_litert.schema_py_generated import TensorType
 
     model, names = unpack(content), set()
+    codes_of = {TensorType.INT32: np.int32, TensorType.INT64: np.int64}
     for graph in model.subgraphs:
         for operator in graph.operators:
             for index in operator.inputs[2:3]:
                 data = model.buffers[graph.tensors[index].buffer].data if index >= 0 else None
-                if graph.tensors[index].type != TensorType.INT64 or data is None:
+                number = codes_of.get(graph.tensors[index].type)
+                if number is None or data is None:
                     continue
-                codes = np.abs(np.asarray(data, np.uint8).view(np.int64))
-                if codes.max() >= 2**31 - 1:
+                codes = np.asarray(data, np.uint8).view(number).astype(np.int64)
+                if np.abs(codes).max() >= 2**31 - 1:
                     names.add(graph.tensors[operator.outputs[0]].name.decode())
     return names

@@ -24,6 +24,7 @@ from ..runtime.litert_runner import SIGNATURE
 from .float_layers import clipped_shifts, find_layers, heads
 from .large_constants import large_constants
 from .samples import Samples, check_input_ranges, check_samples, feeds_of
+from .silent_ranges import widen
 from .tflite_file import pack, unpack
 
 
@@ -106,8 +107,7 @@ def static_w8a8(
         InputError: litert-quantizer is not installed, the samples are not those of the inputs, or a
             layer is unknown.
     """
-    static = Static(content, samples)
-    result = static.quantise(find_layers(content, float_layers), integer_io)
+    result = Static(content, samples).quantise(find_layers(content, float_layers), integer_io)
     if integer_io:
         check_input_ranges(result, samples)
     return result
@@ -139,17 +139,10 @@ def int16x8(
 ) -> bytes:
     """Quantises weights to 8 and activations to 16 bits; LiteRT has only slow kernels for these.
 
-    A layer of which a channel's shift does not fit its codes stays in float32 (`clipped_shifts`).
     Args and errors as for `static_w8a8`.
     """
     static = Static(content, samples, activation_bits=16)
-    operators = find_layers(content, float_layers)
-    result = static.quantise(operators, integer_io)
-    clipped = clipped_shifts(result)
-    if clipped:
-        operators += [o for o in read_operators(content) if o.name in clipped]
-        result = static.quantise(operators, integer_io)
-    return result
+    return static.quantise(find_layers(content, float_layers), integer_io)
 
 
 class Static:
@@ -181,7 +174,7 @@ class Static:
                 library.qsv_utils.min_max_update,
             )
             calibrator.calibrate({SIGNATURE: feeds_of(samples)}, manager)
-        self._statistics = calibrator.get_model_qsvs()
+        self._statistics = widen(content, calibrator.get_model_qsvs())
 
     def quantise(
         self,
@@ -191,11 +184,22 @@ class Static:
     ) -> bytes:
         """Writes the file in 8 bits, or 16 and 8.
 
+        A layer of which a channel's shift does not fit its codes stays in float32 too
+        (`clipped_shifts`).
+
         Args:
             float_operators: what stays in float32.
             integer_io: inputs and outputs are integer codes.
             float_outputs: outputs are float32 whatever the inputs are.
         """
+        result = self._quantised(float_operators, integer_io, float_outputs)
+        clipped = clipped_shifts(result)
+        if clipped:
+            unfit = [o for o in read_operators(self._content) if o.name in clipped]
+            result = self._quantised([*float_operators, *unfit], integer_io, float_outputs)
+        return result
+
+    def _quantised(self, float_operators, integer_io: bool, float_outputs: bool) -> bytes:
         quantizer = self._library.Quantizer(self._content, self._recipe())
         operation = self._library.qtyping.TFLOperationName
         if not integer_io:
