@@ -34,8 +34,8 @@ RECIPE = Recipe(
     model={
         "modalities": ("rgb", "depth"),
         "backbone": "mobilenet_m",
-        "decoder": "light_fpn",
-        "decoder_options": {"filters": 64, "top_filters": 32},
+        "decoder": "light_refinenet",
+        "decoder_options": {"filters": 64},
         "exchange_threshold": 2e-2,
         "exchange_scope": "subpart",
         "sparsity": 2e-3,

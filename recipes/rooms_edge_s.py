@@ -9,5 +9,9 @@ from recipes import rooms_edge_m
 
 RECIPE = rooms_edge_m.RECIPE.derive(
     "rooms_edge_s",
-    model={"backbone": "mobilenet_s", "decoder_options": {"filters": 32, "top_filters": 16}},
+    model={
+        "backbone": "mobilenet_s",
+        "decoder": "light_fpn",
+        "decoder_options": {"filters": 32, "top_filters": 16},
+    },
 )
