@@ -1,5 +1,7 @@
 """Segmenter: RGB-D (or any M-modality) semantic segmentation with channel exchange."""
 
+import inspect
+
 import keras
 
 from cen_keras.backbones import BACKBONES
@@ -30,6 +32,17 @@ def look_up(table: dict, name: str, kind: str):
     if name not in table:
         raise InputError(f"{kind} {name!r} is unknown; choose one of {', '.join(table)}.")
     return table[name]
+
+
+def check_options(build, options: dict, kind: str, name: str) -> None:
+    """Refuses keyword arguments that a decoder's function does not have."""
+    parameters = inspect.signature(build).parameters.values()
+    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    unknown = sorted(options.keys() - set(known))
+    if unknown:
+        raise InputError(
+            f"{kind} {name!r} has no option {', '.join(unknown)}; it has {', '.join(known)}."
+        )
 
 
 @keras.saving.register_keras_serializable("cen_keras")
@@ -140,9 +153,9 @@ class Segmenter(keras.Model):
                     [inputs[name]] * STEM_CHANNELS
                 )
         features = look_up(BACKBONES, backbone, "backbone")(layers, images)
-        logits = look_up(DECODERS, decoder, "decoder")(
-            layers, features, num_classes, **(decoder_options or {})
-        )
+        build_decoder = look_up(DECODERS, decoder, "decoder")
+        check_options(build_decoder, decoder_options or {}, "decoder", decoder)
+        logits = build_decoder(layers, features, num_classes, **(decoder_options or {}))
         streams = layers.names(logits)
         ensemble = ModalityEnsemble(streams, name="ensemble")(logits)
         super().__init__(inputs=inputs, outputs={**logits, "ensemble": ensemble}, **kwargs)
