@@ -1,18 +1,16 @@
-"""The first convolution of an int8 file over depth, with columns of the image packed into channels.
+"""The first convolution of an int8 file, with columns of the image packed into channels.
 
 XNNPACK's int8 convolutions multiply eight channels at a time, or four (Arm's dot products). A depth
-image has one, so that most of the products of the stem are with padding, on the largest map of all.
-In memory a row of (width, channels) is also a row of (width / P, P channels): P columns side by side
-make one pixel of P c channels, by a reshape that moves nothing. A convolution of stride s over these
-gives the P / s columns of its result that fall on a packed pixel as so many times its filters, and a
-second reshape lays them side by side again.
+image has one and a colour image three, so that most of the products of the stem are with padding, on
+the largest map of all. In memory a row of (width, channels) is also a row of (width / P, P channels):
+P columns side by side make one pixel of P c channels, by a reshape that moves nothing. A convolution
+of stride s over these gives the P / s columns of its result that fall on a packed pixel as so many
+times its filters, and a second reshape lays them side by side again.
 
-    (h, w, c)  reshape  (h, w/P, P c)  k' x k', P/s n filters  (h/s, w/P, P/s n)  reshape  (h/s, w/s, n)
+    (h, w, c)  reshape  (h, w/P, P c)  pad, k x t, P/s n filters  (h/s, w/P, P/s n)  reshape  (h/s, w/s, n)
 
-The kernel holds the same codes among zeros, wide enough that "same" padding begins where the margin
-of zeros in front of the old one did; that operator goes. Every sum has the same terms, so the
-result is the same to the last bit. Three colours stay as they are: what they would gain of eight
-lanes they would lose of four.
+The kernel holds the same codes among zeros. Every sum has the same terms, so the result is the same
+to the last bit.
 """
 
 import dataclasses
@@ -33,6 +31,9 @@ from .tflite_graph import builtin_of
 LANES = (4, 8)
 """Channels that an int8 kernel of XNNPACK multiplies at once: Arm with dot products; x86 and Arm with
 i8mm."""
+_ADDRESS = 2
+"""Reading the addresses of one tap's pixels takes about as long as so many of its products: the
+kernels for Arm spend some twenty instructions on the one and thirty-four on four of the other."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,51 +42,59 @@ class Packing:
 
     Attributes:
         columns: P, columns of the image in one packed pixel.
+        kernel: k.
         stride: s.
-        margin: rows and columns of zeros in front of the image.
-        rows: height of the packed kernel.
-        reach: packed pixels on each side of the middle of the packed kernel.
+        margin: rows and columns of zeros around the image.
     """
 
     columns: int
+    kernel: int
     stride: int
     margin: int
-    rows: int
-    reach: int
-
-    @classmethod
-    def of(cls, columns: int, kernel: int, stride: int, margin: int) -> "Packing":
-        """Finds the smallest kernel that "same" padding puts in the right place."""
-        last = (columns // stride - 1) * stride + kernel - 1 - margin
-        reach = max(-(-margin // columns), last // columns)
-        return cls(columns, stride, margin, 2 * margin + stride, reach)
 
     @property
     def outputs(self) -> int:
         """Columns of the result in one packed pixel."""
         return self.columns // self.stride
 
-    def products(self, channels: int) -> list[int]:
-        """Multiplications for one value of the result, those with padding included, by `LANES`."""
-        return _products(self.rows * (2 * self.reach + 1), self.columns * channels)
+    @property
+    def left(self) -> int:
+        """Packed pixels of zeros in front of a row."""
+        return -(-self.margin // self.columns)
 
-    def kernel(self, kernel: np.ndarray) -> np.ndarray:
-        """Packs (n, k, k, c) codes into (P/s n, rows, 2 reach + 1, P c)."""
+    @property
+    def taps(self) -> int:
+        """Width of the packed kernel."""
+        return (self._start(self.outputs - 1) + self.kernel - 1) // self.columns + 1
+
+    @property
+    def margins(self) -> np.ndarray:
+        """Zeros around the packed image, as PAD takes them."""
+        right = self.taps - 1 - self.left
+        rows = (self.margin, self.margin)
+        return np.array([(0, 0), rows, (self.left, right), (0, 0)], np.int32)
+
+    def _start(self, output: int) -> int:
+        """The first column that one of the results of a packed pixel reads, from the left edge."""
+        return self.left * self.columns - self.margin + output * self.stride
+
+    def cost(self, channels: int) -> list[int]:
+        """What one value of the result takes, in products with padding included, by `LANES`."""
+        return _cost(self.kernel * self.taps, self.columns * channels)
+
+    def packed(self, kernel: np.ndarray) -> np.ndarray:
+        """Packs (n, k, k, c) codes into (P/s n, k, taps, P c)."""
         filters, height, width, channels = kernel.shape
-        packed = np.zeros(
-            (self.outputs, filters, self.rows, (2 * self.reach + 1) * self.columns, channels),
-            kernel.dtype,
-        )
+        shape = (self.outputs, filters, height, self.taps * self.columns, channels)
+        wide = np.zeros(shape, kernel.dtype)
         for output in range(self.outputs):
-            start = self.reach * self.columns + output * self.stride - self.margin
-            packed[output, :, :height, start : start + width] = kernel
-        return packed.reshape(
-            self.outputs * filters, self.rows, 2 * self.reach + 1, self.columns * channels
-        )
+            start = self._start(output)
+            wide[output, :, :, start : start + width] = kernel
+        return wide.reshape(self.outputs * filters, height, self.taps, self.columns * channels)
 
 
-def _products(taps: int, channels: int) -> list[int]:
-    return [taps * -(-channels // lanes) * lanes for lanes in LANES]
+def _cost(taps: int, channels: int) -> list[int]:
+    return [taps * (-(-channels // lanes) * lanes + _ADDRESS) for lanes in LANES]
 
 
 def pack_stems(content: bytes) -> bytes:
@@ -115,9 +124,9 @@ def _pack_graph(model, graph) -> bool:
     stems = _stems(model, graph)
     for stem in stems:
         before, after = _packed(model, graph, stem)
-        place = graph.operators.index(stem.conv)
-        graph.operators[place : place + 1] = [*before, stem.conv, *after]
         graph.operators.remove(stem.pad)
+        place = graph.operators.index(stem.conv)
+        graph.operators[place : place + 1] = [*before, stem.pad, stem.conv, *after]
     return bool(stems)
 
 
@@ -148,7 +157,7 @@ def _stems(model, graph) -> list[_Stem]:
 
 
 def _best(model, graph, pad, conv, schema) -> Packing | None:
-    """The packing with the fewest products; None where some kernel would have as many as before."""
+    """The cheapest packing; None where with some number of lanes it would cost as much as before."""
     image, padded = graph.tensors[pad.inputs[0]], graph.tensors[pad.outputs[0]]
     kernel, options = graph.tensors[conv.inputs[1]], conv.builtinOptions
     _, height, width, channels = image.shape
@@ -172,35 +181,35 @@ def _best(model, graph, pad, conv, schema) -> Packing | None:
     if not square or not same_numbers or height % stride:
         return None
     candidates = [
-        Packing.of(packed, rows, stride, margin)
+        Packing(packed, rows, stride, margin)
         for packed in range(stride, max(LANES) + 1, stride)
         if width % packed == 0
     ]
-    best = min(candidates, key=lambda packing: packing.products(channels), default=None)
-    now = _products(rows * columns, channels)
-    if best is None or any(np.greater_equal(best.products(channels), now)):
+    best = min(candidates, key=lambda packing: packing.cost(channels), default=None)
+    now = _cost(rows * columns, channels)
+    if best is None or any(np.greater_equal(best.cost(channels), now)):
         return None
     return best
 
 
 def _packed(model, graph, stem: _Stem) -> tuple[list, list]:
-    """Turns the convolution into the packed one; returns the reshapes before and after it."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    packing, conv = stem.packing, stem.conv
-    image = graph.tensors[stem.pad.inputs[0]]
+    """Turns margin and convolution into packed ones; returns the reshapes before and after them."""
+    packing, pad, conv = stem.packing, stem.pad, stem.conv
+    unpacked = int(pad.inputs[0])
+    image, padded = graph.tensors[unpacked], graph.tensors[pad.outputs[0]]
     kernel, bias = (graph.tensors[index] for index in conv.inputs[1:3])
     result = graph.tensors[conv.outputs[0]]
     _, height, width, channels = (int(n) for n in image.shape)
     codes = np.asarray(model.buffers[kernel.buffer].data, np.uint8).view(np.int8)
-    codes = packing.kernel(codes.reshape(kernel.shape))
+    codes = packing.packed(codes.reshape(kernel.shape))
     sums = np.tile(np.asarray(model.buffers[bias.buffer].data, np.uint8), packing.outputs)
 
     def packed(like, shape, buffer=0):
-        return add_like(graph, like, like.name + b"_packed", shape, buffer)
+        return add_like(graph, like, like.name + b"_packed", tuple(shape), buffer)
 
-    columns = packing.columns
-    packed_image = packed(image, (1, height, width // columns, channels * columns))
+    shape = np.array((1, height, width // packing.columns, channels * packing.columns))
+    packed_image = packed(image, shape)
+    packed_margin = packed(padded, shape + packing.margins.sum(1))
     new_kernel = packed(kernel, codes.shape, add_buffer(model, codes))
     new_bias = packed(bias, codes.shape[:1], add_buffer(model, sums))
     for index in (new_kernel, new_bias):
@@ -208,7 +217,10 @@ def _packed(model, graph, stem: _Stem) -> tuple[list, list]:
         if len(quantization.scale) > 1:
             quantization.scale = np.tile(quantization.scale, packing.outputs)
             quantization.zeroPoint = np.tile(quantization.zeroPoint, packing.outputs)
-    before = [_reshape(model, graph, int(stem.pad.inputs[0]), packed_image)]
+    margins = add_constant(model, graph, padded.name + b"_margins", packing.margins)
+    pad.inputs = np.array([packed_image, margins], np.int32)
+    pad.outputs = np.array([packed_margin], np.int32)
+    before = [_reshape(model, graph, unpacked, packed_image)]
     after = []
     if packing.outputs > 1:
         _, result_height, result_width, filters = (int(n) for n in result.shape)
@@ -216,8 +228,7 @@ def _packed(model, graph, stem: _Stem) -> tuple[list, list]:
         packed_result = packed(result, shape)
         after = [_reshape(model, graph, packed_result, int(conv.outputs[0]))]
         conv.outputs = np.array([packed_result], np.int32)
-    conv.inputs = np.array([packed_image, new_kernel, new_bias], np.int32)
-    conv.builtinOptions.padding = schema.Padding.SAME
+    conv.inputs = np.array([packed_margin, new_kernel, new_bias], np.int32)
     conv.builtinOptions.strideW = 1
     return before, after
 

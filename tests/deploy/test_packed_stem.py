@@ -14,16 +14,16 @@ from deploy.export.xnnpack import left_out
 from deploy.quantize.litert import static_w8a8
 
 
-def convolve(image, kernel, strides, before):
-    """Plain loops over an (h, w, c) image; zeros wherever the kernel reaches over the edge."""
+def convolve(image, kernel, strides):
+    """Plain loops over an (h, w, c) image, nothing around it."""
     filters, height, width, _ = kernel.shape
-    rows, columns = (-(-n // s) for n, s in zip(image.shape[:2], strides, strict=True))
-    padded = np.pad(image, ((before[0], height), (before[1], width), (0, 0)))
+    rows = (image.shape[0] - height) // strides[0] + 1
+    columns = (image.shape[1] - width) // strides[1] + 1
     result = np.zeros((rows, columns, filters), np.int64)
     for y in range(rows):
         for x in range(columns):
             top, left = y * strides[0], x * strides[1]
-            window = padded[top : top + height, left : left + width]
+            window = image[top : top + height, left : left + width]
             result[y, x] = np.tensordot(kernel, window, 3)
     return result
 
@@ -40,16 +40,14 @@ def test_a_packed_kernel_gives_the_same_sums(margin, stride, times, channels):
     size, columns = 2 * margin + 1, stride * times
     image = rng.integers(-9, 9, (4 * stride, 3 * columns, channels))
     kernel = rng.integers(-9, 9, (5, size, size, channels))
-    packing = Packing.of(columns, size, stride, margin)
+    packing = Packing(columns, size, stride, margin)
     rows, width = image.shape[:2]
-    packed = convolve(
-        image.reshape(rows, width // columns, columns * channels),
-        packing.kernel(kernel),
-        (stride, 1),
-        (margin, packing.reach),
-    )
-    wanted = convolve(image, kernel, (stride, stride), (margin, margin))
-    np.testing.assert_array_equal(packed.reshape(wanted.shape), wanted)
+    packed = image.reshape(rows, width // columns, columns * channels)
+    packed = np.pad(packed, packing.margins[1:])
+    found = convolve(packed, packing.packed(kernel), (stride, 1))
+    around = ((margin, margin), (margin, margin), (0, 0))
+    wanted = convolve(np.pad(image, around), kernel, (stride, stride))
+    np.testing.assert_array_equal(found.reshape(wanted.shape), wanted)
 
 
 def int8(channels, size=(16, 24), kernel=7, strides=2, pad=3, filters=16, reader=False):
@@ -75,12 +73,12 @@ def kinds(content):
     return [operator.kind for operator in read_operators(content)]
 
 
-@pytest.mark.parametrize("channels, kernel", [(1, 7), (1, 5), (2, 7)])
+@pytest.mark.parametrize("channels, kernel", [(1, 7), (1, 5), (1, 3), (2, 7), (3, 7)])
 @pytest.mark.parametrize("size", [(16, 24), (10, 12), (14, 20)])
-def test_a_stem_gives_the_same_codes_without_its_margin(channels, kernel, size):
+def test_a_packed_stem_gives_the_same_codes(channels, kernel, size):
     content = int8(channels, size, kernel, pad=kernel // 2)
     packed = pack_stems(content)
-    assert "PAD" in kinds(content) and "PAD" not in kinds(packed)
+    assert kinds(packed)[:3] == ["RESHAPE", "PAD", "CONV_2D"]
     assert left_out(packed) == []
     codes = np.random.default_rng(1).integers(-128, 128, (1, *size, channels)).astype(np.int8)
     found = run(packed, codes)
@@ -89,19 +87,21 @@ def test_a_stem_gives_the_same_codes_without_its_margin(channels, kernel, size):
     assert pack_stems(packed) == packed
 
 
-def test_one_channel_takes_half_of_the_products():
-    # 49 windows of four or eight lanes, all but one of them idle, against 8 rows of 3.
-    assert Packing.of(4, 7, 2, 3).products(1) == [8 * 3 * 4, 8 * 3 * 8]
-    assert 8 * 3 < 49 / 2
+def test_depth_takes_half_the_time_and_colours_somewhat_less():
+    # 49 taps of four or eight lanes, one or three of them busy, against 7 x 3 taps and 7 x 4.
+    assert Packing(4, 7, 2, 3).cost(1) == [21 * (4 + 2), 21 * (8 + 2)]
+    assert Packing(2, 7, 2, 3).cost(3) == [28 * (8 + 2), 28 * (8 + 2)]
+    before = [49 * (4 + 2), 49 * (8 + 2)]
+    assert np.all(np.divide(Packing(4, 7, 2, 3).cost(1), before) < 0.5)
+    assert np.all(np.less(Packing(2, 7, 2, 3).cost(3), before))
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        {"kernel": 3, "pad": 1, "channels": 1},  # 4 x 3 windows for 3 x 3: no gain
-        {"kernel": 7, "pad": 3, "channels": 3},  # colours: no gain with four lanes
+        {"kernel": 3, "pad": 1, "channels": 3},  # 3 x 2 taps of eight lanes for 3 x 3 of four
         {"kernel": 7, "pad": 3, "channels": 8},  # all lanes are busy
-        {"kernel": 7, "pad": 2, "channels": 1},  # no "same" padding lies there
+        {"kernel": 7, "pad": 2, "channels": 1},  # the result is not as wide as the image
         {"kernel": 7, "pad": 3, "channels": 1, "size": (16, 25)},  # columns left over
         {"kernel": 7, "pad": 3, "channels": 1, "reader": True},  # the margin is read elsewhere
     ],
