@@ -9,5 +9,5 @@ from recipes import rooms_edge_m
 
 RECIPE = rooms_edge_m.RECIPE.derive(
     "rooms_edge_l",
-    model={"backbone": "mobilenet_l", "decoder_options": {"filters": 96}},
+    model={"backbone": "mobilenet_l", "decoder_options": {"filters": 64}},
 )

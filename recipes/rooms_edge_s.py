@@ -11,7 +11,6 @@ RECIPE = rooms_edge_m.RECIPE.derive(
     "rooms_edge_s",
     model={
         "backbone": "mobilenet_s",
-        "decoder": "light_fpn",
-        "decoder_options": {"filters": 32, "top_filters": 16},
+        "decoder_options": {"filters": 32, "pooling_stages": 2},
     },
 )

@@ -45,11 +45,11 @@ class Preset:
         return WEIGHTS / f"{self.name}.npz" if self.card else None
 
 
-def _edge(size: str, decoder: str, **decoder_options: int) -> dict[str, Any]:
+def _edge(size: str, **decoder_options: int) -> dict[str, Any]:
     return {
         "modalities": ("rgb", "depth"),
         "backbone": f"mobilenet_{size}",
-        "decoder": decoder,
+        "decoder": "light_refinenet",
         "decoder_options": decoder_options,
         # A scale that starts at 1 does not reach zero in a short training from random weights.
         "gamma_initializer": 0.3,
@@ -61,17 +61,17 @@ _ARCHITECTURES = (
     Preset(
         "cen_edge_s",
         "The smallest: for 50 frames a second on two PC cores, more on a board's GPU.",
-        _edge("s", "light_fpn", filters=32, top_filters=16),
+        _edge("s", filters=32, pooling_stages=2),
     ),
     Preset(
         "cen_edge_m",
         "The usual one for a board: real time on two PC cores with room for the rest.",
-        _edge("m", "light_refinenet", filters=64),
+        _edge("m", filters=64),
     ),
     Preset(
         "cen_edge_l",
         "The most exact of the three, for a board's GPU or a whole small PC.",
-        _edge("l", "light_refinenet", filters=96),
+        _edge("l", filters=64),
     ),
 )
 
