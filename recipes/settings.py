@@ -86,15 +86,10 @@ def _parts(value):
 def _more_keys(section: list[str], wanted: str, known: list[str]) -> list[str]:
     """Returns what a section of the recipe, by its path, takes beside the keys that it has."""
     if section == ["model", "decoder_options"]:
-        from cen_keras.decoders import DECODERS
+        from cen_keras.decoders import DECODERS, options_of
 
-        names = {
-            name: None
-            for decoder in DECODERS.values()
-            for name, parameter in inspect.signature(decoder).parameters.items()
-            if parameter.kind is inspect.Parameter.KEYWORD_ONLY and name not in known
-        }
-        return list(names)
+        names = dict.fromkeys(name for d in DECODERS.values() for name in options_of(d) or ())
+        return [name for name in names if name not in known]
     if section == ["model", "fusion_options"]:
         from cen_keras.layers.fusion import OPTIONS
 

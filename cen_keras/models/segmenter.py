@@ -1,11 +1,11 @@
 """Segmenter: RGB-D (or any M-modality) semantic segmentation with channel exchange."""
 
-import inspect
+import functools
 
 import keras
 
 from cen_keras.backbones import BACKBONES
-from cen_keras.decoders import DECODERS
+from cen_keras.decoders import DECODERS, options_of
 from cen_keras.errors import InputError
 from cen_keras.layers import ModalityEnsemble
 from cen_keras.layers.fusion import Fusion
@@ -34,15 +34,21 @@ def look_up(table: dict, name: str, kind: str):
     return table[name]
 
 
-def check_options(build, options: dict, kind: str, name: str) -> None:
-    """Refuses keyword arguments that a decoder's function does not have."""
-    parameters = inspect.signature(build).parameters.values()
-    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
-    unknown = sorted(options.keys() - set(known))
+def decoder_of(name: str, options: dict):
+    """Returns a decoder's function, bound to its options.
+
+    Raises:
+        InputError: there is no decoder of that name, or it lacks an option.
+    """
+    decoder = look_up(DECODERS, name, "decoder")
+    known = options_of(decoder)
+    unknown = sorted(set(options) - set(options if known is None else known))
     if unknown:
         raise InputError(
-            f"{kind} {name!r} has no option {', '.join(unknown)}; it has {', '.join(known)}."
+            f"decoder {name!r} has no option {', '.join(unknown)}; it has "
+            f"{', '.join(known) or 'none'}."
         )
+    return functools.partial(decoder, **options)
 
 
 @keras.saving.register_keras_serializable("cen_keras")
@@ -152,10 +158,9 @@ class Segmenter(keras.Model):
                 images[name] = keras.layers.Concatenate(name=f"tile_{name}")(
                     [inputs[name]] * STEM_CHANNELS
                 )
+        build_decoder = decoder_of(decoder, decoder_options or {})
         features = look_up(BACKBONES, backbone, "backbone")(layers, images)
-        build_decoder = look_up(DECODERS, decoder, "decoder")
-        check_options(build_decoder, decoder_options or {}, "decoder", decoder)
-        logits = build_decoder(layers, features, num_classes, **(decoder_options or {}))
+        logits = build_decoder(layers, features, num_classes)
         streams = layers.names(logits)
         ensemble = ModalityEnsemble(streams, name="ensemble")(logits)
         super().__init__(inputs=inputs, outputs={**logits, "ensemble": ensemble}, **kwargs)

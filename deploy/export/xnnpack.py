@@ -42,10 +42,16 @@ def check_fast(content: bytes) -> None:
     """Refuses a file whose network leaves XNNPACK on its way.
 
     Raises:
-        InputError: names the operators and their layers.
+        InputError: names the operators and their layers, or what XNNPACK says.
     """
+    try:
+        left = left_out(content)
+    except RuntimeError as error:
+        raise InputError(
+            f"LiteRT does not load what was made ({error}); export with a float scheme"
+        ) from error
     # The last operator in front of an output may be a class map's change of shape.
-    slow = [op for op in left_out(content) if op.kind not in TOLERATED and not _reshapes(op)]
+    slow = [op for op in left if op.kind not in TOLERATED and not _reshapes(op)]
     if slow:
         found = ", ".join(f"{op.kind} in {layer_name(op)}" for op in slow[:5])
         more = f" and {len(slow) - 5} more" if len(slow) > 5 else ""

@@ -96,8 +96,8 @@ def static_w8a8(
     Args:
         content: a float .tflite file with batch 1.
         samples: float32 (n, h, w, c) by input name, normalised as the network is fed.
-        integer_io: inputs and outputs are int8 codes; otherwise float32, converted inside the
-            graph.
+        integer_io: inputs and outputs are int8 codes, but for an output whose layer has to stay in
+            float32 (`Static.quantise`); otherwise float32, converted inside the graph.
         float_layers: layers that stay in float32.
 
     Returns:
@@ -174,7 +174,10 @@ class Static:
                 library.qsv_utils.min_max_update,
             )
             calibrator.calibrate({SIGNATURE: feeds_of(samples)}, manager)
-        self._statistics = widen(content, calibrator.get_model_qsvs())
+        self._ranges = calibrator.get_model_qsvs()
+        if activation_bits == 8:
+            self._ranges = widen(content, self._ranges)
+        self._unfit: list[Operator] = []
 
     def quantise(
         self,
@@ -184,20 +187,30 @@ class Static:
     ) -> bytes:
         """Writes the file in 8 bits, or 16 and 8.
 
-        A layer of which a channel's shift does not fit its codes stays in float32 too
-        (`clipped_shifts`).
+        A layer of which a channel's shift does not fit its codes (`clipped_shifts`) stays in float32
+        too, and with it an output that it gives.
 
         Args:
             float_operators: what stays in float32.
             integer_io: inputs and outputs are integer codes.
             float_outputs: outputs are float32 whatever the inputs are.
+
+        Raises:
+            InputError: shifts do not fit an operator that cannot stay in float32.
         """
-        result = self._quantised(float_operators, integer_io, float_outputs)
-        clipped = clipped_shifts(result)
-        if clipped:
-            unfit = [o for o in read_operators(self._content) if o.name in clipped]
-            result = self._quantised([*float_operators, *unfit], integer_io, float_outputs)
-        return result
+        while True:
+            operators = [*float_operators, *self._unfit]
+            result = self._quantised(operators, integer_io, float_outputs)
+            clipped = clipped_shifts(result)
+            if not clipped:
+                return result
+            found = [o for o in read_operators(self._content) if o.name in clipped]
+            if not found or set(found) & set(operators):
+                raise InputError(
+                    f"the shifts of {', '.join(sorted(clipped))} do not fit 32 bits; export with a "
+                    "float scheme"
+                )
+            self._unfit += found
 
     def _quantised(self, float_operators, integer_io: bool, float_outputs: bool) -> bytes:
         quantizer = self._library.Quantizer(self._content, self._recipe())
@@ -210,7 +223,7 @@ class Static:
             )
         _leave(quantizer, self._library, float_operators)
         with _quiet(), large_constants():
-            return _outputs_of_signature(quantizer.quantize(self._statistics).quantized_model)
+            return _outputs_of_signature(quantizer.quantize(self._ranges).quantized_model)
 
 
 def _leave(quantizer, library, operators: Sequence[Operator]) -> None:

@@ -2,13 +2,13 @@
 
 A part of a network may be silent over the samples: ReLUs that none of them opens, a modality that
 shows one value. Its range is then thousands of times narrower than those it meets, or empty, and
-XNNPACK does not take the operators around it: it requantises by no less than 2^-8 into a
-concatenation, 2^-10 into a sum, and by less than 2^8 out of a convolution's sums. A widened range
-keeps clear of these limits, and all of it is still within two steps of the range that it goes into.
-Ordinary ranges stay as they were.
+XNNPACK does not take the operators around it, or fails on them: it requantises by no less than 2^-8
+into a concatenation, by 2^-10 to 2^8 between a sum and what is added, and by less than 2^8 out of a
+convolution's sums. Widened ranges keep clear of these limits, and their steps are still a 128th of
+those that they meet. Ordinary ranges stay as they were.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,13 @@ from .tflite_file import unpack
 
 Ranges = dict[str, dict[str, np.ndarray]]
 
-_JOINED = 2.0**-7
-"""Of the range of a sum or concatenation, what each of its inputs has at least."""
-_WEIGHTED = 2.0**-14
+_MET = 2.0**-7
+"""Of the range of a sum or concatenation, what each of its inputs has at least; and of the widest
+that is added, what the sum has at least."""
+_WEIGHED = 2.0**-14
 """Of the range of a convolution's input times its largest weight, what its result has at least. With
 127 codes for a weight, sums are then requantised by 2^14 / 127 at most."""
+_ROUNDING = 1e-6
 
 
 def widen(content: bytes, ranges: Mapping[str, Mapping[str, Any]]) -> Ranges:
@@ -35,37 +37,69 @@ def widen(content: bytes, ranges: Mapping[str, Mapping[str, Any]]) -> Ranges:
     Returns:
         The same, with larger maxima where needed.
     """
+    spans = {name: _span(values) for name, values in ranges.items()}
+    needs = list(_needs(unpack(content), spans))
+    widened: set[str] = set()
+    settled = False
+    # No circle of needs multiplies to more than 1, so this ends.
+    while not settled:
+        settled = True
+        for name, other, share in needs:
+            least = share * spans[other]
+            if spans[name] < least * (1 - _ROUNDING):
+                spans[name], settled = least, False
+                widened.add(name)
+    result = {name: dict(values) for name, values in ranges.items()}
+    for name in widened:
+        low = np.minimum(ranges[name]["min"], 0)
+        result[name]["max"] = low + np.asarray(spans[name], low.dtype)
+    return result
+
+
+def _needs(model, known: Mapping[str, float]) -> Iterator[tuple[str, str, float]]:
+    """Yields (tensor, other tensor, share): the one's range is at least this share of the other's."""
     from ai_edge_litert import schema_py_generated as schema
 
     kinds = schema.BuiltinOperator
-    joining = (kinds.ADD, kinds.SUB, kinds.CONCATENATION)
-    # One scale for what goes in and what comes out.
-    passing = (kinds.MAX_POOL_2D, kinds.PAD, kinds.RESHAPE, kinds.RESIZE_BILINEAR)
-    weighted = (kinds.CONV_2D, kinds.DEPTHWISE_CONV_2D, kinds.TRANSPOSE_CONV, kinds.FULLY_CONNECTED)
-    result = {name: dict(values) for name, values in ranges.items()}
-
-    def at_least(name: str, span: float) -> None:
-        missing = span - _span(result[name])
-        if missing > 0:
-            result[name]["max"] = np.maximum(result[name]["max"], 0) + np.float32(missing)
-
-    model = unpack(content)
+    adding, joining = (kinds.ADD, kinds.SUB), (kinds.CONCATENATION,)
+    # One scale for what goes in and what comes out: the input's.
+    passing = (
+        kinds.MAX_POOL_2D,
+        kinds.AVERAGE_POOL_2D,
+        kinds.PAD,
+        kinds.RESHAPE,
+        kinds.RESIZE_BILINEAR,
+        kinds.RESIZE_NEAREST_NEIGHBOR,
+        kinds.TRANSPOSE,
+        kinds.SLICE,
+        kinds.STRIDED_SLICE,
+    )
+    weighing = (
+        kinds.CONV_2D,
+        kinds.DEPTHWISE_CONV_2D,
+        kinds.TRANSPOSE_CONV,
+        kinds.FULLY_CONNECTED,
+        kinds.MUL,
+    )
     for graph in model.subgraphs:
         names = [tensor.name.decode() for tensor in graph.tensors]
-        steps = [
-            (builtin_of(model, op), [names[i] for i in op.inputs], names[op.outputs[0]], op)
-            for op in graph.operators
-        ]
-        for kind, read, made, _ in reversed(steps):
-            if kind in joining + passing and made in result:
-                share = _JOINED if kind in joining else 1
-                for name in filter(result.__contains__, read):
-                    at_least(name, share * _span(result[made]))
-        for kind, read, made, op in steps:
-            if kind in weighted and made in result:
-                inputs = [_span(result[name]) for name in read if name in result]
-                at_least(made, _WEIGHTED * max(inputs, default=0) * _largest(model, graph, op))
-    return result
+        for operator in graph.operators:
+            kind, result = builtin_of(model, operator), names[operator.outputs[0]]
+            inputs = [names[i] for i in operator.inputs if i >= 0 and names[i] in known]
+            if result not in known:
+                continue
+            for name in inputs:
+                if kind in adding:
+                    yield result, name, _MET
+                    yield name, result, _MET
+                elif kind in joining:
+                    yield result, name, 1.0
+                    yield name, result, _MET
+                elif kind in passing:
+                    yield result, name, _MET
+                    yield name, result, 1.0
+                elif kind in weighing and len(inputs) == 1:
+                    yield result, name, _WEIGHED * _largest(model, graph, operator)
 
 
 def _span(values: Mapping[str, Any]) -> float:
@@ -74,7 +108,7 @@ def _span(values: Mapping[str, Any]) -> float:
 
 
 def _largest(model, graph, operator) -> float:
-    """The largest absolute weight of an operator; they are its second input."""
+    """The largest absolute weight of an operator; its weights are the second input."""
     data = model.buffers[graph.tensors[operator.inputs[1]].buffer].data
     if data is None:
         return 0.0
