@@ -1,4 +1,4 @@
-"""Makes the helpers beside this file importable from every test, and all tests repeatable."""
+"""Makes the helpers beside this file importable from every test, and weights the same in every run."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""A feature pyramid (Lin et al., CVPR 2017) over streams: the decoder for small CPUs.
+"""A feature pyramid (Lin et al., CVPR 2017) over streams: less work than light_refinenet.
 
 Lighter than light_refinenet: one 1x1 convolution for each level, sums on the way up, and only at
 the coarsest level the chained pooling that gives context. The last level, a quarter of the image's

@@ -1,4 +1,4 @@
-"""The first convolution of an int8 file, with columns of the image packed into channels.
+"""Convolutions of an int8 file over few channels, as its first, with columns packed into channels.
 
 XNNPACK's int8 convolutions multiply eight channels at a time, or four (Arm's dot products). A depth
 image has one and a colour image three, so that most of the products of the stem are with padding, on
@@ -7,9 +7,9 @@ P columns side by side make one pixel of P c channels, by a reshape that moves n
 of stride s over these gives the P / s columns of its result that fall on a packed pixel as so many
 times its filters, and a second reshape lays them side by side again.
 
-    (h, w, c)  reshape  (h, w/P, P c)  pad, k x t, P/s n filters  (h/s, w/P, P/s n)  reshape  (h/s, w/s, n)
+    (h, w, c)  reshape  (h, w/P, P c)  pad, convolve  (h/s, w/P, P/s n)  reshape  (h/s, w/s, n)
 
-The kernel holds the same codes among zeros. Every sum has the same terms, so the result is the same
+The kernels hold the same codes among zeros. Every sum has the same terms, so the result is the same
 to the last bit.
 """
 
@@ -82,7 +82,7 @@ class Packing:
         """What one value of the result takes, in products with padding included, by `LANES`."""
         return _cost(self.kernel * self.taps, self.columns * channels)
 
-    def packed(self, kernel: np.ndarray) -> np.ndarray:
+    def kernels(self, kernel: np.ndarray) -> np.ndarray:
         """Packs (n, k, k, c) codes into (P/s n, k, taps, P c)."""
         filters, height, width, channels = kernel.shape
         shape = (self.outputs, filters, height, self.taps * self.columns, channels)
@@ -98,7 +98,7 @@ def _cost(taps: int, channels: int) -> list[int]:
 
 
 def pack_stems(content: bytes) -> bytes:
-    """Rewrites the first convolution of every input where that saves products.
+    """Rewrites every convolution behind a margin of zeros where that saves time by `Packing.cost`.
 
     Args:
         content: a .tflite file.
@@ -157,7 +157,7 @@ def _stems(model, graph) -> list[_Stem]:
 
 
 def _best(model, graph, pad, conv, schema) -> Packing | None:
-    """The cheapest packing; None where with some number of lanes it would cost as much as before."""
+    """The cheapest packing of those that gain with every number of lanes, or None."""
     image, padded = graph.tensors[pad.inputs[0]], graph.tensors[pad.outputs[0]]
     kernel, options = graph.tensors[conv.inputs[1]], conv.builtinOptions
     _, height, width, channels = image.shape
@@ -181,15 +181,13 @@ def _best(model, graph, pad, conv, schema) -> Packing | None:
     if not square or not same_numbers or height % stride:
         return None
     candidates = [
-        Packing(packed, rows, stride, margin)
-        for packed in range(stride, max(LANES) + 1, stride)
-        if width % packed == 0
+        Packing(together, rows, stride, margin)
+        for together in range(stride, max(LANES) + 1, stride)
+        if width % together == 0
     ]
-    best = min(candidates, key=lambda packing: packing.cost(channels), default=None)
-    now = _cost(rows * columns, channels)
-    if best is None or any(np.greater_equal(best.cost(channels), now)):
-        return None
-    return best
+    now = np.array(_cost(rows * columns, channels))
+    gains = [p for p in candidates if np.all(np.less(p.cost(channels), now))]
+    return min(gains, key=lambda packing: np.sum(packing.cost(channels) / now), default=None)
 
 
 def _packed(model, graph, stem: _Stem) -> tuple[list, list]:
@@ -201,7 +199,7 @@ def _packed(model, graph, stem: _Stem) -> tuple[list, list]:
     result = graph.tensors[conv.outputs[0]]
     _, height, width, channels = (int(n) for n in image.shape)
     codes = np.asarray(model.buffers[kernel.buffer].data, np.uint8).view(np.int8)
-    codes = packing.packed(codes.reshape(kernel.shape))
+    codes = packing.kernels(codes.reshape(kernel.shape))
     sums = np.tile(np.asarray(model.buffers[bias.buffer].data, np.uint8), packing.outputs)
 
     def packed(like, shape, buffer=0):
@@ -224,8 +222,10 @@ def _packed(model, graph, stem: _Stem) -> tuple[list, list]:
     after = []
     if packing.outputs > 1:
         _, result_height, result_width, filters = (int(n) for n in result.shape)
-        shape = (1, result_height, result_width // packing.outputs, filters * packing.outputs)
-        packed_result = packed(result, shape)
+        outputs = packing.outputs
+        packed_result = packed(
+            result, (1, result_height, result_width // outputs, filters * outputs)
+        )
         after = [_reshape(model, graph, packed_result, int(conv.outputs[0]))]
         conv.outputs = np.array([packed_result], np.int32)
     conv.inputs = np.array([packed_margin, new_kernel, new_bias], np.int32)

@@ -1,4 +1,4 @@
-"""pack_stems: the same codes to the last bit, and only where it saves products."""
+"""pack_stems: the same codes to the last bit, and only where it saves time."""
 
 import keras
 import numpy as np
@@ -44,7 +44,7 @@ def test_a_packed_kernel_gives_the_same_sums(margin, stride, times, channels):
     rows, width = image.shape[:2]
     packed = image.reshape(rows, width // columns, columns * channels)
     packed = np.pad(packed, packing.margins[1:])
-    found = convolve(packed, packing.packed(kernel), (stride, 1))
+    found = convolve(packed, packing.kernels(kernel), (stride, 1))
     around = ((margin, margin), (margin, margin), (0, 0))
     wanted = convolve(np.pad(image, around), kernel, (stride, stride))
     np.testing.assert_array_equal(found.reshape(wanted.shape), wanted)
