@@ -30,8 +30,10 @@ def colorize(classes: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarra
     table = np.zeros((256, 3), np.uint8)
     table[: len(palette)] = np.asarray(palette, np.uint8)
     table[IGNORE] = 0
-    # Four times faster than table[classes].
-    return np.take(table, classes, axis=0)
+    # Half the time of numpy's take.
+    picture = Image.fromarray(np.ascontiguousarray(classes, np.uint8))
+    picture.putpalette(table.tobytes())
+    return np.array(picture.convert("RGB"))
 
 
 def depth_picture(depth: np.ndarray, near: float | None = None, far: float | None = None):
