@@ -1,9 +1,10 @@
 """LiteRT artifacts of every scheme out of float ones, by litert-quantizer; all that touches this
 young library is in here.
 
-Ranges of activations are the smallest and largest values seen over the calibration samples. The
-library's own default, a moving average, forgets the extremes when samples are few and clips them;
-mean squared error as criterion puts quantise/dequantise pairs around static operators.
+Ranges of activations are the smallest and largest values seen over the calibration samples, all of
+them scaled where that is nearer to the float model (`tighten`). The library's own default, a moving
+average, forgets the extremes when samples are few and clips them, better or not; mean squared error as
+criterion puts quantise/dequantise pairs around static operators.
 
 Every scheme is a function of (float bytes, samples or None, integer_io, float_layers) to bytes;
 `float_layers` names layers of the frozen graph that stay in float32, by `layer_name`.
@@ -24,8 +25,9 @@ from ..runtime.litert_runner import SIGNATURE
 from .float_layers import clipped_shifts, find_layers, heads
 from .large_constants import large_constants
 from .samples import Samples, check_input_ranges, check_samples, feeds_of
-from .silent_ranges import widen
+from .silent_ranges import Ranges, widen
 from .tflite_file import pack, unpack
+from .tight_ranges import tighten
 
 
 def fp16(
@@ -90,6 +92,7 @@ def static_w8a8(
     samples: Samples,
     integer_io: bool = True,
     float_layers: Sequence[str] = (),
+    clip_shifts: bool = False,
 ) -> bytes:
     """Quantises weights per channel and activations per tensor to 8 bits.
 
@@ -99,6 +102,8 @@ def static_w8a8(
         integer_io: inputs and outputs are int8 codes, but for an output whose layer has to stay in
             float32 (`Static.quantise`); otherwise float32, converted inside the graph.
         float_layers: layers that stay in float32.
+        clip_shifts: no layer stays in float32 for its shifts. A graph as trained replaces the
+            channels that are clipped, and would be timed with convolutions in float.
 
     Returns:
         The quantised file's bytes.
@@ -107,7 +112,8 @@ def static_w8a8(
         InputError: litert-quantizer is not installed, the samples are not those of the inputs, or a
             layer is unknown.
     """
-    result = Static(content, samples).quantise(find_layers(content, float_layers), integer_io)
+    static = Static(content, samples, clip_shifts=clip_shifts)
+    result = static.quantise(find_layers(content, float_layers), integer_io)
     if integer_io:
         check_input_ranges(result, samples)
     return result
@@ -152,12 +158,19 @@ class Static:
         content: a float .tflite file with batch 1.
         samples: float32 (n, h, w, c) by input name.
         activation_bits: 8 or 16.
+        clip_shifts: as for `static_w8a8`.
 
     Raises:
         InputError: litert-quantizer is not installed, or the samples are not those of the inputs.
     """
 
-    def __init__(self, content: bytes, samples: Samples, activation_bits: int = 8):
+    def __init__(
+        self,
+        content: bytes,
+        samples: Samples,
+        activation_bits: int = 8,
+        clip_shifts: bool = False,
+    ):
         self._library = library = _library()
         check_samples(read_tensors(content).inputs, samples)
         self._content = content
@@ -175,9 +188,11 @@ class Static:
             )
             calibrator.calibrate({SIGNATURE: feeds_of(samples)}, manager)
         self._ranges = calibrator.get_model_qsvs()
+        self._unfit: list[Operator] = []
+        self._clip_shifts = clip_shifts
         if activation_bits == 8:
             self._ranges = widen(content, self._ranges)
-        self._unfit: list[Operator] = []
+            self._ranges = tighten(content, self._ranges, samples, self._with_ranges)
 
     def quantise(
         self,
@@ -201,7 +216,7 @@ class Static:
         while True:
             operators = [*float_operators, *self._unfit]
             result = self._quantised(operators, integer_io, float_outputs)
-            clipped = clipped_shifts(result)
+            clipped = set() if self._clip_shifts else clipped_shifts(result)
             if not clipped:
                 return result
             found = [o for o in read_operators(self._content) if o.name in clipped]
@@ -211,6 +226,11 @@ class Static:
                     "float scheme"
                 )
             self._unfit += found
+
+    def _with_ranges(self, ranges: Ranges) -> bytes:
+        """The file of other ranges."""
+        self._ranges = ranges
+        return self.quantise()
 
     def _quantised(self, float_operators, integer_io: bool, float_outputs: bool) -> bytes:
         quantizer = self._library.Quantizer(self._content, self._recipe())

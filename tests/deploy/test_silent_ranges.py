@@ -18,6 +18,12 @@ X = np.random.default_rng(0).normal(size=(4, 8, 8, 3)).astype(np.float32)
 L = keras.layers
 
 
+@pytest.fixture(autouse=True)
+def ranges_as_widened(monkeypatch):
+    """Ranges are not scaled after they were widened."""
+    monkeypatch.setattr(litert, "tighten", lambda content, ranges, samples, quantise: ranges)
+
+
 def conv(x, filters, name, size=3, loudness=1.0, **options):
     """A convolution; at loudness 0 its results are below zero, otherwise so many times as large."""
     layer = L.Conv2D(filters, size, padding="same", name=name, **options)
