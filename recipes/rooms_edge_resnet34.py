@@ -1,5 +1,4 @@
-"""The control of rooms_edge_m: ResNet-34 with RefineNet's light decoder at its usual width, trained
-the same way.
+"""The control of rooms_edge_m: ResNet-34 with a light decoder of 256 filters, trained the same way.
 
     python -m recipes.train rooms_edge_resnet34 --set policy=mixed_bfloat16
 
