@@ -183,8 +183,6 @@ def apply_scheme(
         if target.preparer is not None and manifest.freeze:
             content = target.load(target.preparer)(content)
     options: dict[str, object] = {"float_layers": tuple(float_layers)} if float_layers else {}
-    if target.name == "tflite" and scheme_name == "static_w8a8" and not manifest.freeze:
-        options["clip_shifts"] = True
     content = target.load(entry)(content, samples, integer_io, **options)
     freeze = manifest.freeze
     if freeze:

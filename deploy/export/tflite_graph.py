@@ -8,8 +8,10 @@ from cen_keras.errors import InputError
 from ..runtime.litert_runner import SIGNATURE
 from ..runtime.tensors import Quantization
 
+WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
+"""Kinds of operators that have filters."""
 # How TensorFlow ends the names of what a layer with weights computes.
-_WEIGHTED = ("convolution", "depthwise", "conv_transpose", "MatMul")
+_ENDINGS = ("convolution", "depthwise", "conv_transpose", "MatMul")
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def layer_name(operator: Operator) -> str:
     named = [part for part in parts if len(part) > 1]
     if not named:
         return f"output_{operator.stream}" if operator.stream else operator.name
-    first = next((part for part in named if part[-1] in _WEIGHTED), named[0])
+    first = next((part for part in named if part[-1] in _ENDINGS), named[0])
     # The converter numbers the trace of every layer: "frozen_1/stem_conv_rgb_1/convolution".
     return re.sub(r"_1$", "", first[1] if len(first) > 2 else first[0])
 

@@ -1,15 +1,10 @@
-"""Operators of a .tflite file that stay in float32: named layers, heads, shifts that do not fit."""
+"""Operators of a .tflite file that stay in float32: named layers and heads."""
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from cen_keras.errors import InputError
 
-from ..export.tflite_graph import Operator, builtin_of, layer_name, read_operators
-from .tflite_file import unpack
-
-_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
+from ..export.tflite_graph import WEIGHTED, Operator, layer_name, read_operators
 
 
 def find_layers(content: bytes, names: Sequence[str]) -> list[Operator]:
@@ -47,35 +42,6 @@ def heads(content: bytes) -> list[Operator]:
         if operator.outputs in found:
             continue
         found[operator.outputs] = operator
-        if operator.kind not in _WEIGHTED:
+        if operator.kind not in WEIGHTED:
             wanted.extend(maker[tensor] for tensor in operator.inputs if tensor in maker)
     return list(found.values())
-
-
-def clipped_shifts(content: bytes) -> set[str]:
-    """The operators of a quantised file whose shifts were clipped, by name.
-
-    A shift's codes have the scale of the input times the channel's own, and the library clips them
-    to 32 bits. A channel with a small kernel and an ordinary shift, as a small gamma leaves it, would
-    lose most of its value; with 16-bit activations, whose scale is 256 times finer, more of them.
-    """
-    from ai_edge_litert.schema_py_generated import BuiltinOperator, TensorType
-
-    model, names = unpack(content), set()
-    weighted = {getattr(BuiltinOperator, kind) for kind in _WEIGHTED}
-    codes_of = {TensorType.INT32: np.int32, TensorType.INT64: np.int64}
-    for graph in model.subgraphs:
-        for operator in graph.operators:
-            kind = builtin_of(model, operator)
-            # Of a transposed convolution the result's shape comes first.
-            place = 3 if kind == BuiltinOperator.TRANSPOSE_CONV else 2
-            if kind not in weighted or len(operator.inputs) <= place or operator.inputs[place] < 0:
-                continue
-            shift = graph.tensors[operator.inputs[place]]
-            data = model.buffers[shift.buffer].data
-            if data is None or shift.type not in codes_of:
-                continue
-            codes = np.asarray(data, np.uint8).view(codes_of[shift.type]).astype(np.int64)
-            if np.abs(codes).max() >= 2**31 - 1:
-                names.add(graph.tensors[operator.outputs[0]].name.decode())
-    return names

@@ -22,18 +22,18 @@ from cen_keras.errors import InputError
 
 from ..calibration import Choice
 from ..export.pipeline import apply_scheme, float_artifact
-from ..export.tflite_graph import Operator, layer_name, read_operators
+from ..export.tflite_graph import WEIGHTED, Operator, layer_name, read_operators
 from ..run_folder import RunFolder
 from ..runtime import manifest as manifests
 from ..runtime.litert_runner import SIGNATURE
 from ..targets import TARGETS
 from ..verify import verify_artifact
-from .litert import Static
 from .samples import Samples, feeds_of
+from .static import Static
 
 SCHEME = "static_w8a8"
 # What computes; pooling, padding, joining and resizing hand on what they get.
-KINDS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "ADD", "MUL")
+KINDS = (*WEIGHTED, "ADD", "MUL")
 # Samples on which noise is measured; the ranking settles with few.
 _PROBES = 8
 # Training views on which `choose_float_layers` counts mIoU.

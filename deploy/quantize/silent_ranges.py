@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..export.tflite_graph import builtin_of
+from ..export.tflite_graph import WEIGHTED, builtin_of
 from .tflite_file import unpack
 
 Ranges = dict[str, dict[str, np.ndarray]]
@@ -74,13 +74,7 @@ def _needs(model, known: Mapping[str, float]) -> Iterator[tuple[str, str, float]
         kinds.SLICE,
         kinds.STRIDED_SLICE,
     )
-    weighing = (
-        kinds.CONV_2D,
-        kinds.DEPTHWISE_CONV_2D,
-        kinds.TRANSPOSE_CONV,
-        kinds.FULLY_CONNECTED,
-        kinds.MUL,
-    )
+    weighing = (*(getattr(kinds, kind) for kind in WEIGHTED), kinds.MUL)
     for graph in model.subgraphs:
         names = [tensor.name.decode() for tensor in graph.tensors]
         for operator in graph.operators:

@@ -62,8 +62,8 @@ def test_float_logits_that_are_averaged_in_8_bits_are_still_an_output():
 
     from deploy.export.to_tflite import write
     from deploy.quantize.float_layers import find_layers
-    from deploy.quantize.litert import Static
     from deploy.quantize.samples import feeds_of
+    from deploy.quantize.static import Static
 
     keras.utils.set_random_seed(0)
     x = keras.Input((8, 8, 3), name="rgb")

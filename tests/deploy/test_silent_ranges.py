@@ -11,7 +11,7 @@ from cen_keras.errors import InputError
 from deploy.export.tflite_graph import read_tensors
 from deploy.export.to_tflite import write
 from deploy.export.xnnpack import check_fast
-from deploy.quantize import litert, silent_ranges
+from deploy.quantize import litert, silent_ranges, static
 from deploy.quantize.bare_relu import multiply_bare_relus
 
 X = np.random.default_rng(0).normal(size=(4, 8, 8, 3)).astype(np.float32)
@@ -21,7 +21,7 @@ L = keras.layers
 @pytest.fixture(autouse=True)
 def ranges_as_widened(monkeypatch):
     """Ranges are not scaled after they were widened."""
-    monkeypatch.setattr(litert, "tighten", lambda content, ranges, samples, quantise: ranges)
+    monkeypatch.setattr(static, "tighten", lambda content, ranges, samples, quantise: ranges)
 
 
 def conv(x, filters, name, size=3, loudness=1.0, **options):
@@ -124,7 +124,7 @@ def test_int8_stays_on_the_fast_kernels_and_as_near_to_the_floats(name, loudness
 # The others were seen to fail too, some of them by ending the process.
 @pytest.mark.parametrize("name", ["concatenation", "pooled", "bare relu"])
 def test_without_widening_the_engine_refuses_its_fast_kernels(name, monkeypatch):
-    monkeypatch.setattr(litert, "widen", lambda content, ranges: ranges)
+    monkeypatch.setattr(static, "widen", lambda content, ranges: ranges)
     with pytest.raises(InputError, match="fast kernels|does not load"):
         check_fast(int8(network(name, 0.0)))
 
@@ -153,6 +153,6 @@ def test_widened_ranges_hold_what_was_seen_and_settle(name):
 def ranges_of(content, samples):
     """Ranges as calibration found them, and widened."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(litert, "widen", lambda content, ranges: ranges)
-        before = litert.Static(content, samples)._ranges
+        patch.setattr(static, "widen", lambda content, ranges: ranges)
+        before = static.Static(content, samples).ranges
     return before, silent_ranges.widen(content, before)

@@ -6,7 +6,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from deploy.export.to_tflite import write
-from deploy.quantize import litert, tight_ranges
+from deploy.quantize import litert, static, tight_ranges
 
 RNG = np.random.default_rng(0)
 EVEN = RNG.uniform(-1, 1, (4, 8, 8, 3)).astype(np.float32)
@@ -55,7 +55,7 @@ def test_the_factor_that_is_nearest_to_the_float_model_counts(content, samples, 
 
 
 def test_inputs_and_outputs_keep_their_ranges(content):
-    ranges = litert.Static(content, {"rgb": EVEN})._ranges
+    ranges = static.Static(content, {"rgb": EVEN}).ranges
     halved = tight_ranges.scaled(content, ranges, 0.5)
     same = [name for name in ranges if ranges[name] == halved[name]]
     assert len(ranges) == 4 and len(same) == 2

@@ -1,0 +1,129 @@
+"""A channel whose shift does not fit 32-bit codes keeps its value, and its layer its 8 bits."""
+
+import keras
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from cen_keras.errors import InputError
+from deploy.export.tflite_graph import read_operators, read_tensors
+from deploy.export.to_tflite import write
+from deploy.export.xnnpack import check_fast, left_out
+from deploy.quantize.fitting_shifts import LARGEST, _shifted, fit_shifts
+from deploy.quantize.litert import int16x8, static_w8a8
+from deploy.quantize.tflite_file import unpack
+
+X = np.random.default_rng(0).normal(size=(4, 8, 8, 3)).astype(np.float32)
+KINDS = ["Conv2D", "DepthwiseConv2D", "Conv2DTranspose"]
+SMALL = 1e-9
+
+
+def two_convolutions(small, kind="Conv2D"):
+    """Two convolutions; a channel of the second has kernels `small` times the others' and shift 0.5."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((8, 8, 3), name="rgb")
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu", name="first")(image)
+    arguments = {"kernel_size": 3, "padding": "same", "name": "second"}
+    if kind != "DepthwiseConv2D":
+        arguments["filters"] = 4
+    second = getattr(keras.layers, kind)(**arguments)
+    model = keras.Model({"rgb": image}, {"ensemble": second(x)})
+    kernel, shift = second.get_weights()
+    channels = np.moveaxis(kernel, 3 if kind == "Conv2D" else 2, 0)  # a view
+    channels[1] *= small
+    second.set_weights([kernel, shift + 0.5])
+    return write(model, (8, 8))
+
+
+def run(content):
+    return Interpreter(model_content=content).get_signature_runner()(rgb=X[:1])
+
+
+def error(scheme, content):
+    """Largest errors of the channels, float answers beside quantised ones."""
+    made = scheme(content, {"rgb": X}, integer_io=False)
+    return np.abs(run(made)["ensemble"] - run(content)["ensemble"]).max((0, 1, 2))
+
+
+def step(content):
+    """Between two codes of the output."""
+    return read_tensors(content).outputs["ensemble"].quantization.scale
+
+
+@pytest.mark.parametrize("scheme", [static_w8a8, int16x8])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("small", [1e-5, 1e-7, SMALL, 0.0])
+def test_a_channel_of_a_small_filter_is_its_shift(scheme, kind, small):
+    content = two_convolutions(small, kind)
+    made = scheme(content, {"rgb": X})
+    # Half a code of the output, and float32 noise; the filter's own products are below 36 * 4 * 1e-5
+    # and rounded by a 127th of that, 1e-5.
+    assert error(scheme, content)[1] <= 0.501 * step(made) + 1e-5
+
+
+@pytest.mark.parametrize("scheme", [static_w8a8, int16x8])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_other_channels_keep_their_codes(scheme, kind, monkeypatch):
+    content = two_convolutions(SMALL, kind)
+    others = [0, 2, 3]
+    fitted = error(scheme, content)[others]
+    monkeypatch.setattr("deploy.quantize.static.fit_shifts", lambda content, quantised: quantised)
+    np.testing.assert_array_equal(fitted, error(scheme, content)[others])
+
+
+@pytest.mark.parametrize("scheme", [static_w8a8, int16x8])
+def test_without_fitting_the_channel_loses_most_of_its_shift(scheme, monkeypatch):
+    content = two_convolutions(SMALL)
+    monkeypatch.setattr("deploy.quantize.static.fit_shifts", lambda content, quantised: quantised)
+    assert error(scheme, content)[1] > 0.25
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_layer_stays_in_integers_on_the_fast_kernels(kind):
+    made = static_w8a8(two_convolutions(SMALL, kind), {"rgb": X})
+    check_fast(made)
+    assert left_out(made) == []
+    assert {o.kind for o in read_operators(made)}.isdisjoint({"QUANTIZE", "DEQUANTIZE"})
+    assert all(f.largest_code() <= 1.001 * LARGEST for f in _shifted(unpack(made)))
+
+
+def test_shifts_that_fit_leave_the_file_as_it_was():
+    content = two_convolutions(1.0)
+    made = static_w8a8(content, {"rgb": X})
+    assert max(f.largest_code() for f in _shifted(unpack(made))) > 0
+    assert fit_shifts(content, made) is made
+
+
+def test_a_filter_that_another_layer_reads_keeps_its_scale_there():
+    keras.utils.set_random_seed(0)
+    image = keras.Input((8, 8, 3), name="rgb")
+    layers = [keras.layers.Conv2D(4, 3, name=f"conv{i}") for i in range(2)]
+    x = keras.layers.MaxPool2D(2, 1)(image)  # so that the two are not one convolution
+    model = keras.Model({"rgb": image}, {"0": layers[0](image), "1": layers[1](x)})
+    kernel, _ = layers[0].get_weights()
+    kernel[..., 1] *= 1e-7
+    # Beside the second layer's shifts of 1e-7 the small filter is all that its channel says.
+    layers[0].set_weights([kernel, np.full(4, 0.5, "float32")])
+    layers[1].set_weights([kernel, np.full(4, 1e-7, "float32")])
+    content = write(model, (8, 8))
+    assert len({f.operator.inputs[1] for f in _shifted(unpack(content))}) == 1
+    made = static_w8a8(content, {"rgb": X}, integer_io=False)
+    filters = {f.name: f.values(1)[1] for f in _shifted(unpack(made))}
+    largest = sorted(np.abs(codes).max() for codes in filters.values())
+    assert largest[0] < 127 and largest[1] == 127
+    wanted, found = run(content), run(made)
+    for name in wanted:
+        # Kernels of 27 weights below 0.4, rounded by 1/254 of that, times samples below 4 that are
+        # rounded by 1/64: 0.04 at random; the output's own codes are 0.02 apart.
+        assert np.abs(found[name] - wanted[name]).max() < 0.1
+    assert abs(found["0"][..., 1] - 0.5).max() < 0.02
+
+
+def test_a_float_file_of_another_network_is_refused(monkeypatch):
+    content = two_convolutions(SMALL)
+    monkeypatch.setattr("deploy.quantize.static.fit_shifts", lambda content, quantised: quantised)
+    clipped = static_w8a8(content, {"rgb": X})
+    image = keras.Input((8, 8, 3), name="rgb")
+    other = write(keras.Model({"rgb": image}, {"a": keras.layers.ReLU(name="r")(image)}), (8, 8))
+    with pytest.raises(InputError, match="do not fit 32 bits"):
+        fit_shifts(other, clipped)
