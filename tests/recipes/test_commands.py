@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -172,6 +173,24 @@ def test_without_a_modality_its_values_do_not_matter(finished, capsys):
         assert evaluate.evaluate_run(finished)["streams"] == gone["streams"]
     assert evaluate.main([str(finished), "--without", "smell"]) == 2
     assert "has no such modality, only rgb, depth" in one_line(capsys)
+
+
+def test_more_views_are_those_that_a_recipe_with_as_many_scores(finished, tmp_path, capsys):
+    longer = shutil.copytree(finished, tmp_path / "longer")
+    told = json.loads((longer / "recipe.json").read_text())
+    told["data"]["test"] = 3
+    write_json(longer / "recipe.json", told)
+    found = evaluate.evaluate_run(finished, "test", views=3)
+    assert found["images"] == 3
+    assert found["streams"] == evaluate.evaluate_run(longer, "test")["streams"]
+    assert found["streams"] != evaluate.evaluate_run(finished, "test")["streams"]
+    told["data"] = {"name": "sunrgbd", "root": "data"}
+    write_json(longer / "recipe.json", told)
+    assert evaluate.main([str(longer), "--views", "3"]) == 2
+    assert "only rooms are generated" in one_line(capsys)
+    with pytest.raises(SystemExit):
+        evaluate.main([str(finished), "--views", "0"])
+    assert "give 1 or more" in capsys.readouterr().err
 
 
 def test_a_run_is_packed_with_the_scores_of_what_is_packed(finished, tmp_path, monkeypatch):
