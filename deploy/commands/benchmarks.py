@@ -7,6 +7,10 @@ that each scheme loses on the run of `make demo` (trained first where it is not 
 linter says, and the table of the edge presets, which goes to OUT/edge.json too. It takes up to 40
 minutes; a part that is done is kept when it is interrupted. Exit code 1 when a part fails or a
 figure that does not depend on the machine misses its target.
+
+    python -m deploy benchmarks --part endurance --minutes 60
+
+runs the live demo for an hour: OUT/demo_memory.csv. It is no part of `make bench`.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from ..runtime.console import CHECK_FAILED, GOOD, INTERRUPTED, Output
 from . import positive
 
 SUMMARY = "measure the edge figures of the project again"
-_PARTS = ("network", "accuracy", "lint", "edge")
+_PARTS = ("network", "accuracy", "lint", "edge", "endurance")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=2,
         help="of the engine (default: 2); edge takes the faster of 1 and 2",
     )
+    parser.add_argument("--minutes", type=positive, default=60, help="of endurance (default: 60)")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -81,6 +86,8 @@ def _part(arguments: argparse.Namespace, out: Path, output: Output) -> int:
     from ..benchmarks import keep, part_path
     from ..host import quiet_tensorflow
 
+    if arguments.part == "endurance":
+        return _endurance(arguments, out, output)
     start = time.perf_counter()
     quiet_tensorflow()
     if arguments.part == "network":
@@ -105,3 +112,13 @@ def _part(arguments: argparse.Namespace, out: Path, output: Output) -> int:
     keep(part_path(out, arguments.part), found)
     output.result(found)
     return GOOD
+
+
+def _endurance(arguments: argparse.Namespace, out: Path, output: Output) -> int:
+    from ..benchmarks import endurance, keep, part_path
+
+    found = endurance.measure(out, output.say, arguments.minutes)
+    keep(part_path(out, "endurance"), found)
+    output.say(endurance.line(found))
+    output.result(found)
+    return GOOD if endurance.good(found) else CHECK_FAILED

@@ -1,0 +1,109 @@
+"""A command in a terminal of its own, to be watched and to be typed at."""
+
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..runtime.errors import InputError
+
+
+class Terminal:
+    """A command in a terminal of its own.
+
+    Args:
+        command: what to start, a path first.
+        name: what messages call it.
+    """
+
+    def __init__(self, command: Sequence[str], name: str = "the command"):
+        import pty
+
+        self._name = name
+        self._said = b""
+        self._code: int | None = None
+        self.pid, self._end = pty.fork()
+        if self.pid == 0:
+            # Whoever started this in the background may have had Ctrl-C ignored.
+            try:
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+                os.execv(command[0], list(command))
+            finally:
+                os._exit(127)
+        self._listening = threading.Thread(target=self._listen, daemon=True)
+        self._listening.start()
+
+    def wait_for(self, pattern: re.Pattern[bytes], seconds: float) -> bytes:
+        """Waits until the command says a pattern, and returns the pattern's first group.
+
+        Raises:
+            InputError: it ended, or did not say it in time; its last words.
+        """
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and self.poll() is None:
+            found = pattern.search(self._said)
+            if found:
+                return found[1]
+            time.sleep(0.05)
+        if self.poll() is not None:
+            self._listening.join(1)  # for its last words
+        words = self._said.decode(errors="replace").strip().splitlines()
+        raise InputError(f"{self._name} did not get ready: {(words or ['it said nothing'])[-1]}")
+
+    def type(self, keys: bytes) -> None:
+        """Types on the keyboard."""
+        os.write(self._end, keys)
+
+    def poll(self) -> int | None:
+        """The exit code, None while the command runs."""
+        if self._code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self._code = os.waitstatus_to_exitcode(status)
+        return self._code
+
+    def wait(self, seconds: float) -> int:
+        """Waits for the end and returns the exit code, below zero for a signal.
+
+        Raises:
+            InputError: it takes longer.
+        """
+        until = time.monotonic() + seconds
+        while self.poll() is None:
+            if time.monotonic() > until:
+                raise InputError(f"{self._name} did not end within {seconds:g} s")
+            time.sleep(0.01)
+        return self._code
+
+    def kill(self) -> None:
+        """Ends the command if it has not ended."""
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self._end)
+
+    def memory(self) -> tuple[float, float]:
+        """Resident memory and its peak, megabytes of 2^20 bytes.
+
+        Raises:
+            InputError: the command has ended.
+        """
+        try:
+            status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
+        except OSError:
+            status = ""
+        found = [re.search(rf"{name}:\s+(\d+) kB", status) for name in ("VmRSS", "VmHWM")]
+        if not all(found):
+            raise InputError(f"{self._name} ended before its time")
+        return int(found[0][1]) / 1024, int(found[1][1]) / 1024
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                heard = os.read(self._end, 65536)
+            except OSError:  # the command has ended
+                return
+            self._said = (self._said + heard)[-65536:]
