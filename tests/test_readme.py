@@ -1,0 +1,33 @@
+"""What the README shows in Python runs as it stands there, in small."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+README = Path(__file__).parents[1] / "README.md"
+SMALL = {
+    "count=800": "count=8",
+    "epochs=50": "epochs=1",
+    '"runs/cache"': "None",
+    "(96, 128)": "(64, 64)",
+}
+
+
+def test_the_example_in_python_trains():
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    for whole, small in SMALL.items():
+        assert whole in code
+        code = code.replace(whole, small)
+    names: dict = {}
+    exec(compile(code, "README.md", "exec"), names)
+    model = names["model"]
+    assert int(model.optimizer.iterations) == 1
+    images, labels = names["loader"][0]
+    logits = model(images, training=False)
+    assert list(logits) == ["rgb", "depth", "ensemble"]
+    assert labels.shape == (8, 64, 64)
+    for values in logits.values():
+        # At a quarter of the image's size, as the decoder leaves them.
+        assert values.shape == (8, 16, 16, 13)
+        assert np.isfinite(np.asarray(values)).all()
