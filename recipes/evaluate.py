@@ -167,7 +167,7 @@ def evaluate_run(
 
     told = read_json(run / "recipe.json")
     if is_translation(told):
-        if flip or without or views or tuple(scales) != (1.0,):
+        if flip or without or views is not None or tuple(scales) != (1.0,):
             raise InputError(
                 f"{run} is a translation, which is scored as it is; leave out --scales, --flip, "
                 "--without and --views."
@@ -177,10 +177,10 @@ def evaluate_run(
         return translation_run.evaluate_run(run, split)
     recipe = Recipe.from_json(told, str(run / "recipe.json"))
     split = split or recipe.evaluation.split
-    if views:
-        if recipe.data["name"] != "rooms":
+    if views is not None:
+        if recipe.data.get("name") != "rooms":
             raise InputError(
-                f"--views {views}: the data set {recipe.data['name']!r} of {run} has the views that it "
+                f"--views {views}: the data set {recipe.data.get('name')!r} of {run} has the views that it "
                 "has; only rooms are generated."
             )
         recipe = dataclasses.replace(recipe, data={**recipe.data, split: views})

@@ -5,13 +5,14 @@ the first answer on. When the time is up Ctrl-C is typed. Linux only: memory is 
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,114 +30,107 @@ SETTLED = 60.0
 """Seconds until what the first frames set up is there."""
 MOST_MOVED = 5.0
 """Megabytes between the smallest and largest sample after that."""
+LEAST_SHOWN = 0.5
+"""Of the frames that the rate gives; a machine may be busy, but a demo that stands still is not good."""
 _DEPLOY = (sys.executable, "-m", "deploy")
 _URL = re.compile(rb"live page: (http://\S+?)/?\s")
-_START = 120.0
+_PATIENCE = 120.0
+
+Sample = tuple[float, float, float]
+"""Seconds, resident megabytes, their peak."""
 
 
 def measure(
     out: Path, say: Callable[[str], None], minutes: float = 60.0, settled: float = SETTLED
 ) -> dict[str, Any]:
-    """Runs the demo.
+    """Runs the demo, and writes what its memory was to `demo_memory.csv` however it ends.
 
     Args:
-        out: folder for the artifact, the demo's own figures and `demo_memory.csv`.
+        out: folder for the artifact, the demo's own figures and the .csv.
         say: takes one line of progress.
         minutes: how long.
         settled: seconds after which memory is held to `MOST_MOVED`.
 
     Returns:
         `endurance`: `minutes`, `settled_s`, `resident_mb` (`first`, `least`, `most` and `last` of the
-        samples after `settled`), `moved_mb`, `frames`, `dropped`, `client_bytes`, `exit_code` and
-        `ends_within_s`.
+        samples after `settled`, None where there are none), `moved_mb`, `frames`, `dropped`,
+        `client_bytes`, `exit_code`, `ends_within_s` and `failed`: what went wrong, or None.
 
     Raises:
-        InputError: the export or the demo failed, or the system has no /proc.
+        InputError: the time is too short, the export failed, the demo did not start, or the system
+            has no /proc.
     """
     if not Path("/proc/self/status").is_file():
         raise InputError("memory is read from /proc/PID/status, which this system does not have")
+    if 60 * minutes < settled + 2 * INTERVAL:
+        raise InputError(
+            f"{minutes:g} minutes are too short: memory is watched after {settled:g} s; give more"
+        )
     folder = out / "endurance"
     say(f"exporting {PRESET}")
     _deploy("export", f"preset:{PRESET}", "--scheme", "static_w8a8", "--out", str(folder))
     told = folder / "demo.json"
+    told.unlink(missing_ok=True)
     arguments = ["--artifact", str(folder / "static_w8a8.tflite"), "--source", "rooms"]
     arguments += ["--size", SIZE, "--rate", str(RATE), "--threads", "1", "--serve", "0"]
-    terminal = Terminal([*_DEPLOY, "demo", *arguments, "--json", str(told)], "the demo")
+    # On the loopback the page wants no token unless there is one.
+    environment = {k: v for k, v in os.environ.items() if k != "CEN_DEMO_TOKEN"}
+    command = [*_DEPLOY, "demo", *arguments, "--json", str(told)]
+    samples: list[Sample] = []
+    ended: dict[str, Any] = {"exit_code": None, "ends_within_s": None, "failed": None}
+    terminal = Terminal(command, "the demo", environment)
     try:
-        client = Client(terminal.wait_for(_URL, _START).decode() + "/stream.mjpg")
-        samples = list(_watch(terminal, client, 60 * minutes, say))
-        start = time.monotonic()
-        terminal.type(b"\x03")
-        code = terminal.wait(_START)
-        seconds = time.monotonic() - start
+        client = Client(terminal.wait_for(_URL, _PATIENCE).decode() + "/stream.mjpg")
+        try:
+            _watch(terminal, client, 60 * minutes, samples, say)
+            start = time.monotonic()
+            terminal.type(b"\x03")
+            ended["exit_code"] = terminal.wait(_PATIENCE)
+            ended["ends_within_s"] = time.monotonic() - start
+        except InputError as error:
+            ended["failed"] = str(error)
     finally:
         terminal.kill()
-    with atomic_path(out / "demo_memory.csv") as temporary:
-        rows = [f"{at:.0f},{resident:.1f},{peak:.1f}" for at, resident, peak in samples]
-        temporary.write_text(
-            "\n".join(["seconds,resident_mb,peak_mb", *rows, ""]), encoding="utf-8"
-        )
-    after = [resident for at, resident, _ in samples if at >= settled]
-    figures = json.loads(told.read_text(encoding="utf-8"))
+        _write(out / "demo_memory.csv", samples)
     return {
         "endurance": {
             "minutes": minutes,
             "settled_s": settled,
-            "resident_mb": {
-                "first": after[0],
-                "least": min(after),
-                "most": max(after),
-                "last": after[-1],
-            },
-            "moved_mb": max(after) - min(after),
-            "frames": figures["frames"],
-            "dropped": figures["dropped"],
+            **_memory([resident for at, resident, _ in samples if at >= settled]),
+            **_figures(told),
             "client_bytes": client.received,
-            "exit_code": code,
-            "ends_within_s": seconds,
+            **ended,
         }
     }
 
 
-def _deploy(*arguments: str) -> None:
-    ended = subprocess.run([*_DEPLOY, *arguments], capture_output=True, text=True)
-    if ended.returncode:
-        said = ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"]
-        raise InputError(f"deploy {arguments[0]} failed: {said[-1]}")
-
-
-def _watch(
-    terminal: Terminal, client: "Client", seconds: float, say: Callable[[str], None]
-) -> Iterator[tuple[float, float, float]]:
-    """Yields (seconds since the client came, resident megabytes, peak)."""
-    start, told = time.monotonic(), 0.0
-    while (at := time.monotonic() - start) < seconds:
-        if client.ended:
-            raise InputError(f"the stream ended after {at:.0f} s of {seconds:.0f}")
-        resident, peak = terminal.memory()
-        yield at, resident, peak
-        if at - told >= 60:
-            told = at
-            say(f"{resident:.1f} MB; {(seconds - at) / 60:.0f} minutes left")
-        time.sleep(min(INTERVAL, max(0.0, seconds - at)))
-
-
 def good(found: dict[str, Any]) -> bool:
-    """Whether memory stayed and the demo ended as an interrupted command does."""
+    """Whether memory stayed, pictures were shown, and the demo ended as an interrupted command does."""
     figures = found["endurance"]
-    return figures["moved_mb"] <= MOST_MOVED and figures["exit_code"] == INTERRUPTED
+    return (
+        figures["failed"] is None
+        and figures["moved_mb"] is not None
+        and figures["moved_mb"] <= MOST_MOVED
+        and figures["frames"] >= LEAST_SHOWN * RATE * 60 * figures["minutes"]
+        and figures["client_bytes"] > 0
+        and figures["exit_code"] == INTERRUPTED
+    )
 
 
 def line(found: dict[str, Any]) -> str:
     """One line on what was found."""
     figures = found["endurance"]
-    resident = figures["resident_mb"]
-    return (
-        f"{figures['frames']} frames in {figures['minutes']:g} minutes; memory after the first "
-        f"{figures['settled_s']:g} s between {resident['least']:.1f} and {resident['most']:.1f} MB, "
-        f"so moved by {figures['moved_mb']:.1f} of {MOST_MOVED:g} MB; Ctrl-C ended it with exit code "
-        f"{figures['exit_code']} after {figures['ends_within_s']:.2f} s"
-    )
+    resident, end = figures["resident_mb"], f"failed: {figures['failed']}"
+    if figures["failed"] is None:
+        end = f"Ctrl-C ended it with exit code {figures['exit_code']} after "
+        end += f"{figures['ends_within_s']:.2f} s"
+    memory = "ended before its memory settled"
+    if resident is not None:
+        memory = (
+            f"memory after the first {figures['settled_s']:g} s between {resident['least']:.1f} and "
+            f"{resident['most']:.1f} MB, so moved by {figures['moved_mb']:.1f} of {MOST_MOVED:g} MB"
+        )
+    return f"{figures['frames']} frames in {figures['minutes']:g} minutes; {memory}; {end}"
 
 
 class Client:
@@ -152,10 +146,67 @@ class Client:
         threading.Thread(target=self._read, args=(url,), daemon=True).start()
 
     def _read(self, url: str) -> None:
+        # Not through a proxy that others are reached by.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with urllib.request.urlopen(url, timeout=60) as stream:
+            with opener.open(url, timeout=60) as stream:
                 while content := stream.read(1 << 16):
                     self.received += len(content)
         except OSError:
             pass
         self.ended = True
+
+
+def _deploy(*arguments: str) -> None:
+    ended = subprocess.run([*_DEPLOY, *arguments], capture_output=True, text=True)
+    if ended.returncode:
+        said = ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"]
+        raise InputError(f"deploy {arguments[0]} failed: {said[-1]}")
+
+
+def _watch(
+    terminal: Terminal,
+    client: Client,
+    seconds: float,
+    samples: list[Sample],
+    say: Callable[[str], None],
+) -> None:
+    """Adds samples until the time is up.
+
+    Raises:
+        InputError: the demo or its stream ended before.
+    """
+    start, told = time.monotonic(), 0.0
+    while (at := time.monotonic() - start) < seconds:
+        resident, peak = terminal.memory()
+        samples.append((at, resident, peak))
+        if client.ended:
+            raise InputError(f"the stream ended after {at:.0f} s of {seconds:.0f}")
+        if at - told >= 60:
+            told = at
+            say(f"{resident:.1f} MB; {(seconds - at) / 60:.0f} minutes left")
+        time.sleep(min(INTERVAL, max(0.0, seconds - at)))
+
+
+def _write(path: Path, samples: list[Sample]) -> None:
+    rows = [f"{at:.0f},{resident:.1f},{peak:.1f}" for at, resident, peak in samples]
+    with atomic_path(path) as temporary:
+        temporary.write_text(
+            "\n".join(["seconds,resident_mb,peak_mb", *rows, ""]), encoding="utf-8"
+        )
+
+
+def _memory(resident: list[float]) -> dict[str, Any]:
+    if not resident:
+        return {"resident_mb": None, "moved_mb": None}
+    least, most = min(resident), max(resident)
+    ends = {"first": resident[0], "least": least, "most": most, "last": resident[-1]}
+    return {"resident_mb": ends, "moved_mb": most - least}
+
+
+def _figures(told: Path) -> dict[str, Any]:
+    """What the demo said of itself when it ended."""
+    if not told.is_file():
+        return {"frames": 0, "dropped": None}
+    figures = json.loads(told.read_text(encoding="utf-8"))
+    return {"frames": figures["frames"], "dropped": figures["dropped"]}

@@ -5,7 +5,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..runtime.errors import InputError
@@ -17,9 +17,15 @@ class Terminal:
     Args:
         command: what to start, a path first.
         name: what messages call it.
+        environment: its variables; None = those of this process.
     """
 
-    def __init__(self, command: Sequence[str], name: str = "the command"):
+    def __init__(
+        self,
+        command: Sequence[str],
+        name: str = "the command",
+        environment: Mapping[str, str] | None = None,
+    ):
         import pty
 
         self._name = name
@@ -30,7 +36,7 @@ class Terminal:
             # Whoever started this in the background may have had Ctrl-C ignored.
             try:
                 signal.signal(signal.SIGINT, signal.SIG_DFL)
-                os.execv(command[0], list(command))
+                os.execve(command[0], list(command), dict(environment or os.environ))
             finally:
                 os._exit(127)
         self._listening = threading.Thread(target=self._listen, daemon=True)
@@ -79,10 +85,11 @@ class Terminal:
         return self._code
 
     def kill(self) -> None:
-        """Ends the command if it has not ended."""
+        """Ends the command, and all that it started in its terminal, if it has not ended."""
         if self.poll() is None:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+            os.killpg(self.pid, signal.SIGKILL)
+            self._code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        self._listening.join(1)
         os.close(self._end)
 
     def memory(self) -> tuple[float, float]:

@@ -167,6 +167,7 @@ def _best(model, graph, pad, conv, schema) -> Packing | None:
     margin = (rows - 1) // 2
     square = (
         rows == columns == 2 * margin + 1
+        and kernel.shape[3] == channels  # not in groups
         and len(conv.inputs) == 3
         and stride == options.strideW
         and options.dilationHFactor == options.dilationWFactor == 1

@@ -49,6 +49,8 @@ def fit_shifts(content: bytes, quantised: bytes) -> bytes:
         # Of the float file's values: the codes of what was clipped say nothing.
         codes = np.abs(wanted.values(wanted.shift) / found.scale(found.shift))
         coarser = np.maximum(1, codes / LARGEST)
+        if found.scale(_FILTER).size == 1:  # one for all channels
+            coarser = coarser.max(keepdims=True)
         for place in (_FILTER, found.shift):
             found.requantise(place, wanted.values(place), found.scale(place) * coarser)
     return pack(without_unread(model))
@@ -71,7 +73,7 @@ class _Shifted:
         return self.graph.tensors[self.operator.inputs[place]]
 
     def scale(self, place: int) -> np.ndarray:
-        """float64 of each output channel."""
+        """float64, of each output channel or of all."""
         return np.asarray(self.tensor(place).quantization.scale, np.float64)
 
     def values(self, place: int) -> np.ndarray:
@@ -89,7 +91,8 @@ class _Shifted:
         """Writes float values anew; another operator that reads the same constant keeps it."""
         old = self.tensor(place)
         sides = [1] * values.ndim
-        sides[old.quantization.quantizedDimension] = -1
+        if scale.size > 1:
+            sides[old.quantization.quantizedDimension] = -1
         codes = np.round(values / scale.reshape(sides)).astype(self.values(place).dtype)
         buffer = add_buffer(self.model, codes)
         self.operator.inputs = np.array(self.operator.inputs)  # the file's is not to be written

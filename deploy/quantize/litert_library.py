@@ -1,6 +1,6 @@
 """litert-quantizer as it is used here: its modules, its silence, layers that it leaves in float.
 
-The library is young; with `large_constants` and `static` this is all that touches it.
+The library is young: only `litert`, `static` and `large_constants` use it, and they through this.
 """
 
 import contextlib

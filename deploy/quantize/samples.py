@@ -7,6 +7,7 @@ import numpy as np
 from cen_keras.errors import InputError
 
 from ..export.tflite_graph import read_tensors
+from .silent_ranges import MET
 
 Samples = Mapping[str, np.ndarray]
 
@@ -45,7 +46,8 @@ def check_samples(inputs: Mapping, samples: Samples) -> None:
 def check_input_ranges(content: bytes, samples: Samples) -> None:
     """Holds each input's codes against the samples of the same name.
 
-    The 256 codes must reach over all values of the samples; codes laid out for another input
+    The 256 codes must reach over all values of the samples and, unless the samples are next to nothing
+    beside another input's (`silent_ranges`), not much further; codes laid out for another input
     (samples taken by position, another file's samples) are found here instead of as a strange loss
     of accuracy.
 
@@ -56,6 +58,7 @@ def check_input_ranges(content: bytes, samples: Samples) -> None:
     Raises:
         InputError: an input's codes end before its samples do, or reach over twice their range.
     """
+    spans = {name: max(a.max(), 0.0) - min(a.min(), 0.0) for name, a in samples.items()}
     for name, tensor in read_tensors(content).inputs.items():
         scale, zero_point = tensor.quantization.scale, tensor.quantization.zero_point
         low, high = scale * (-128 - zero_point), scale * (127 - zero_point)
@@ -63,7 +66,7 @@ def check_input_ranges(content: bytes, samples: Samples) -> None:
         least, most = min(float(samples[name].min()), 0.0), max(float(samples[name].max()), 0.0)
         # A code's width of slack at either end: the zero point is rounded to a whole code.
         short = least < low - scale or most > high + scale
-        wide = (high - low) > 2 * (most - least) + 2 * scale
+        wide = (high - low) > 2 * max(spans[name], MET * max(spans.values())) + 2 * scale
         if short or wide:
             raise InputError(
                 f"input {name!r}: its codes reach from {low:.3g} to {high:.3g}, its calibration "

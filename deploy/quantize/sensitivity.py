@@ -25,9 +25,9 @@ from ..export.pipeline import apply_scheme, float_artifact
 from ..export.tflite_graph import WEIGHTED, Operator, layer_name, read_operators
 from ..run_folder import RunFolder
 from ..runtime import manifest as manifests
-from ..runtime.litert_runner import SIGNATURE
 from ..targets import TARGETS
 from ..verify import verify_artifact
+from .answers import answers
 from .samples import Samples, feeds_of
 from .static import Static
 
@@ -95,14 +95,14 @@ def rank(
     """
     static = Static(content, samples)
     feeds = feeds_of({name: array[:probes] for name, array in samples.items()})
-    wanted = _run(content, feeds)
-    whole = _noise(_run(static.quantise(integer_io=False), feeds), wanted)
+    wanted = answers(content, feeds)
+    whole = _noise(answers(static.quantise(integer_io=False), feeds), wanted)
     operators = read_operators(content)
     computing = [operator for operator in operators if operator.kind in KINDS]
     layers = []
     for number, operator in enumerate(computing, 1):
         group = [operator, *_readers(operator, operators)]
-        left = _noise(_run(static.quantise(group, integer_io=False), feeds), wanted)
+        left = _noise(answers(static.quantise(group, integer_io=False), feeds), wanted)
         names = tuple(dict.fromkeys(layer_name(member) for member in group))
         share = (whole - left) / max(whole, 1e-30)
         layers.append(Layer(names[0], operator.kind, share, names))
@@ -111,7 +111,7 @@ def rank(
     return Sensitivity(whole, tuple(sorted(layers, key=lambda layer: -layer.share)))
 
 
-def rank_run(
+def rankanswers(
     run: RunFolder,
     outputs: str = "all",
     image_shape: tuple[int, int] | None = None,
@@ -218,20 +218,6 @@ def _float(run: RunFolder, outputs, image_shape, calibration, head="logits"):
     target = TARGETS["tflite"]
     content, manifest = float_artifact(run, run.model(), target, outputs, shape, head=head)
     return content, manifest, (calibration or Choice()).samples(run, manifest.inputs)
-
-
-def _run(content: bytes, feeds: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The logits of every sample, by output."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_content=content)
-    interpreter.allocate_tensors()
-    signature = interpreter.get_signature_runner(SIGNATURE)
-    found: dict[str, list[np.ndarray]] = {}
-    for feed in feeds:
-        for name, value in signature(**feed).items():
-            found.setdefault(name, []).append(np.array(value))
-    return {name: np.concatenate(values) for name, values in found.items()}
 
 
 def _noise(found: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> float:

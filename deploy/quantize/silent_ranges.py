@@ -18,7 +18,7 @@ from .tflite_file import unpack
 
 Ranges = dict[str, dict[str, np.ndarray]]
 
-_MET = 2.0**-7
+MET = 2.0**-7
 """Of the range of a sum or concatenation, what each of its inputs has at least; and of the widest
 that is added, what the sum has at least."""
 _WEIGHED = 2.0**-14
@@ -41,7 +41,7 @@ def widen(content: bytes, ranges: Mapping[str, Mapping[str, Any]]) -> Ranges:
     needs = list(_needs(unpack(content), spans))
     widened: set[str] = set()
     settled = False
-    # No circle of needs multiplies to more than 1, so this ends.
+    # No circle of needs multiplies to more than 1 while weights are below 2^14, so this ends.
     while not settled:
         settled = True
         for name, other, share in needs:
@@ -84,13 +84,13 @@ def _needs(model, known: Mapping[str, float]) -> Iterator[tuple[str, str, float]
                 continue
             for name in inputs:
                 if kind in adding:
-                    yield result, name, _MET
-                    yield name, result, _MET
+                    yield result, name, MET
+                    yield name, result, MET
                 elif kind in joining:
                     yield result, name, 1.0
-                    yield name, result, _MET
+                    yield name, result, MET
                 elif kind in passing:
-                    yield result, name, _MET
+                    yield result, name, MET
                     yield name, result, 1.0
                 elif kind in weighing and len(inputs) == 1:
                     yield result, name, _WEIGHED * _largest(model, graph, operator)

@@ -1,7 +1,8 @@
 """A float .tflite file in 8 bits, or 8 and 16, with ranges of activations that calibration found.
 
-Ranges of activations are the smallest and largest values seen over the calibration samples, all of
-them scaled where that is nearer to the float model (`tighten`). The library's own default, a moving
+Ranges of activations are the smallest and largest values seen over the calibration samples. For 8
+bits those next to nothing are widened (`widen`), and all between inputs and outputs are scaled where
+that is nearer to the float model (`tighten`). The library's own default, a moving
 average, forgets the extremes when samples are few and clips them, better or not; mean squared error as
 criterion puts quantise/dequantise pairs around static operators.
 """
@@ -42,7 +43,7 @@ class Static:
         self.ranges = self._seen(samples)
         if activation_bits == 8:
             self.ranges = widen(content, self.ranges)
-            self.ranges = tighten(content, self.ranges, samples, self._with_ranges)
+            self.ranges = tighten(content, self.ranges, samples, self._in_eight_bits)
 
     def quantise(
         self,
@@ -73,6 +74,10 @@ class Static:
             )
             calibrator.calibrate({SIGNATURE: feeds_of(samples)}, manager)
         return calibrator.get_model_qsvs()
+
+    def _in_eight_bits(self, ranges: Ranges) -> bytes:
+        """All of the file with other ranges; inputs and outputs as the float file has them."""
+        return self._with_ranges(ranges, integer_io=False)
 
     def _with_ranges(
         self,

@@ -3,20 +3,17 @@
 A range from the smallest to the largest value seen spends its 255 steps on whatever is largest. Where
 that is a rare outlier, clipping it costs less than steps as coarse as it wants for all others: a
 network of inverted residuals without a cap on its ReLUs loses points of mIoU to such steps. So all
-ranges are scaled by each of a few factors, and the one counts whose 8-bit file answers the
-calibration samples most like the float one. Inputs and outputs keep their ranges.
+ranges are scaled by each of a few factors, and the one counts whose file, all of it in 8 bits,
+answers the calibration samples most like the float one. Inputs and outputs keep their ranges.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-from ..export.tflite_graph import Tensor, read_tensors
-from ..runtime.litert_runner import SIGNATURE
-from ..runtime.postprocess import real_values
-from ..runtime.preprocess import quantize
+from .answers import answers
 from .samples import Samples, feeds_of
-from .silent_ranges import Ranges
+from .silent_ranges import Ranges, widen
 from .tflite_file import unpack
 
 FACTORS = (1.0, 0.7, 0.5)
@@ -31,17 +28,18 @@ def tighten(
 
     Args:
         content: a float .tflite file.
-        ranges: "min" and "max" of its activations, by the names of their tensors.
+        ranges: "min" and "max" of its activations, by the names of their tensors, widened.
         samples: float32 (n, h, w, c) by input name.
-        quantise: makes the 8-bit file of some ranges.
+        quantise: makes the 8-bit file of some ranges; its inputs and outputs are the float file's.
 
     Returns:
-        The scaled ranges.
+        The scaled ranges, and widened again.
     """
     feeds = feeds_of({name: array[:_SAMPLES] for name, array in samples.items()})
-    wanted = _answers(content, feeds)
-    candidates = [scaled(content, ranges, factor) for factor in FACTORS]
-    distances = [_distance(wanted, _answers(quantise(found), feeds)) for found in candidates]
+    wanted = answers(content, feeds)
+    # Scaled ranges may be too narrow beside those of the inputs, which are not.
+    candidates = [widen(content, scaled(content, ranges, factor)) for factor in FACTORS]
+    distances = [_distance(wanted, quantise(found), feeds) for found in candidates]
     return candidates[int(np.argmin(distances))]
 
 
@@ -60,26 +58,20 @@ def scaled(content: bytes, ranges: Ranges, factor: float) -> Ranges:
     return result
 
 
-def _answers(content: bytes, feeds: list[dict[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
-    """What a file answers, as float32; integer inputs and outputs are converted here."""
-    from ai_edge_litert.interpreter import Interpreter
+def _distance(wanted: dict[str, np.ndarray], content: bytes, feeds: list) -> float:
+    """How far a file's answers are from those wanted, a mean over its outputs.
 
-    tensors = read_tensors(content)
-    runner = Interpreter(model_content=content).get_signature_runner(SIGNATURE)
-    answers = []
-    for feed in feeds:
-        found = runner(**{n: _written(v, tensors.inputs[n]) for n, v in feed.items()}).items()
-        answers.append({n: real_values(a, tensors.outputs[n].quantization) for n, a in found})
-    return answers
-
-
-def _written(values: np.ndarray, tensor: Tensor) -> np.ndarray:
-    if tensor.quantization is None:
-        return values
-    return quantize(values, tensor.quantization, tensor.dtype)
+    Of numbers it is their mean absolute difference, of classes the share of others; infinite where
+    the engine does not take the file.
+    """
+    try:
+        found = answers(content, feeds)
+    except RuntimeError:
+        return float("inf")
+    return float(np.mean([_difference(values, found[name]) for name, values in wanted.items()]))
 
 
-def _distance(wanted: list[dict[str, np.ndarray]], found: list[dict[str, np.ndarray]]) -> float:
-    """Mean absolute difference; each output's values are of one kind, so that they are comparable."""
-    pairs = [(w[name], f[name]) for w, f in zip(wanted, found, strict=True) for name in w]
-    return float(np.mean([np.abs(first - second).mean() for first, second in pairs]))
+def _difference(wanted: np.ndarray, found: np.ndarray) -> float:
+    if wanted.dtype.kind in "iu":
+        return float(np.mean(wanted != found))
+    return float(np.abs(wanted - found).mean())

@@ -1,6 +1,8 @@
 """The hour of the demo: terminals, what counts as good, and a short run of the real thing."""
 
+import os
 import re
+import signal
 import sys
 
 import pytest
@@ -47,8 +49,9 @@ def test_a_command_that_gives_up_is_told_with_its_last_words(terminal):
 
 @pytest.mark.parametrize("terminal", [WAITS], indirect=True)
 def test_waiting_ends(terminal):
+    terminal.wait_for(re.compile(rb"(ready)"), 30)
     with pytest.raises(InputError, match="did not get ready: ready at 7"):
-        terminal.wait_for(re.compile(rb"(steady)"), 2)
+        terminal.wait_for(re.compile(rb"(steady)"), 0.1)
     with pytest.raises(InputError, match="did not end within 0.1 s"):
         terminal.wait(0.1)
 
@@ -59,11 +62,133 @@ def test_what_cannot_be_started_ends_at_once():
     terminal.kill()
 
 
+@pytest.mark.parametrize("terminal", [WAITS], indirect=True)
+def test_what_is_killed_has_ended(terminal):
+    terminal.kill()
+    assert terminal.poll() == -signal.SIGKILL
+    terminal._end = os.open(os.devnull, os.O_RDONLY)  # for the fixture to close
+
+
+GOOD = {
+    "minutes": 2,
+    "settled_s": 60.0,
+    "resident_mb": {"first": 100.0, "least": 100.0, "most": 104.9, "last": 104.0},
+    "moved_mb": 4.9,
+    "frames": 470,
+    "client_bytes": 10**7,
+    "exit_code": 130,
+    "ends_within_s": 0.2,
+    "failed": None,
+}
+
+
 @pytest.mark.parametrize(
-    ("change", "good"), [({}, True), ({"moved_mb": 5.1}, False), ({"exit_code": -9}, False)]
+    "change",
+    [
+        {"moved_mb": 5.1},
+        {"moved_mb": None, "resident_mb": None},
+        {"exit_code": -9},
+        {"frames": 0},
+        {"frames": 200},
+        {"client_bytes": 0},
+        {"failed": "the demo ended before its time"},
+    ],
 )
-def test_memory_that_moves_and_an_end_by_force_are_not_good(change, good):
-    assert endurance.good({"endurance": {"moved_mb": 4.9, "exit_code": 130, **change}}) is good
+def test_what_is_not_good(change):
+    assert endurance.good({"endurance": GOOD})
+    assert not endurance.good({"endurance": GOOD | change})
+    assert endurance.line({"endurance": GOOD | change})
+
+
+def test_too_short_a_time_is_refused_before_anything_is_made(tmp_path):
+    with pytest.raises(InputError, match="1 minutes are too short"):
+        endurance.measure(tmp_path, print, minutes=1)
+    assert not list(tmp_path.iterdir())
+
+
+# Stands in for the demo: serves a stream and behaves in one of several ways.
+DEMO = """
+import http.server, json, sys, threading, time, os
+way, told = sys.argv[1], sys.argv[sys.argv.index("--json") + 1]
+assert "CEN_DEMO_TOKEN" not in os.environ
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        while True:
+            self.wfile.write(b"picture")
+            time.sleep(0.1)
+            if way == "closes":
+                return
+    def log_message(self, *arguments):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+print(f"live page: http://127.0.0.1:{server.server_port}/  (Ctrl-C ends it)", flush=True)
+try:
+    time.sleep(1 if way == "dies" else 100)
+except KeyboardInterrupt:
+    if way == "hangs":
+        time.sleep(100)
+    if way == "ends":
+        open(told, "w").write(json.dumps({"frames": 50, "dropped": 0}))
+    os._exit(130)
+"""
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """Puts the program above in the demo's place; returns what runs it and gives the figures."""
+    (tmp_path / "demo.py").write_text(DEMO)
+    monkeypatch.setattr(
+        endurance, "_deploy", lambda *a: (tmp_path / "endurance").mkdir(exist_ok=True)
+    )
+    monkeypatch.setattr(endurance, "INTERVAL", 0.2)
+    monkeypatch.setattr(endurance, "_PATIENCE", 10.0)
+    monkeypatch.setenv("CEN_DEMO_TOKEN", "0123456789abcdef")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+
+    def run(way):
+        monkeypatch.setattr(endurance, "_DEPLOY", (sys.executable, str(tmp_path / "demo.py"), way))
+        return endurance.measure(tmp_path, lambda text: None, minutes=0.06, settled=0.5)[
+            "endurance"
+        ]
+
+    return run
+
+
+def test_a_demo_that_ends_in_good_order(stand_in, tmp_path):
+    found = stand_in("ends")
+    assert (found["exit_code"], found["failed"], found["frames"]) == (130, None, 50)
+    assert found["client_bytes"] >= 7 and endurance.good({"endurance": found})
+    assert len((tmp_path / "demo_memory.csv").read_text().splitlines()) > 10
+
+
+@pytest.mark.parametrize(
+    ("way", "failed"),
+    [
+        ("dies", "the demo ended before its time|the stream ended after 1 s"),
+        ("closes", "the stream ended after 0 s of 4"),
+        ("hangs", "the demo did not end within 1 s"),
+    ],
+)
+def test_a_demo_that_fails_leaves_its_memory_and_is_not_good(
+    way, failed, stand_in, tmp_path, monkeypatch
+):
+    if way == "hangs":
+        monkeypatch.setattr(endurance, "_PATIENCE", 1.0)
+    found = stand_in(way)
+    assert re.match(failed, found["failed"]), found["failed"]
+    assert found["frames"] == 0 and not endurance.good({"endurance": found})
+    assert len((tmp_path / "demo_memory.csv").read_text().splitlines()) > 1
+
+
+def test_the_figures_of_an_earlier_run_are_not_taken_for_this_ones(stand_in, tmp_path):
+    (tmp_path / "endurance").mkdir()
+    (tmp_path / "endurance" / "demo.json").write_text('{"frames": 50, "dropped": 0}')
+    found = stand_in("silent")
+    assert found["exit_code"] == 130 and found["frames"] == 0
+    assert not endurance.good({"endurance": found})
 
 
 @pytest.mark.slow

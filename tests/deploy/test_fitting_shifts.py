@@ -1,5 +1,7 @@
 """A channel whose shift does not fit 32-bit codes keeps its value, and its layer its 8 bits."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -14,23 +16,26 @@ from deploy.quantize.litert import int16x8, static_w8a8
 from deploy.quantize.tflite_file import unpack
 
 X = np.random.default_rng(0).normal(size=(4, 8, 8, 3)).astype(np.float32)
-KINDS = ["Conv2D", "DepthwiseConv2D", "Conv2DTranspose"]
+LAYERS = {
+    "Conv2D": partial(keras.layers.Conv2D, 4, 3, padding="same"),
+    "DepthwiseConv2D": partial(keras.layers.DepthwiseConv2D, 3, padding="same"),
+    "Conv2DTranspose": partial(keras.layers.Conv2DTranspose, 4, 3, padding="same"),
+    "Dense": partial(keras.layers.Dense, 4),
+}
+KINDS = list(LAYERS)
 SMALL = 1e-9
 
 
-def two_convolutions(small, kind="Conv2D"):
-    """Two convolutions; a channel of the second has kernels `small` times the others' and shift 0.5."""
+def two_convolutions(small, kind="Conv2D", whole=False):
+    """Two layers; a channel of the second, or all, has kernels `small` times as large, and shift 0.5."""
     keras.utils.set_random_seed(0)
     image = keras.Input((8, 8, 3), name="rgb")
     x = keras.layers.Conv2D(4, 3, padding="same", activation="relu", name="first")(image)
-    arguments = {"kernel_size": 3, "padding": "same", "name": "second"}
-    if kind != "DepthwiseConv2D":
-        arguments["filters"] = 4
-    second = getattr(keras.layers, kind)(**arguments)
+    second = LAYERS[kind](name="second")
     model = keras.Model({"rgb": image}, {"ensemble": second(x)})
     kernel, shift = second.get_weights()
-    channels = np.moveaxis(kernel, 3 if kind == "Conv2D" else 2, 0)  # a view
-    channels[1] *= small
+    channels = np.moveaxis(kernel, {"Conv2D": 3, "Dense": 1}.get(kind, 2), 0)  # a view
+    channels[slice(None) if whole else 1] *= small
     second.set_weights([kernel, shift + 0.5])
     return write(model, (8, 8))
 
@@ -127,3 +132,23 @@ def test_a_float_file_of_another_network_is_refused(monkeypatch):
     other = write(keras.Model({"rgb": image}, {"a": keras.layers.ReLU(name="r")(image)}), (8, 8))
     with pytest.raises(InputError, match="do not fit 32 bits"):
         fit_shifts(other, clipped)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_scale_for_all_channels_is_widened_for_all(kind, monkeypatch):
+    from litert_quantizer import qtyping, recipe
+
+    by_channel = recipe.static_wi8_ai8
+
+    def by_tensor():
+        rules = by_channel()
+        for rule in rules:
+            weights = rule["op_config"]["weight_tensor_config"]
+            weights["granularity"] = qtyping.QuantGranularity.TENSORWISE
+        return rules
+
+    monkeypatch.setattr(recipe, "static_wi8_ai8", by_tensor)
+    # With one scale the whole filter has to be small for a shift not to fit.
+    content = two_convolutions(SMALL, kind, whole=True)
+    made = static_w8a8(content, {"rgb": X})
+    assert error(static_w8a8, content).max() <= 0.501 * step(made) + 1e-5

@@ -50,12 +50,14 @@ def test_a_packed_kernel_gives_the_same_sums(margin, stride, times, channels):
     np.testing.assert_array_equal(found.reshape(wanted.shape), wanted)
 
 
-def int8(channels, size=(16, 24), kernel=7, strides=2, pad=3, filters=16, reader=False):
+def int8(channels, size=(16, 24), kernel=7, strides=2, pad=3, filters=16, reader=False, groups=1):
     """A quantised stem, and samples of its input."""
     keras.utils.set_random_seed(0)
     image = keras.Input((*size, channels), name="rgb")
     padded = keras.layers.ZeroPadding2D(pad)(image)
-    x = keras.layers.Conv2D(filters, kernel, strides, bias_initializer="normal")(padded)
+    x = keras.layers.Conv2D(filters, kernel, strides, groups=groups, bias_initializer="normal")(
+        padded
+    )
     x = keras.layers.Conv2D(4, 3, padding="same")(keras.layers.ReLU()(x))
     outputs = {"ensemble": x}
     if reader:
@@ -104,6 +106,7 @@ def test_depth_takes_half_the_time_and_colours_somewhat_less():
         {"kernel": 7, "pad": 2, "channels": 1},  # the result is not as wide as the image
         {"kernel": 7, "pad": 3, "channels": 1, "size": (16, 25)},  # columns left over
         {"kernel": 7, "pad": 3, "channels": 1, "reader": True},  # the margin is read elsewhere
+        {"kernel": 7, "pad": 3, "channels": 2, "groups": 2},  # groups would be of columns
     ],
 )
 def test_what_does_not_gain_stays_as_it_is(options):

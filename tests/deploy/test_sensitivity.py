@@ -61,6 +61,7 @@ def test_float_logits_that_are_averaged_in_8_bits_are_still_an_output():
     import keras
 
     from deploy.export.to_tflite import write
+    from deploy.quantize.answers import answers
     from deploy.quantize.float_layers import find_layers
     from deploy.quantize.samples import feeds_of
     from deploy.quantize.static import Static
@@ -74,9 +75,9 @@ def test_float_logits_that_are_averaged_in_8_bits_are_still_an_output():
     samples = {"rgb": np.random.default_rng(0).normal(size=(4, 8, 8, 3)).astype("float32")}
     static = Static(content, samples)
     feeds = feeds_of(samples)
-    wanted = sensitivity._run(content, feeds)
+    wanted = answers(content, feeds)
     body_and_head = find_layers(content, ["body", "output_rgb"])
-    found = sensitivity._run(static.quantise(body_and_head, integer_io=False), feeds)
+    found = answers(static.quantise(body_and_head, integer_io=False), feeds)
     # All that leads to these logits is float32: sums of 27 terms in another order.
     np.testing.assert_allclose(found["rgb"], wanted["rgb"], rtol=0, atol=27 * 6e-8 * 10)
     # The average comes in codes: half a step of the logits and half a step of its own.

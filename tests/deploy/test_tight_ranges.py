@@ -67,3 +67,36 @@ def test_no_factor_changes_sixteen_bits(content, monkeypatch):
     wanted = litert.int16x8(content, {"rgb": EVEN})
     monkeypatch.setattr(tight_ranges, "FACTORS", (0.5,))
     assert litert.int16x8(content, {"rgb": EVEN}) == wanted
+
+
+def chosen(content, found, monkeypatch):
+    """The factor of which the file answers `found[factor]`, beside a float file that answers zeros."""
+    ranges = static.Static(content, {"rgb": EVEN}).ranges
+    inner = next(n for n, r in ranges.items() if tight_ranges.scaled(content, ranges, 0.5)[n] != r)
+
+    def answers(file, feeds):
+        if file == content:
+            return {"a": np.zeros_like(next(iter(found.values())))}
+        if found[float(file)] is None:
+            raise RuntimeError("failed to prepare")
+        return {"a": found[float(file)]}
+
+    def quantise(candidate):
+        factor = candidate[inner]["max"].item() / ranges[inner]["max"].item()
+        return str(round(factor, 6)).encode()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tight_ranges, "answers", answers)
+        return float(quantise(tight_ranges.tighten(content, ranges, {"rgb": EVEN}, quantise)))
+
+
+def test_of_classes_the_share_of_others_counts_not_their_numbers(content, monkeypatch):
+    one_far, two_near = np.array([12, 0, 0]), np.array([1, 1, 0])
+    found = {1.0: two_near, 0.7: one_far, 0.5: two_near}
+    assert chosen(content, found, monkeypatch) == 0.7
+    assert chosen(content, {f: a.astype("float32") for f, a in found.items()}, monkeypatch) == 1.0
+
+
+def test_a_file_that_the_engine_does_not_take_is_not_chosen(content, monkeypatch):
+    found = {1.0: np.full(3, 2.0), 0.7: None, 0.5: np.full(3, 3.0)}
+    assert chosen(content, found, monkeypatch) == 1.0

@@ -184,10 +184,10 @@ def test_more_views_are_those_that_a_recipe_with_as_many_scores(finished, tmp_pa
     assert found["images"] == 3
     assert found["streams"] == evaluate.evaluate_run(longer, "test")["streams"]
     assert found["streams"] != evaluate.evaluate_run(finished, "test")["streams"]
-    told["data"] = {"name": "sunrgbd", "root": "data"}
-    write_json(longer / "recipe.json", told)
-    assert evaluate.main([str(longer), "--views", "3"]) == 2
-    assert "only rooms are generated" in one_line(capsys)
+    for data in ({"name": "sunrgbd", "root": "data"}, {"root": "data"}):
+        write_json(longer / "recipe.json", told | {"data": data})
+        assert evaluate.main([str(longer), "--views", "3"]) == 2
+        assert "only rooms are generated" in one_line(capsys)
     with pytest.raises(SystemExit):
         evaluate.main([str(finished), "--views", "0"])
     assert "give 1 or more" in capsys.readouterr().err
