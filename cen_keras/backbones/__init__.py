@@ -35,7 +35,7 @@ BACKBONES = {
     "resnet152": partial(resnet, block=bottleneck, blocks=(3, 8, 36, 3)),
     # For small CPUs and large images: see cen_keras.models.presets.
     "mobilenet_s": partial(mobilenet, stem=8, widths=(16, 24, 48, 80), blocks=(1, 2, 3, 2)),
-    "mobilenet_m": partial(mobilenet, stem=16, widths=(24, 48, 96, 160), blocks=(2, 3, 4, 3)),
+    "mobilenet_m": partial(mobilenet, stem=16, widths=(32, 64, 112, 192), blocks=(2, 3, 4, 3)),
     "mobilenet_l": partial(
         mobilenet, stem=24, widths=(40, 64, 128, 208), blocks=(3, 4, 6, 3), expansion=5
     ),

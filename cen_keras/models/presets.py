@@ -66,7 +66,7 @@ _ARCHITECTURES = (
     Preset(
         "cen_edge_m",
         "The usual one for a board: real time on two PC cores with room for the rest.",
-        _edge("m", filters=64),
+        _edge("m", filters=96),
     ),
     Preset(
         "cen_edge_l",
