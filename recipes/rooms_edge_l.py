@@ -2,7 +2,7 @@
 
     python -m recipes.train rooms_edge_l
 
-By calculation 2.4 times the work of rooms_edge_m.
+By calculation 1.6 times the work of rooms_edge_m.
 """
 
 from recipes import rooms_edge_m

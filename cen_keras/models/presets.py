@@ -71,7 +71,7 @@ _ARCHITECTURES = (
     Preset(
         "cen_edge_l",
         "The most exact of the three, for a board's GPU or a whole small PC.",
-        _edge("l", filters=64),
+        _edge("l", filters=96),
     ),
 )
 

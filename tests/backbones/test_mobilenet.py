@@ -35,7 +35,7 @@ def exchanging(model):
     ("name", "blocks", "widths"),
     [
         ("mobilenet_s", 8, (16, 24, 48, 80)),
-        ("mobilenet_m", 12, (24, 48, 96, 160)),
+        ("mobilenet_m", 12, (32, 64, 112, 192)),
         ("mobilenet_l", 16, (40, 64, 128, 208)),
     ],
 )
