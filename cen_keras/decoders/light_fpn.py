@@ -4,7 +4,8 @@ One 1x1 convolution for each level, sums on the way up, and only at the coarsest
 pooling that gives context. The last level, a quarter of the image's size and most of the pixels, has
 a width of its own; its 3x3 convolution is depthwise. Norms are private, nothing is exchanged, and
 freezing folds them all. It learns more slowly than light_refinenet: with 64 filters on a
-backbone a little narrower than cen_edge_m's 30.8 against 43.4 mIoU after the same 1000 steps, for 0.63 of its time in int8.
+backbone a little narrower than cen_edge_m's 30.8 against 43.4 mIoU after the same 1000 steps, for
+0.63 of its time in int8.
 """
 
 from cen_keras.layers.stream_layers import StreamLayers, Streams
