@@ -16,6 +16,7 @@ runs the live demo for an hour: OUT/demo_memory.csv. It is no part of `make benc
 from __future__ import annotations
 
 import argparse
+import signal
 import time
 from pathlib import Path
 
@@ -117,6 +118,8 @@ def _part(arguments: argparse.Namespace, out: Path, output: Output) -> int:
 def _endurance(arguments: argparse.Namespace, out: Path, output: Output) -> int:
     from ..benchmarks import endurance, keep, part_path
 
+    # Ended by force it would leave the demo running.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     found = endurance.measure(out, output.say, arguments.minutes)
     keep(part_path(out, "endurance"), found)
     output.say(endurance.line(found))

@@ -39,6 +39,7 @@ from .pipeline import Pipeline
 from .server import PORT, LiveServer
 from .sinks import PictureFolder, open_file_sink
 from .sources import Options, open_source
+from .steady_memory import keep_freed_memory
 
 REPORT_SECONDS = 10.0
 
@@ -103,6 +104,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Runs until the source ends or somebody interrupts, and tells how fast it was."""
     _check(arguments)
+    keep_freed_memory()
     if threading.current_thread() is threading.main_thread():
         # What stops services and containers ends as Ctrl-C does: with whole files.
         signal.signal(signal.SIGTERM, signal.default_int_handler)

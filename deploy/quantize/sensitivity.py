@@ -111,7 +111,7 @@ def rank(
     return Sensitivity(whole, tuple(sorted(layers, key=lambda layer: -layer.share)))
 
 
-def rankanswers(
+def rank_run(
     run: RunFolder,
     outputs: str = "all",
     image_shape: tuple[int, int] | None = None,
