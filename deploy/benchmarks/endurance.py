@@ -34,7 +34,8 @@ LEAST_SHOWN = 0.5
 """Of the frames that the rate gives; a machine may be busy, but a demo that stands still is not good."""
 _DEPLOY = (sys.executable, "-m", "deploy")
 _URL = re.compile(rb"live page: (http://\S+?)/?\s")
-_PATIENCE = 120.0
+_STARTS_WITHIN, _ENDS_WITHIN = 120.0, 60.0
+"""Seconds."""
 
 Sample = tuple[float, float, float]
 """Seconds, resident megabytes, their peak."""
@@ -80,12 +81,12 @@ def measure(
     ended: dict[str, Any] = {"exit_code": None, "ends_within_s": None, "failed": None}
     terminal = Terminal(command, "the demo", environment)
     try:
-        client = Client(terminal.wait_for(_URL, _PATIENCE).decode() + "/stream.mjpg")
+        client = Client(terminal.wait_for(_URL, _STARTS_WITHIN).decode() + "/stream.mjpg")
         try:
             _watch(terminal, client, 60 * minutes, samples, say)
             start = time.monotonic()
             terminal.type(b"\x03")
-            ended["exit_code"] = terminal.wait(_PATIENCE)
+            ended["exit_code"] = terminal.wait(_ENDS_WITHIN)
             ended["ends_within_s"] = time.monotonic() - start
         except InputError as error:
             ended["failed"] = str(error)

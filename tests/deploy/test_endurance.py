@@ -144,7 +144,6 @@ def stand_in(tmp_path, monkeypatch):
         endurance, "_deploy", lambda *a: (tmp_path / "endurance").mkdir(exist_ok=True)
     )
     monkeypatch.setattr(endurance, "INTERVAL", 0.2)
-    monkeypatch.setattr(endurance, "_PATIENCE", 10.0)
     monkeypatch.setenv("CEN_DEMO_TOKEN", "0123456789abcdef")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
 
@@ -161,14 +160,14 @@ def test_a_demo_that_ends_in_good_order(stand_in, tmp_path):
     found = stand_in("ends")
     assert (found["exit_code"], found["failed"], found["frames"]) == (130, None, 50)
     assert found["client_bytes"] >= 7 and endurance.good({"endurance": found})
-    assert len((tmp_path / "demo_memory.csv").read_text().splitlines()) > 10
+    assert len((tmp_path / "demo_memory.csv").read_text().splitlines()) > 3
 
 
 @pytest.mark.parametrize(
     ("way", "failed"),
     [
-        ("dies", "the demo ended before its time|the stream ended after 1 s"),
-        ("closes", "the stream ended after 0 s of 4"),
+        ("dies", r"the demo ended before its time|the stream ended after \d s"),
+        ("closes", r"the stream ended after \d s of 4"),
         ("hangs", "the demo did not end within 1 s"),
     ],
 )
@@ -176,7 +175,7 @@ def test_a_demo_that_fails_leaves_its_memory_and_is_not_good(
     way, failed, stand_in, tmp_path, monkeypatch
 ):
     if way == "hangs":
-        monkeypatch.setattr(endurance, "_PATIENCE", 1.0)
+        monkeypatch.setattr(endurance, "_ENDS_WITHIN", 1.0)
     found = stand_in(way)
     assert re.match(failed, found["failed"]), found["failed"]
     assert found["frames"] == 0 and not endurance.good({"endurance": found})
