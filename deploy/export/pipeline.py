@@ -182,7 +182,7 @@ def apply_scheme(
         # The export as trained, with no freezing to tell of, is what the tools make of it.
         if target.preparer is not None and manifest.freeze:
             content = target.load(target.preparer)(content)
-    options: dict[str, object] = {"float_layers": tuple(float_layers)} if float_layers else {}
+    options = {"float_layers": tuple(float_layers)} if float_layers else {}
     content = target.load(entry)(content, samples, integer_io, **options)
     freeze = manifest.freeze
     if freeze:
