@@ -58,15 +58,16 @@ def check_input_ranges(content: bytes, samples: Samples) -> None:
     Raises:
         InputError: an input's codes end before its samples do, or reach over twice their range.
     """
-    spans = {name: max(a.max(), 0.0) - min(a.min(), 0.0) for name, a in samples.items()}
+    # Zero is always among the codes, so a range that does not hold it is stretched to it.
+    ends = {n: (min(float(a.min()), 0.0), max(float(a.max()), 0.0)) for n, a in samples.items()}
+    widest = max(most - least for least, most in ends.values())
     for name, tensor in read_tensors(content).inputs.items():
         scale, zero_point = tensor.quantization.scale, tensor.quantization.zero_point
         low, high = scale * (-128 - zero_point), scale * (127 - zero_point)
-        # Zero is always among the codes, so a range that does not hold it is stretched to it.
-        least, most = min(float(samples[name].min()), 0.0), max(float(samples[name].max()), 0.0)
+        least, most = ends[name]
         # A code's width of slack at either end: the zero point is rounded to a whole code.
         short = least < low - scale or most > high + scale
-        wide = (high - low) > 2 * max(spans[name], MET * max(spans.values())) + 2 * scale
+        wide = (high - low) > 2 * max(most - least, MET * widest) + 2 * scale
         if short or wide:
             raise InputError(
                 f"input {name!r}: its codes reach from {low:.3g} to {high:.3g}, its calibration "
