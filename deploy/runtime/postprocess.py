@@ -77,31 +77,50 @@ def _largest(planes: Iterable[np.ndarray]) -> np.ndarray:
     return classes
 
 
+def _largest_whole(planes: np.ndarray) -> np.ndarray:
+    """`_largest` of whole numbers, several times faster; `planes` is overwritten.
+
+    Each number gets the number of its plane as a lowest byte, counted downwards so that the first of
+    equals is the largest: one maximum then gives both.
+
+    Args:
+        planes: (classes, ...) int16 or float32, whole numbers that hold 8 bits more.
+    """
+    planes *= 256
+    places = 255 - np.arange(len(planes), dtype=planes.dtype)
+    planes += places.reshape((-1,) + (1,) * (planes.ndim - 1))
+    return (~planes.max(axis=0).astype(np.int32)).astype(np.uint8)
+
+
 def _enlarged_classes(logits: np.ndarray, factor: int) -> np.ndarray:
     """`class_map` for a whole factor, cell by cell.
 
     A cell is the square between four neighbouring centres: factor x factor pixels, at the border
     with the outermost centres repeated. All cells weigh their corners alike, so that the
-    interpolation of the disputed ones is one small matrix product.
+    interpolation of the disputed ones is one small matrix product; of 8-bit codes it is a sum of
+    whole numbers.
     """
     h, w, count = logits.shape
-    planes = np.empty((count, h + 2, w + 2), np.float32)
+    weights = _corner_weights(factor)
+    # The largest sum, and a byte for the class, must fit the 24 bits in which float32 is exact.
+    whole = logits.dtype == np.int8 and 128 * weights[0].sum() * 256 < 1 << 24
+    planes = np.empty((count, h + 2, w + 2), np.int8 if whole else np.float32)
     planes[:, 1:-1, 1:-1] = np.transpose(logits, (2, 0, 1))
     planes[:, 0], planes[:, -1] = planes[:, 1], planes[:, -2]
     planes[..., 0], planes[..., -1] = planes[..., 1], planes[..., -2]
-    classes = _largest(planes)
+    classes = _largest_whole(planes.astype(np.int16)) if whole else _largest(planes)
     corner = classes[:-1, :-1]
     disputed = (corner != classes[:-1, 1:]) | (corner != classes[1:, :-1])
     disputed |= corner != classes[1:, 1:]
     # Rows first and then copies of them: ten times faster than all four axes at once.
     cells = np.empty((h + 1, factor, (w + 1) * factor), np.uint8)
     cells[:] = np.repeat(corner, factor, axis=1)[:, None]
-    i, j = np.nonzero(disputed)
+    i, j = np.divmod(np.flatnonzero(disputed), w + 1)
     first = i * (w + 2) + j
     # (classes, corners, cells); corners as in `_corner_weights`.
     corners = np.stack([first, first + 1, first + w + 2, first + w + 3])
-    around = np.take(planes.reshape(count, -1), corners, axis=1)
-    chosen = _largest(np.matmul(_corner_weights(factor), around))
+    around = np.take(planes.reshape(count, -1), corners, axis=1).astype(np.float32, copy=False)
+    chosen = (_largest_whole if whole else _largest)(np.matmul(weights, around))
     squares = cells.reshape(h + 1, factor, w + 1, factor)
     squares[i, :, j, :] = chosen.T.reshape(len(i), factor, factor)
     # The outermost cells reach half a pixel of the logits beyond the image.
@@ -113,10 +132,11 @@ def _enlarged_classes(logits: np.ndarray, factor: int) -> np.ndarray:
 @functools.lru_cache(maxsize=8)
 def _corner_weights(factor: int) -> np.ndarray:
     """float32 (factor * factor, 4): what the corners of a cell count in each of its pixels, row by
-    row; corners in the order upper left, upper right, lower left, lower right.
+    row, in whole numbers; corners in the order upper left, upper right, lower left, lower right.
     """
-    share = ((np.arange(factor) + factor // 2 + 0.5) / factor - 0.5).astype(np.float32)
-    ends = np.stack([1 - share, share], axis=1)
+    # In parts of half a pixel of the enlarged image.
+    share = (2 * (np.arange(factor) + factor // 2) + 1 - factor).astype(np.float32)
+    ends = np.stack([2 * factor - share, share], axis=1)
     weights = np.einsum("ya,xb->yxab", ends, ends).reshape(factor * factor, 4)
     weights.setflags(write=False)  # shared by all callers
     return weights

@@ -160,10 +160,12 @@ def resize_nearest(image: np.ndarray, height: int, width: int) -> np.ndarray:
 def quantize(values: np.ndarray, quantization: Quantization, dtype: str) -> np.ndarray:
     """Codes of real values: round(value / scale) + zero_point, held inside the type's range."""
     low, high = _CODE_RANGE[dtype]
-    # float32 division, as the engines' own QUANTIZE does it; np.rint rounds ties to even.
-    codes = np.rint(np.asarray(values, np.float32) / np.float32(quantization.scale))
+    # float32 division, as the engines' own QUANTIZE does it; np.rint rounds ties to even. One array
+    # for all steps: a new one for each would take as long as the steps.
+    codes = np.asarray(values, np.float32) / np.float32(quantization.scale)
+    np.rint(codes, out=codes)
     codes += np.float32(quantization.zero_point)
-    return np.clip(codes, low, high).astype(dtype)
+    return np.clip(codes, low, high, out=codes).astype(dtype)
 
 
 class Preprocessor:
@@ -226,7 +228,8 @@ class Preprocessor:
         normal = spec.normalization
         # In the type of the values: tables are made in float64, depth stays float32 at every pixel.
         mean, std = (np.array(column, values.dtype) for column in (normal.mean, normal.std))
-        real = values * normal.scale - mean
+        real = values * normal.scale
+        real -= mean
         real /= std
         real = real.astype(np.float32, copy=False)
         if self._as_float or spec.quantization is None:

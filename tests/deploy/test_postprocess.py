@@ -164,3 +164,25 @@ def test_codes_have_the_order_of_their_logits():
         found = class_map(codes, *size)
         # Interpolation at whole factors of two is exact; elsewhere near-ties may go either way.
         assert (found != wanted).mean() <= (0 if size == (24, 32) else 0.02)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(1, 9),
+    st.integers(1, 9),
+    st.integers(2, 11),
+    st.sampled_from([2, 13, 255]),
+    st.sampled_from([1, 40, 128]),
+    st.integers(0, 1000),
+)
+def test_enlarged_codes_are_those_of_whole_numbers(h, w, factor, classes, largest, seed):
+    """Small codes make many ties, large ones sums near the end of what float32 holds exactly."""
+    generator = np.random.default_rng(seed)
+    codes = generator.integers(-largest, largest, (h, w, classes)).astype(np.int8)
+    # Weights are multiples of half a pixel of the large map.
+    weights = [
+        np.rint(2 * factor * interpolation_matrix(n, n * factor)).astype(np.int64) for n in (h, w)
+    ]
+    rows = np.tensordot(weights[0], codes.astype(np.int64), axes=(1, 0))
+    sums = np.tensordot(weights[1], rows, axes=(1, 1)).transpose(1, 0, 2)
+    np.testing.assert_array_equal(class_map(codes, h * factor, w * factor), sums.argmax(-1))
