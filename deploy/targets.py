@@ -81,6 +81,7 @@ TARGETS = {
         tuners=(
             "export.split_pools:split_pools",
             "export.packed_stem:pack_stems",
+            "export.margins:cheap_margins",
             "export.saturating_relu:drop_saturating_relus",
         ),
         checker="export.xnnpack:check_fast",

@@ -21,8 +21,8 @@ from ..quantize.tflite_file import (
     add_buffer,
     add_constant,
     add_like,
-    operator_code,
     pack,
+    reshape,
     unpack,
     without_unread,
 )
@@ -219,7 +219,7 @@ def _packed(model, graph, stem: _Stem) -> tuple[list, list]:
     margins = add_constant(model, graph, padded.name + b"_margins", packing.margins)
     pad.inputs = np.array([packed_image, margins], np.int32)
     pad.outputs = np.array([packed_margin], np.int32)
-    before = [_reshape(model, graph, unpacked, packed_image)]
+    before = [reshape(model, graph, unpacked, packed_image)]
     after = []
     if packing.outputs > 1:
         _, result_height, result_width, filters = (int(n) for n in result.shape)
@@ -227,25 +227,8 @@ def _packed(model, graph, stem: _Stem) -> tuple[list, list]:
         packed_result = packed(
             result, (1, result_height, result_width // outputs, filters * outputs)
         )
-        after = [_reshape(model, graph, packed_result, int(conv.outputs[0]))]
+        after = [reshape(model, graph, packed_result, int(conv.outputs[0]))]
         conv.outputs = np.array([packed_result], np.int32)
     conv.inputs = np.array([packed_margin, new_kernel, new_bias], np.int32)
     conv.builtinOptions.strideW = 1
     return before, after
-
-
-def _reshape(model, graph, source: int, target: int):
-    """An operator that reads one tensor as the other."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    tensor = graph.tensors[target]
-    wanted = np.asarray(tensor.shape, np.int32)
-    operator = schema.OperatorT()
-    operator.opcodeIndex = operator_code(model, schema.BuiltinOperator.RESHAPE)
-    shape = add_constant(model, graph, tensor.name + b"_shape", wanted)
-    operator.inputs = np.array([source, shape], np.int32)
-    operator.outputs = np.array([target], np.int32)
-    operator.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
-    operator.builtinOptions = schema.ReshapeOptionsT()
-    operator.builtinOptions.newShape = wanted
-    return operator

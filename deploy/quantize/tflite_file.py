@@ -88,3 +88,20 @@ def add_like(graph, like, name: bytes, shape: tuple[int, ...], buffer: int = 0) 
     tensor.shape, tensor.shapeSignature = np.array(shape, np.int32), None
     graph.tensors.append(tensor)
     return len(graph.tensors) - 1
+
+
+def reshape(model, graph, source: int, target: int):
+    """Makes an operator that reads one tensor as another of as many values."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    tensor = graph.tensors[target]
+    wanted = np.asarray(tensor.shape, np.int32)
+    operator = schema.OperatorT()
+    operator.opcodeIndex = operator_code(model, schema.BuiltinOperator.RESHAPE)
+    shape = add_constant(model, graph, tensor.name + b"_shape", wanted)
+    operator.inputs = np.array([source, shape], np.int32)
+    operator.outputs = np.array([target], np.int32)
+    operator.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
+    operator.builtinOptions = schema.ReshapeOptionsT()
+    operator.builtinOptions.newShape = wanted
+    return operator
