@@ -15,7 +15,6 @@ from cen_keras.data.datasets import open_dataset
 from cen_keras.models.presets import Preset, presets
 
 from .. import bench, calibration
-from ..demo.steady_memory import keep_freed_memory
 from ..export.pipeline import apply_scheme, float_artifact
 from ..preset_run import unpack
 from ..run_folder import RunFolder, open_run
@@ -25,8 +24,9 @@ from ..runtime.preprocess import Frame, Preprocessor
 from ..runtime.runner import open_runner
 from ..runtime.scores import Confusion
 from ..targets import TARGETS
+from . import esanet
 from . import network as seeded_networks
-from .loop import fastest
+from .loop import fastest_apart
 
 SCORED_VIEWS = 100
 CALIBRATION = 64
@@ -38,6 +38,7 @@ NORMALIZATION = {
     "depth": {"scale": 1.0, "mean": [2.5], "std": [1.5]},
 }
 """Of presets without weights: as the recipes for edge models have it."""
+BESIDE_ESANET = "cen_edge_m"
 INPUTS = {"all": (), "rgb_only": ("depth",), "depth_only": ("rgb",)}
 """What is connected -> which modalities are gone."""
 
@@ -56,7 +57,8 @@ def measure(
     Returns:
         `edge`: by preset `fps`, `pre_ms`, `infer_ms`, `post_ms`, `params`, `macs` and `miou`
         (`float`, `int8`, `rgb_only_input`, `depth_only_input`, each 0 to 1, or None without
-        weights); and `details`.
+        weights); `latency_edge`, milliseconds of a frame and the share outside the network;
+        `latency_of_esanet`, see there; `miou_drop`; and `details`.
     """
     known = presets()
     names = [name for name, preset in known.items() if preset.card is None]
@@ -86,8 +88,8 @@ def measure(
             for kind, path in paths.items():
                 say(f"scoring {name}, {kind}, on {views} views")
                 miou[name][kind] = score(path, run, views)
-    keep_freed_memory()  # as the demo does
-    times, chosen = fastest(artifacts, [name for name in names if miou[name]], rounds, say)
+    say(f"timing {len(artifacts)} artifacts, {rounds} frames each, with one thread and with two")
+    times, chosen = fastest_apart(artifacts, [name for name in names if miou[name]], rounds)
     edge = {}
     for name in names:
         ms = times[name]
@@ -99,6 +101,7 @@ def measure(
             "threads": chosen[name],
             "bytes": artifacts[name].stat().st_size,
         }
+    beside = esanet.measure(out, artifacts[BESIDE_ESANET], say, rounds)
     drop = [100 * (m["float"] - m["int8"]) for m in (e["miou"] for e in edge.values()) if m["int8"]]
     outside = [(e["pre_ms"] + e["post_ms"]) * e["fps"] / 1e3 for e in edge.values()]
     return {
@@ -107,8 +110,10 @@ def measure(
             **{name: 1e3 / figures["fps"] for name, figures in edge.items()},
             "share_outside": max(outside),
         },
+        "latency_of_esanet": beside["latency_of_esanet"],
         "miou_drop": {"edge_static_w8a8": max(drop)} if drop else {},
         "details": {
+            **beside["details"],
             "miou": miou,
             "rounds": rounds,
             "views": views,

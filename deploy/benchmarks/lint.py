@@ -49,12 +49,15 @@ def measure(out: Path, run: RunFolder, say: Callable[[str], None]) -> dict[str, 
     return {"lint": found, "details": {"ort_default_rules": rules, "run": str(run.path)}}
 
 
-def default_quantised(content: bytes, samples: dict[str, np.ndarray]) -> onnx.ModelProto:
+def default_quantised(
+    content: bytes, samples: dict[str, np.ndarray], **options: Any
+) -> onnx.ModelProto:
     """Quantises a float .onnx file as ONNX Runtime does when nobody tells it how.
 
     Args:
         content: a float file with batch 1, channels first.
         samples: float32 (n, h, w, c) by input name.
+        options: of `quantize_static`, where somebody does.
     """
     from onnxruntime.quantization import CalibrationDataReader, quantize_static
 
@@ -80,7 +83,7 @@ def default_quantised(content: bytes, samples: dict[str, np.ndarray]) -> onnx.Mo
     try:
         with tempfile.TemporaryDirectory(prefix="cen-keras-default-") as folder:
             path = Path(folder) / "default.onnx"
-            quantize_static(parse(content), str(path), Reader())
+            quantize_static(parse(content), str(path), Reader(), **options)
             return onnx.load(path)
     finally:
         logging.disable(before)

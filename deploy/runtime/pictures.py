@@ -26,6 +26,9 @@ def colorize(classes: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarra
     Args:
         classes: uint8 (h, w); 255 (unlabelled) becomes black.
         palette: (n, 3) colours.
+
+    Returns:
+        The picture, not to be written to.
     """
     table = np.zeros((256, 3), np.uint8)
     table[: len(palette)] = np.asarray(palette, np.uint8)
@@ -33,7 +36,7 @@ def colorize(classes: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarra
     # Half the time of numpy's take.
     picture = Image.fromarray(np.ascontiguousarray(classes, np.uint8))
     picture.putpalette(table.tobytes())
-    return np.array(picture.convert("RGB"))
+    return np.asarray(picture.convert("RGB"))
 
 
 def depth_picture(depth: np.ndarray, near: float | None = None, far: float | None = None):

@@ -77,19 +77,23 @@ def _largest(planes: Iterable[np.ndarray]) -> np.ndarray:
     return classes
 
 
-def _largest_whole(planes: np.ndarray) -> np.ndarray:
-    """`_largest` of whole numbers, several times faster; `planes` is overwritten.
+def _largest_whole(planes: Iterable[np.ndarray]) -> np.ndarray:
+    """`_largest` of whole numbers, several times faster; the planes are overwritten.
 
     Each number gets the number of its plane as a lowest byte, counted downwards so that the first of
     equals is the largest: one maximum then gives both.
 
     Args:
-        planes: (classes, ...) int16 or float32, whole numbers that hold 8 bits more.
+        planes: int16 or float32, whole numbers that hold 8 bits more.
     """
-    planes *= 256
-    places = 255 - np.arange(len(planes), dtype=planes.dtype)
-    planes += places.reshape((-1,) + (1,) * (planes.ndim - 1))
-    return (~planes.max(axis=0).astype(np.int32)).astype(np.uint8)
+    best = None
+    for index, values in enumerate(planes):
+        values *= 256
+        values += 255 - index
+        best = values if best is None else np.maximum(best, values, out=best)
+    if best is None:
+        raise ValueError("no classes")
+    return (~best.astype(np.int32)).astype(np.uint8)
 
 
 def _enlarged_classes(logits: np.ndarray, factor: int) -> np.ndarray:
@@ -120,7 +124,8 @@ def _enlarged_classes(logits: np.ndarray, factor: int) -> np.ndarray:
     # (classes, corners, cells); corners as in `_corner_weights`.
     corners = np.stack([first, first + 1, first + w + 2, first + w + 3])
     around = np.take(planes.reshape(count, -1), corners, axis=1).astype(np.float32, copy=False)
-    chosen = (_largest_whole if whole else _largest)(np.matmul(weights, around))
+    largest = _largest_whole if whole else _largest
+    chosen = largest(np.matmul(weights, corner_values) for corner_values in around)
     squares = cells.reshape(h + 1, factor, w + 1, factor)
     squares[i, :, j, :] = chosen.T.reshape(len(i), factor, factor)
     # The outermost cells reach half a pixel of the logits beyond the image.

@@ -228,8 +228,8 @@ class Preprocessor:
         normal = spec.normalization
         # In the type of the values: tables are made in float64, depth stays float32 at every pixel.
         mean, std = (np.array(column, values.dtype) for column in (normal.mean, normal.std))
-        real = values * normal.scale
-        real -= mean
+        # Metres have scale 1; every pass over a depth image counts.
+        real = values - mean if normal.scale == 1 else values * normal.scale - mean
         real /= std
         real = real.astype(np.float32, copy=False)
         if self._as_float or spec.quantization is None:
