@@ -195,6 +195,7 @@ def _in_onnxruntime(content: bytes, feeds: dict, threads: int) -> Callable[[], o
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # tf2onnx's way to say "nearest" is an old one
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     return lambda: session.run(None, feeds)
 
