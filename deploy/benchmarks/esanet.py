@@ -152,8 +152,10 @@ def measure(
     parameters = sum(int(keras.ops.size(weight)) for weight in model.trainable_weights)
     say(f"exporting ESANet-R34-NBt1D, {parameters / 1e6:.1f} M parameters")
     content = write(model, size)
+    import onnxruntime
     from onnxruntime.quantization import QuantType
 
+    onnxruntime.set_default_logger_severity(3)  # tf2onnx's way to say "nearest" is an old one
     generator = np.random.default_rng(0)
     samples = {
         tensor.name: generator.normal(size=(SAMPLES, *tensor.shape[1:])).astype(np.float32)
@@ -195,7 +197,6 @@ def _in_onnxruntime(content: bytes, feeds: dict, threads: int) -> Callable[[], o
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.log_severity_level = 3  # tf2onnx's way to say "nearest" is an old one
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     return lambda: session.run(None, feeds)
 
