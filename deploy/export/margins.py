@@ -21,6 +21,7 @@ from ..quantize.tflite_file import (
     add_constant,
     add_like,
     pack,
+    readers_of,
     reshape,
     unpack,
     without_unread,
@@ -52,10 +53,7 @@ def _rewrite(model, graph) -> bool:
 
     kinds = schema.BuiltinOperator
     convolutions = (kinds.CONV_2D, kinds.DEPTHWISE_CONV_2D)
-    readers: dict[int, list] = {}
-    for operator in graph.operators:
-        for tensor in operator.inputs:
-            readers.setdefault(int(tensor), []).append(operator)
+    readers = readers_of(graph)
     operators = []
     for operator in graph.operators:
         made = [operator]

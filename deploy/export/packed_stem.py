@@ -22,6 +22,7 @@ from ..quantize.tflite_file import (
     add_constant,
     add_like,
     pack,
+    readers_of,
     reshape,
     unpack,
     without_unread,
@@ -135,10 +136,7 @@ def _stems(model, graph) -> list[_Stem]:
 
     kinds = schema.BuiltinOperator
 
-    readers: dict[int, list] = {}
-    for operator in graph.operators:
-        for tensor in operator.inputs:
-            readers.setdefault(int(tensor), []).append(operator)
+    readers = readers_of(graph)
     found = []
     for pad in graph.operators:
         padded = int(pad.outputs[0])

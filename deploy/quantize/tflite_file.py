@@ -26,6 +26,15 @@ def pack(model) -> bytes:
     return bytes(builder.Output())
 
 
+def readers_of(graph) -> dict[int, list]:
+    """The operators of a `SubGraphT` that read each tensor, by the tensor's index."""
+    readers: dict[int, list] = {}
+    for operator in graph.operators:
+        for tensor in operator.inputs:
+            readers.setdefault(int(tensor), []).append(operator)
+    return readers
+
+
 def without_unread(model):
     """Empties the buffers of constants that no operator of a `ModelT` reads any more."""
     read = {
