@@ -54,7 +54,6 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     """Builds, or says how it would."""
     from ..export.to_tensorrt import build, plan, trtexec_line
     from ..runtime import manifest as manifests
-    from ..runtime.trt_engine import load_tensorrt, version_of
 
     options = {
         "half": arguments.half,
@@ -64,7 +63,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     path, built = None, False
     if arguments.dry_run:
         manifest = manifests.load(arguments.artifact)
-        version = arguments.tensorrt or version_of(load_tensorrt())
+        version = arguments.tensorrt or _installed()
         chosen = plan(version, manifest.scheme, **options)
     else:
         path, chosen, built = build(arguments.artifact, force=arguments.force, **options)
@@ -80,6 +79,17 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         {"engine": str(path) if path else None, "built": built, "trtexec": line, "flags": flags}
     )
     return GOOD
+
+
+def _installed() -> tuple[int, int]:
+    """The version of the TensorRT that is here."""
+    from ..runtime.errors import InputError
+    from ..runtime.trt_engine import load_tensorrt, version_of
+
+    try:
+        return version_of(load_tensorrt())
+    except InputError as error:
+        raise InputError(f"{error}; or name a version, as in --dry-run --tensorrt 10.3") from None
 
 
 def _version(text: str) -> tuple[int, int]:

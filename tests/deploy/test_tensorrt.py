@@ -171,6 +171,8 @@ def test_command_without_tensorrt_says_so_and_a_dry_run_needs_none(artifact, cap
     assert "JetPack" in capsys.readouterr().err
     with pytest.raises(InputError, match="JetPack"):
         open_runner(artifact, engine="tensorrt")
+    assert main(["engine", str(artifact), "--dry-run"]) == 2
+    assert "--dry-run --tensorrt 10.3" in capsys.readouterr().err
     assert main(["engine", str(artifact), "--dry-run", "--tensorrt", "8.5"]) == 0
     assert "--int8 --fp16" in capsys.readouterr().out
 
