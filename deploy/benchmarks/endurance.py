@@ -19,7 +19,7 @@ from typing import Any
 from ..runtime.console import INTERRUPTED
 from ..runtime.errors import InputError
 from ..runtime.files import atomic_path
-from .terminal import Terminal
+from .terminal import Memory, Terminal
 
 PRESET = "cen_edge_m_rooms"
 SIZE = "480x640"
@@ -29,7 +29,8 @@ INTERVAL = 5.0
 SETTLED = 60.0
 """Seconds until what the first frames set up is there."""
 MOST_MOVED = 5.0
-"""Megabytes between the smallest and largest sample after that."""
+"""Megabytes between the smallest and largest sample of its own memory after that, and from the first
+to the largest of all that is resident: pages of files that the system drops are not the demo's."""
 LEAST_SHOWN = 0.5
 """Of the frames that the rate gives; a machine may be busy, but a demo that stands still is not good."""
 _DEPLOY = (sys.executable, "-m", "deploy")
@@ -37,8 +38,8 @@ _URL = re.compile(rb"live page: (http://\S+?)/?\s")
 _STARTS_WITHIN, _ENDS_WITHIN = 120.0, 60.0
 """Seconds."""
 
-Sample = tuple[float, float, float]
-"""Seconds, resident megabytes, their peak."""
+Sample = tuple[float, Memory]
+"""Seconds, and the memory at that time."""
 
 
 def measure(
@@ -53,9 +54,10 @@ def measure(
         settled: seconds after which memory is held to `MOST_MOVED`.
 
     Returns:
-        `endurance`: `minutes`, `settled_s`, `resident_mb` (`first`, `least`, `most` and `last` of the
-        samples after `settled`, None where there are none), `moved_mb`, `frames`, `dropped`,
-        `client_bytes`, `exit_code`, `ends_within_s` and `failed`: what went wrong, or None.
+        `endurance`: `minutes`, `settled_s`, `resident_mb` and `own_mb` (each `first`, `least`, `most`
+        and `last` of the samples after `settled`, None where there are none), `moved_mb`,
+        `grown_mb`, `frames`, `dropped`, `client_bytes`, `exit_code`, `ends_within_s` and `failed`:
+        what went wrong, or None.
 
     Raises:
         InputError: the time is too short, the export failed, the demo did not start, or the system
@@ -97,7 +99,7 @@ def measure(
         "endurance": {
             "minutes": minutes,
             "settled_s": settled,
-            **_memory([resident for at, resident, _ in samples if at >= settled]),
+            **_memory([memory for at, memory in samples if at >= settled]),
             **_figures(told),
             "client_bytes": client.received,
             **ended,
@@ -112,6 +114,7 @@ def good(found: dict[str, Any]) -> bool:
         figures["failed"] is None
         and figures["moved_mb"] is not None
         and figures["moved_mb"] <= MOST_MOVED
+        and figures["grown_mb"] <= MOST_MOVED
         and figures["frames"] >= LEAST_SHOWN * RATE * 60 * figures["minutes"]
         and figures["client_bytes"] > 0
         and figures["exit_code"] == INTERRUPTED
@@ -121,15 +124,17 @@ def good(found: dict[str, Any]) -> bool:
 def line(found: dict[str, Any]) -> str:
     """One line on what was found."""
     figures = found["endurance"]
-    resident, end = figures["resident_mb"], f"failed: {figures['failed']}"
+    own, end = figures["own_mb"], f"failed: {figures['failed']}"
     if figures["failed"] is None:
         end = f"Ctrl-C ended it with exit code {figures['exit_code']} after "
         end += f"{figures['ends_within_s']:.2f} s"
     memory = "ended before its memory settled"
-    if resident is not None:
+    if own is not None:
         memory = (
-            f"memory after the first {figures['settled_s']:g} s between {resident['least']:.1f} and "
-            f"{resident['most']:.1f} MB, so moved by {figures['moved_mb']:.1f} of {MOST_MOVED:g} MB"
+            f"its own memory after the first {figures['settled_s']:g} s between {own['least']:.1f} "
+            f"and {own['most']:.1f} MB, so moved by {figures['moved_mb']:.1f} of {MOST_MOVED:g} MB; "
+            f"with its libraries at most {figures['resident_mb']['most']:.1f} MB, grown by "
+            f"{figures['grown_mb']:.1f}"
         )
     return f"{figures['frames']} frames in {figures['minutes']:g} minutes; {memory}; {end}"
 
@@ -179,30 +184,39 @@ def _watch(
     """
     start, told = time.monotonic(), 0.0
     while (at := time.monotonic() - start) < seconds:
-        resident, peak = terminal.memory()
-        samples.append((at, resident, peak))
+        memory = terminal.memory()
+        samples.append((at, memory))
         if client.ended:
             raise InputError(f"the stream ended after {at:.0f} s of {seconds:.0f}")
         if at - told >= 60:
             told = at
-            say(f"{resident:.1f} MB; {(seconds - at) / 60:.0f} minutes left")
+            say(
+                f"{memory.resident:.1f} MB, {memory.own:.1f} of its own; {(seconds - at) / 60:.0f} minutes left"
+            )
         time.sleep(min(INTERVAL, max(0.0, seconds - at)))
 
 
 def _write(path: Path, samples: list[Sample]) -> None:
-    rows = [f"{at:.0f},{resident:.1f},{peak:.1f}" for at, resident, peak in samples]
+    heads = ["seconds", *(f"{name}_mb" for name in Memory._fields)]
+    rows = [",".join([f"{at:.0f}", *(f"{mb:.1f}" for mb in memory)]) for at, memory in samples]
     with atomic_path(path) as temporary:
-        temporary.write_text(
-            "\n".join(["seconds,resident_mb,peak_mb", *rows, ""]), encoding="utf-8"
-        )
+        temporary.write_text("\n".join([",".join(heads), *rows, ""]), encoding="utf-8")
 
 
-def _memory(resident: list[float]) -> dict[str, Any]:
-    if not resident:
-        return {"resident_mb": None, "moved_mb": None}
-    least, most = min(resident), max(resident)
-    ends = {"first": resident[0], "least": least, "most": most, "last": resident[-1]}
-    return {"resident_mb": ends, "moved_mb": most - least}
+def _memory(samples: list[Memory]) -> dict[str, Any]:
+    if not samples:
+        return dict.fromkeys(("resident_mb", "own_mb", "moved_mb", "grown_mb"))
+    resident, own = (_ends([getattr(m, name) for m in samples]) for name in ("resident", "own"))
+    return {
+        "resident_mb": resident,
+        "own_mb": own,
+        "moved_mb": own["most"] - own["least"],
+        "grown_mb": resident["most"] - resident["first"],
+    }
+
+
+def _ends(values: list[float]) -> dict[str, float]:
+    return {"first": values[0], "least": min(values), "most": max(values), "last": values[-1]}
 
 
 def _figures(told: Path) -> dict[str, Any]:

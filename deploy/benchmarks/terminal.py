@@ -7,8 +7,24 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ..runtime.errors import InputError
+
+
+class Memory(NamedTuple):
+    """Of a process, megabytes of 2^20 bytes.
+
+    Attributes:
+        resident: all of it.
+        own: without the pages of files, as libraries are, which the system drops where they have not
+            been read for a while and reads again.
+        peak: of what was resident.
+    """
+
+    resident: float
+    own: float
+    peak: float
 
 
 class Terminal:
@@ -92,8 +108,8 @@ class Terminal:
         self._listening.join(1)
         os.close(self._end)
 
-    def memory(self) -> tuple[float, float]:
-        """Resident memory and its peak, megabytes of 2^20 bytes.
+    def memory(self) -> Memory:
+        """What it takes now.
 
         Raises:
             InputError: the command has ended.
@@ -102,10 +118,11 @@ class Terminal:
             status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
         except OSError:
             status = ""
-        found = [re.search(rf"{name}:\s+(\d+) kB", status) for name in ("VmRSS", "VmHWM")]
+        names = ("VmRSS", "RssAnon", "VmHWM")
+        found = [re.search(rf"{name}:\s+(\d+) kB", status) for name in names]
         if not all(found):
             raise InputError(f"{self._name} ended before its time")
-        return int(found[0][1]) / 1024, int(found[1][1]) / 1024
+        return Memory(*(int(match[1]) / 1024 for match in found))
 
     def _listen(self) -> None:
         while True:
