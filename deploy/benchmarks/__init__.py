@@ -1,13 +1,13 @@
 """The project's edge figures, measured again on this machine: what `make bench` runs.
 
-Four parts, each a process of its own, so that one that fails or is interrupted costs the others
+Five parts, each a process of its own, so that one that fails or is interrupted costs the others
 nothing and the memory of one is free for the next:
 
     network    latency and file size of ResNet-50 with the light decoder, frozen against as trained
     accuracy   mIoU points that each scheme loses on the run of `make demo`
     lint       what our linter says to our 8-bit ONNX file, and to ONNX Runtime's default one
-    edge       the edge presets: size, work, frames per second, scores of those with weights; and
-               ESANet's time beside one
+    edge       the edge presets: size, work, frames per second, scores of those with weights
+    esanet     the time of one of them beside ESANet's
 
 A part leaves OUT/parts/NAME.json; a part that is there is not measured again until all are done.
 """
@@ -23,7 +23,7 @@ from typing import Any
 from ..runtime.console import GOOD, INTERRUPTED, plain
 from ..runtime.files import atomic_path
 
-PARTS = ("network", "accuracy", "lint", "edge")
+PARTS = ("network", "accuracy", "lint", "edge", "esanet")
 
 # What the figures are held against; latency on somebody's machine is told, not decided.
 TARGETS = {

@@ -24,7 +24,6 @@ from ..runtime.preprocess import Frame, Preprocessor
 from ..runtime.runner import open_runner
 from ..runtime.scores import Confusion
 from ..targets import TARGETS
-from . import esanet
 from . import network as seeded_networks
 from .loop import fastest_apart
 
@@ -38,7 +37,6 @@ NORMALIZATION = {
     "depth": {"scale": 1.0, "mean": [2.5], "std": [1.5]},
 }
 """Of presets without weights: as the recipes for edge models have it."""
-BESIDE_ESANET = "cen_edge_m"
 INPUTS = {"all": (), "rgb_only": ("depth",), "depth_only": ("rgb",)}
 """What is connected -> which modalities are gone."""
 
@@ -58,7 +56,7 @@ def measure(
         `edge`: by preset `fps`, `pre_ms`, `infer_ms`, `post_ms`, `params`, `macs` and `miou`
         (`float`, `int8`, `rgb_only_input`, `depth_only_input`, each 0 to 1, or None without
         weights); `latency_edge`, milliseconds of a frame and the share outside the network;
-        `latency_of_esanet`, see there; `miou_drop`; and `details`.
+        `miou_drop`; and `details`.
     """
     known = presets()
     names = [name for name, preset in known.items() if preset.card is None]
@@ -101,7 +99,6 @@ def measure(
             "threads": chosen[name],
             "bytes": artifacts[name].stat().st_size,
         }
-    beside = esanet.measure(out, artifacts[BESIDE_ESANET], say, rounds)
     drop = [100 * (m["float"] - m["int8"]) for m in (e["miou"] for e in edge.values()) if m["int8"]]
     outside = [(e["pre_ms"] + e["post_ms"]) * e["fps"] / 1e3 for e in edge.values()]
     return {
@@ -110,10 +107,8 @@ def measure(
             **{name: 1e3 / figures["fps"] for name, figures in edge.items()},
             "share_outside": max(outside),
         },
-        "latency_of_esanet": beside["latency_of_esanet"],
         "miou_drop": {"edge_static_w8a8": max(drop)} if drop else {},
         "details": {
-            **beside["details"],
             "miou": miou,
             "rounds": rounds,
             "views": views,

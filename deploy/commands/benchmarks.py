@@ -4,7 +4,8 @@
 
 writes OUT/deploy.json: latency and size of a full network frozen and as trained, the mIoU points
 that each scheme loses on the run of `make demo` (trained first where it is not there), what the
-linter says, and the table of the edge presets, which goes to OUT/edge.json too. It takes up to 40
+linter says, the table of the edge presets, which goes to OUT/edge.json too, and the time of one of
+them beside ESANet's. It takes up to 40
 minutes; a part that is done is kept when it is interrupted. Exit code 1 when a part fails or a
 figure that does not depend on the machine misses its target.
 
@@ -24,7 +25,7 @@ from ..runtime.console import CHECK_FAILED, GOOD, INTERRUPTED, Output
 from . import positive
 
 SUMMARY = "measure the edge figures of the project again"
-_PARTS = ("network", "accuracy", "lint", "edge", "endurance")
+_PARTS = ("network", "accuracy", "lint", "edge", "esanet", "endurance")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -101,6 +102,10 @@ def _part(arguments: argparse.Namespace, out: Path, output: Output) -> int:
         found = edge.measure(out, output.say, arguments.rounds)
         keep(out / "edge.json", found["edge"])
         output.table(*edge.table(found))
+    elif arguments.part == "esanet":
+        from ..benchmarks import esanet
+
+        found = esanet.measure(out, output.say, arguments.rounds, arguments.threads)
     else:
         from ..benchmarks import accuracy, lint
 

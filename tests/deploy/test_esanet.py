@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from deploy.benchmarks.esanet import CLASSES, DECODER, esanet, measure
+from deploy.benchmarks.esanet import CLASSES, DECODER, beside, esanet
 from deploy.export.pipeline import export
 from deploy.run_folder import open_run
 
@@ -22,10 +22,10 @@ def test_a_small_artifact_is_timed_beside_it(run_path, tmp_path):
     path = export(
         open_run(run_path), "tflite", "static_w8a8", image_shape=(160, 160), folder=tmp_path
     )
-    found = measure(tmp_path, path, lambda line: None, rounds=2, threads=1)
+    found = beside(path, lambda line: None, rounds=2, threads=1)
     p50 = found["details"]["esanet"]["p50_ms"]
     assert set(p50) == {"artifact", "fp32", "int8"}
     assert found["latency_of_esanet"] == {
         name: p50["artifact"] / p50[name] for name in ("fp32", "int8")
     }
-    assert found["details"]["esanet"]["artifact"] == path.name
+    assert found["details"]["esanet"]["artifact"] == str(path)
