@@ -8,7 +8,7 @@ time does not depend. Its scores are none of this.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -227,14 +227,8 @@ def _medians(contenders: dict[str, Callable[[], object]], rounds: int) -> dict[s
     for _ in range(-(-rounds // IN_A_ROW)):
         for name, run in contenders.items():
             run()  # whose threads are awake is nobody else's concern
-            times[name] += _seconds(run, range(IN_A_ROW))
+            for _ in range(IN_A_ROW):
+                start = time.perf_counter()
+                run()
+                times[name].append(time.perf_counter() - start)
     return {name: 1e3 * float(np.median(seconds)) for name, seconds in times.items()}
-
-
-def _seconds(run: Callable[[], object], times: Iterable) -> list[float]:
-    found = []
-    for _ in times:
-        start = time.perf_counter()
-        run()
-        found.append(time.perf_counter() - start)
-    return found

@@ -20,6 +20,7 @@ import numpy as np
 from ..quantize.tflite_file import (
     add_constant,
     add_like,
+    margins_of,
     pack,
     readers_of,
     reshape,
@@ -82,18 +83,12 @@ def _own(graph, pad, reader, number: int):
     return own
 
 
-def _margins(model, graph, pad) -> np.ndarray:
-    """Zeros before and after each axis, (axes, 2)."""
-    buffer = model.buffers[graph.tensors[pad.inputs[1]].buffer]
-    return np.asarray(buffer.data, np.uint8).view(np.int32).reshape(-1, 2)
-
-
 def _gains(model, graph, pad, schema) -> bool:
     image = graph.tensors[pad.inputs[0]]
     sizes = {schema.TensorType.INT8: 1, schema.TensorType.FLOAT32: 4}
     if image.type not in sizes or len(image.shape) != 4:
         return False
-    batch, _, columns, channels = _margins(model, graph, pad)
+    batch, _, columns, channels = margins_of(model, graph, pad)
     return (
         image.shape[3] * sizes[image.type] <= MOST_BYTES
         and image.shape[2] > 1  # not around rows already
@@ -106,7 +101,7 @@ def _gains(model, graph, pad, schema) -> bool:
 def _around_rows(model, graph, pad) -> list:
     """The margin over whole rows, between two reshapes."""
     image, result = (graph.tensors[t] for t in (pad.inputs[0], pad.outputs[0]))
-    _, rows, columns, _ = _margins(model, graph, pad)
+    _, rows, columns, _ = margins_of(model, graph, pad)
     channels = int(image.shape[3])
     margins = np.array([(0, 0), rows, (0, 0), columns * channels], np.int32)
 

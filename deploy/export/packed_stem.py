@@ -21,6 +21,7 @@ from ..quantize.tflite_file import (
     add_buffer,
     add_constant,
     add_like,
+    margins_of,
     pack,
     readers_of,
     reshape,
@@ -161,7 +162,7 @@ def _best(model, graph, pad, conv, schema) -> Packing | None:
     _, height, width, channels = image.shape
     _, rows, columns, _ = kernel.shape
     stride = options.strideH
-    margins = np.asarray(model.buffers[graph.tensors[pad.inputs[1]].buffer].data).view(np.int32)
+    margins = margins_of(model, graph, pad)
     margin = (rows - 1) // 2
     square = (
         rows == columns == 2 * margin + 1
@@ -170,7 +171,7 @@ def _best(model, graph, pad, conv, schema) -> Packing | None:
         and stride == options.strideW
         and options.dilationHFactor == options.dilationWFactor == 1
         and options.padding == schema.Padding.VALID
-        and margins.tolist() == [0, 0, margin, margin, margin, margin, 0, 0]
+        and margins.tolist() == [[0, 0], [margin, margin], [margin, margin], [0, 0]]
     )
     same_numbers = (
         image.type == kernel.type == schema.TensorType.INT8

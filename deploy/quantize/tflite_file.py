@@ -35,6 +35,12 @@ def readers_of(graph) -> dict[int, list]:
     return readers
 
 
+def margins_of(model, graph, pad) -> np.ndarray:
+    """What a PAD lays before and after each axis, int32 (axes, 2)."""
+    buffer = model.buffers[graph.tensors[pad.inputs[1]].buffer]
+    return np.asarray(buffer.data, np.uint8).view(np.int32).reshape(-1, 2)
+
+
 def without_unread(model):
     """Empties the buffers of constants that no operator of a `ModelT` reads any more."""
     read = {
