@@ -1,5 +1,8 @@
 """The one error for what a user can mend."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class InputError(ValueError):
     """Something given from outside does not fit.
@@ -7,3 +10,9 @@ class InputError(ValueError):
     The message names the file or argument, what was found, what was wanted and the way out; commands print it as
     one line and end with exit code 2.
     """
+
+
+def close_to(name: str, known: Iterable[str]) -> str:
+    """Returns " (did you mean 'x'?)" for the closest of the known names, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -7,54 +7,15 @@ generated rooms than the recipe's.
 
 import argparse
 import dataclasses
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from cen_keras.errors import InputError
-from recipes import console as consoles
-from recipes.recipe import Recipe
-from recipes.translation import is_translation
-
-
-def read_json(path: Path) -> Any:
-    """Reads a JSON file of a run folder.
-
-    Raises:
-        InputError: it is missing or no JSON.
-    """
-    if not path.is_file():
-        raise InputError(
-            f"{path} is missing, so {path.parent} is no run folder; give the folder that "
-            "`python -m recipes.train` wrote."
-        )
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is no JSON ({error}); train again.") from error
-
-
-def load_best(run: Path):
-    """Loads a run's `best.keras`.
-
-    Raises:
-        InputError: it is missing or damaged.
-    """
-    import zipfile
-
-    import keras
-
-    import cen_keras.models  # noqa: F401  registers the classes that the file names
-
-    path = run / "best.keras"
-    if not path.is_file():
-        raise InputError(f"{path} is missing: no epoch was finished; go on with the training.")
-    try:
-        return keras.models.load_model(path, compile=False)
-    except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise InputError(f"{path} is not a whole Keras model ({reason}); train again.") from error
+from cen_keras.training import console as consoles
+from cen_keras.training.run_folder import load_best, read_json
+from cen_keras.training.segmentation import Recipe
+from cen_keras.training.translation import is_translation
 
 
 def evaluate(
@@ -70,7 +31,7 @@ def evaluate(
     Args:
         model: a Segmenter.
         recipe: its recipe.
-        loader: of `recipes.building.open_loader`.
+        loader: of `cen_keras.training.segmentation_task.open_loader`.
         split: named in the result.
         scales: sizes at which every picture is tested; the probabilities are averaged.
         flip: whether every picture is tested mirrored as well.
@@ -163,7 +124,7 @@ def evaluate_run(
         InputError: the folder or the data are not what they should be, an unknown modality, or
             `views` of pictures that are not generated.
     """
-    from recipes.building import open_loader
+    from cen_keras.training.segmentation_task import open_loader
 
     told = read_json(run / "recipe.json")
     if is_translation(told):
@@ -172,7 +133,7 @@ def evaluate_run(
                 f"{run} is a translation, which is scored as it is; leave out --scales, --flip, "
                 "--without and --views."
             )
-        from recipes import translation_run
+        from cen_keras.training import translation_run
 
         return translation_run.evaluate_run(run, split)
     recipe = Recipe.from_json(told, str(run / "recipe.json"))

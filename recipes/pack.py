@@ -13,9 +13,10 @@ from typing import Any
 
 from cen_keras.errors import InputError
 from cen_keras.files import write_json
-from recipes import console as consoles
-from recipes.evaluate import evaluate_run, load_best, read_json
-from recipes.recipe import Recipe
+from cen_keras.training import console as consoles
+from cen_keras.training.run_folder import load_best, read_json
+from cen_keras.training.segmentation import Recipe
+from recipes.evaluate import evaluate_run
 
 MOST_BYTES = 12_000_000
 """The package stays small: all weights in it together."""

@@ -28,10 +28,16 @@ from typing import Any
 
 from cen_keras.errors import InputError
 from cen_keras.files import atomic_path
-from recipes import console as consoles
-from recipes.building import build_model, compile_model, open_loader, prepare_backend
-from recipes.recipe import Recipe, recipe_of
-from recipes.settings import apply_settings
+from cen_keras.training import console as consoles
+from cen_keras.training.segmentation import Recipe
+from cen_keras.training.segmentation_task import (
+    build_model,
+    compile_model,
+    open_loader,
+    prepare_backend,
+)
+from cen_keras.training.settings import apply_settings
+from recipes.listing import recipe_of
 
 
 def measure_alone(loader: Any, batches: int) -> tuple[float, float]:

@@ -23,7 +23,6 @@ rounding, so a run may go on with another number of devices. Neither has run on 
 """
 
 import argparse
-import contextlib
 import sys
 import time
 from pathlib import Path
@@ -31,41 +30,21 @@ from typing import Any
 
 from cen_keras.errors import InputError
 from cen_keras.files import write_json
-from recipes import console as consoles
-from recipes.building import (
+from cen_keras.training import console as consoles
+from cen_keras.training.fit import fit
+from cen_keras.training.run_folder import check_run_folder, default_run
+from cen_keras.training.segmentation import Recipe
+from cen_keras.training.segmentation_task import (
     build_model,
     compile_model,
     data_json,
-    default_run,
     open_loader,
     prepare_backend,
 )
-from recipes.evaluate import evaluate_run, read_json
-from recipes.recipe import Recipe, all_recipes, differences, recipe_of
-from recipes.settings import apply_settings
-from recipes.translation import is_translation
-
-
-def check_run_folder(run: Path, recipe: Recipe) -> None:
-    """Checks that a folder, if it holds a run, holds one of this very recipe.
-
-    Raises:
-        InputError: it was started with another recipe; the differing keys are named.
-    """
-    if not (run / "recipe.json").exists():
-        if (run / "last.npz").exists():
-            raise InputError(
-                f"{run} holds a last.npz but no recipe.json; name another folder with --run."
-            )
-        return
-    # Through a Recipe, so that what an older version did not write has its default.
-    started = type(recipe).from_json(read_json(run / "recipe.json"), str(run / "recipe.json"))
-    found = differences(started.to_json(), recipe.to_json())
-    if found:
-        raise InputError(
-            f"{run} was started with another recipe ({'; '.join(found)}). Give the same "
-            "settings to go on, or another folder with --run."
-        )
+from cen_keras.training.settings import apply_settings
+from cen_keras.training.translation import is_translation
+from recipes.evaluate import evaluate_run
+from recipes.listing import all_recipes, recipe_of
 
 
 def columns_of(streams: list[str]) -> list[str]:
@@ -112,7 +91,7 @@ def train(recipe: Recipe, run: Path, console: Any, distribution: Any = None) -> 
         NonFiniteError: the loss or a weight became NaN or infinite.
     """
     if is_translation(recipe):
-        from recipes import translation_run
+        from cen_keras.training import translation_run
 
         return translation_run.train(recipe, run, console, distribution)
     check_run_folder(run, recipe)
@@ -208,33 +187,9 @@ def train(recipe: Recipe, run: Path, console: Any, distribution: Any = None) -> 
     return result
 
 
-def fit(
-    model: Any, loader: Any, batches: Any = None, running: Any = None, **arguments: Any
-) -> None:
-    """Runs `model.fit` on a loader of `open_loader`, whose errors come through as they were.
-
-    TensorFlow turns what a loader raises into an error of its own, with a stack trace for a text.
-
-    Args:
-        model: the compiled model.
-        loader: the loader.
-        batches: what a distribution makes of it; None for the loader itself.
-        running: the distribution's context for `fit`.
-        **arguments: of `fit`.
-    """
-    batches = loader if batches is None else batches
-    try:
-        with running or contextlib.nullcontext():
-            model.fit(batches, shuffle=False, verbose=0, **arguments)
-    except Exception as error:
-        if loader.error is not None:
-            raise loader.error from error
-        raise
-
-
 def _progress(console, streams, epochs, steps):
     # Kept apart since it imports Keras.
-    from recipes.progress import TrainingProgress
+    from cen_keras.training.progress import TrainingProgress
 
     return TrainingProgress(console, streams, epochs, steps)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cen_keras.errors import InputError
-from recipes import console as consoles
+from cen_keras.training import console as consoles
 from recipes.evidence.cell import RUNS
 from recipes.evidence.cells import FIRST_SEED
 from recipes.evidence.records import RESULTS

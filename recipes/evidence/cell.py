@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from cen_keras.files import write_json
-from recipes import console as consoles
-from recipes.evaluate import load_best, read_json
+from cen_keras.training import console as consoles
+from cen_keras.training.run_folder import load_best, read_json
+from cen_keras.training.translation import is_translation
 from recipes.evidence import machine
 from recipes.evidence.cells import FEATURES, Cell
 from recipes.evidence.tables import SEGMENTATION, TRANSLATION
-from recipes.translation import is_translation
 
 CELL = "cell.json"
 RUNS = Path("runs/evidence")
@@ -107,7 +107,8 @@ def train_cell(cell: Cell, runs: Path, console: Any, folder: Path | None = None)
 
 
 def _loader(recipe: Any, split: str, training: bool):
-    from recipes import building, translation_building
+    from cen_keras.training import segmentation_task as building
+    from cen_keras.training import translation_task as translation_building
 
     module = translation_building if is_translation(recipe) else building
     return module.open_loader(recipe, split, training)

@@ -6,9 +6,9 @@ import json
 import shlex
 from typing import Any
 
-from recipes.recipe import recipe_of
-from recipes.settings import apply_settings
-from recipes.translation import is_translation
+from cen_keras.training.settings import apply_settings
+from cen_keras.training.translation import is_translation
+from recipes.listing import recipe_of
 
 FIRST_SEED = 1
 """Seed 0 is what the recipes' numbers were chosen on, so it is in no table."""

@@ -29,7 +29,7 @@ def room_features(run: Path) -> Callable[[np.ndarray], np.ndarray]:
     import keras
 
     from cen_keras.data.transforms import Normalization
-    from recipes.evaluate import load_best, read_json
+    from cen_keras.training.run_folder import load_best, read_json
 
     model = load_best(run)
     normalize = Normalization.from_json(read_json(run / "data.json")["normalization"])

@@ -11,7 +11,7 @@ from cen_keras.files import atomic_path
 from recipes.evidence.findings import CEN
 from recipes.evidence.scores import ENSEMBLE, METRICS, Line, Scores
 from recipes.evidence.statistics import summarize
-from recipes.recipe import recipe_of
+from recipes.listing import recipe_of
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#777777"
 DPI = 110

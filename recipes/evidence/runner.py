@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import mean
 
-from recipes.evaluate import read_json
+from cen_keras.training.run_folder import read_json
+from cen_keras.training.translation import is_translation
 from recipes.evidence.cell import CELL, features_folder, finished
 from recipes.evidence.cells import FEATURES, Cell
-from recipes.recipe import recipe_of
-from recipes.translation import is_translation
+from recipes.listing import recipe_of
 
 POLL = 0.1
 """Seconds between two looks at the processes."""

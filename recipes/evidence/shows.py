@@ -17,13 +17,13 @@ import numpy as np
 
 from cen_keras.errors import InputError
 from cen_keras.files import atomic_path
-from recipes import console as consoles
-from recipes.building import prepare_backend
-from recipes.console import percent
-from recipes.evaluate import load_best, read_json
+from cen_keras.training import console as consoles
+from cen_keras.training.console import percent
+from cen_keras.training.run_folder import load_best, read_json
+from cen_keras.training.segmentation import Recipe
+from cen_keras.training.segmentation_task import prepare_backend
+from cen_keras.training.translation import TranslationRecipe, is_translation
 from recipes.evidence.records import RESULTS
-from recipes.recipe import Recipe
-from recipes.translation import TranslationRecipe, is_translation
 
 TEXT = """\
 # What the exchange does in one net
@@ -88,9 +88,9 @@ def open_run(run: Path) -> tuple[Any, Any, Any]:
             "rooms_tiny`."
         )
     if is_translation(told):
-        from recipes.translation_building import open_loader
+        from cen_keras.training.translation_task import open_loader
     else:
-        from recipes.building import open_loader
+        from cen_keras.training.segmentation_task import open_loader
     return recipe, net, open_loader(recipe, recipe.evaluation.split, training=False)
 
 

@@ -3,9 +3,8 @@
 import dataclasses
 import json
 
-from cen_keras.errors import InputError
+from cen_keras.errors import InputError, close_to
 from recipes.evidence.cells import Cell, only
-from recipes.settings import close_to
 
 SEGMENTATION = ("miou", "mean_accuracy", "pixel_accuracy")
 TRANSLATION = ("mae", "rmse", "fid", "kid")

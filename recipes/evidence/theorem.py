@@ -19,12 +19,12 @@ from typing import Any
 
 from cen_keras.errors import InputError
 from cen_keras.files import atomic_path
-from recipes import console as consoles
-from recipes.building import default_run, open_loader, prepare_backend
-from recipes.evaluate import load_best, read_json
+from cen_keras.training import console as consoles
+from cen_keras.training.run_folder import default_run, load_best, read_json
+from cen_keras.training.segmentation import Recipe
+from cen_keras.training.segmentation_task import open_loader, prepare_backend
+from cen_keras.training.translation import is_translation
 from recipes.evidence.records import RESULTS
-from recipes.recipe import Recipe
-from recipes.translation import is_translation
 
 COLUMNS = ("part", "case", "x", "count", "hits", "measured", "low", "high", "theorem", "sum_form")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from recipes.console import percent
+from cen_keras.training.console import percent
 from recipes.evidence import machine
 from recipes.evidence.attraction import BATCH_CASES, CONFIDENCE, POSITIONS, Shares
 from recipes.evidence.calibration import CLOSED, sharing

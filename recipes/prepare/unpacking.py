@@ -179,7 +179,7 @@ def run(
     options: argparse.Namespace, made_of: Callable[[], tuple[dict[str, Any], Iterable[Frame]]]
 ) -> int:
     """What both commands do with their options: unpack, or check; returns the exit code."""
-    from recipes import console as consoles
+    from cen_keras.training import console as consoles
 
     def command() -> int:
         console = consoles.console_for(options.json)

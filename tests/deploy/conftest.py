@@ -99,10 +99,10 @@ def translation_run(tmp_path_factory):
     """A translation's run folder; tests add exports to it and change nothing else."""
     import tiny_translation
 
-    from recipes.recipe import recipe_of
-    from recipes.settings import apply_settings
-    from recipes.translation_building import data_json as data_of
-    from recipes.translation_building import open_loader
+    from cen_keras.training.settings import apply_settings
+    from cen_keras.training.translation_task import data_json as data_of
+    from cen_keras.training.translation_task import open_loader
+    from recipes.listing import recipe_of
 
     folder = tmp_path_factory.mktemp("translation")
     tiny_translation.translator().save(folder / "best.keras")

@@ -55,7 +55,7 @@ def test_edge_presets_grow_from_s_to_l():
 
 @pytest.mark.parametrize("size", "sml")
 def test_recipes_train_what_the_presets_are(size):
-    from recipes.recipe import recipe_of
+    from recipes.listing import recipe_of
 
     trained = recipe_of(f"rooms_edge_{size}").model
     for name, value in presets.preset_of(f"cen_edge_{size}").model.items():

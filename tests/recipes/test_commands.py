@@ -11,12 +11,13 @@ import pytest
 
 from cen_keras.errors import InputError
 from cen_keras.files import write_json
+from cen_keras.training.console import full_disk_of, run_command
 from cen_keras.training.errors import NonFiniteError
+from cen_keras.training.segmentation import Optimizer
+from cen_keras.training.segmentation_task import build_optimizer, compile_model, open_loader
+from cen_keras.training.settings import apply_settings
 from recipes import evaluate, train
-from recipes.building import build_optimizer, compile_model, open_loader
-from recipes.console import full_disk_of, run_command
-from recipes.recipe import Optimizer, recipe_of
-from recipes.settings import apply_settings
+from recipes.listing import recipe_of
 
 TINY = ["data.size=32,48", "data.train=4", "data.val=2", "data.cache=null", "batch=2"]
 
@@ -143,7 +144,7 @@ def finished(tmp_path_factory):
     from seeded import trained_looking
 
     from cen_keras.models import Segmenter
-    from recipes.building import data_json
+    from cen_keras.training.segmentation_task import data_json
 
     recipe = apply_settings(recipe_of("rooms_tiny"), [*TINY, "data.test=2"])
     run = tmp_path_factory.mktemp("runs") / "cen"

@@ -14,15 +14,15 @@ from tiny_resnets import narrow_resnets
 
 from cen_keras.data.official_augmentation import OfficialAugmentation
 from cen_keras.errors import InputError
-from recipes.building import (
+from cen_keras.training.segmentation_task import (
     augmentation_of,
     build_model,
     build_optimizer,
     compile_model,
     open_loader,
 )
-from recipes.recipe import all_recipes, recipe_of
-from recipes.settings import apply_settings
+from cen_keras.training.settings import apply_settings
+from recipes.listing import all_recipes, recipe_of
 
 ROOT = Path(__file__).parents[2]
 SEGMENTATION = [name for name in all_recipes() if name.startswith(("nyudv2_", "sunrgbd_"))]

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from cen_keras.errors import InputError
+from cen_keras.training import translation_task as translation_building
 from cen_keras.training.distribution import OneDevice
-from recipes import evaluate, train, translation_building
-from recipes.recipe import all_recipes, recipe_of
-from recipes.settings import apply_settings
-from recipes.translation import TranslationRecipe
+from cen_keras.training.settings import apply_settings
+from cen_keras.training.translation import TranslationRecipe
+from recipes import evaluate, train
+from recipes.listing import all_recipes, recipe_of
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("a Translator is trained on TensorFlow", allow_module_level=True)

@@ -149,7 +149,7 @@ def test_features_are_means_of_the_deepest_level(runs):
     # One by one: float32 sums of another order, some 1e-6 of values around 1.
     np.testing.assert_allclose(extract(images[1:]), features[1:], rtol=1e-4, atol=1e-5)
     # By hand: the net's own deepest level, of an 8-bit picture as the run's data are normalised.
-    from recipes.evaluate import load_best
+    from cen_keras.training.run_folder import load_best
 
     model = load_best(features_folder(runs))
     level = keras.Model(model.input, model.get_layer("stack4_block1_relu2_rgb").output)

@@ -9,8 +9,8 @@ import pytest
 
 from cen_keras.layers import ModalityNorm
 from cen_keras.metrics.exchange_rate import exchange_rate
+from cen_keras.training.run_folder import load_best
 from cen_keras.training.scale_history import Scales
-from recipes.evaluate import load_best
 from recipes.evidence import shows, shows_plots
 from recipes.evidence.exchanged_maps import replaced_maps, replaced_mask
 from recipes.evidence.shows import main

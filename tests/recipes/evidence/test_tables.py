@@ -5,10 +5,10 @@ import shlex
 import pytest
 
 from cen_keras.errors import InputError
+from cen_keras.training.translation import is_translation
 from recipes.evidence.cell import make_parser
 from recipes.evidence.cells import Cell
 from recipes.evidence.tables import TABLES, cells_of, table_of
-from recipes.translation import is_translation
 
 ROWS = [(table, row) for table, told in TABLES.items() for row in told.rows]
 
@@ -21,11 +21,11 @@ def cell_of(table, row, seed=1):
 def test_a_row_builds_a_model_of_its_recipe(table, row):
     recipe = cell_of(table, row).made()
     if is_translation(recipe):
-        from recipes.translation_building import build_model
+        from cen_keras.training.translation_task import build_model
 
         model = build_model(recipe)
     else:
-        from recipes.building import build_model
+        from cen_keras.training.segmentation_task import build_model
 
         model = build_model(recipe, 13)
     assert model.modalities == tuple(recipe.model["modalities"])

@@ -1,0 +1,75 @@
+"""A run folder: its files, whose run it is, the model in it."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from cen_keras.errors import InputError
+from cen_keras.training.recipe import RecipeBase, differences
+
+
+def default_run(name: str) -> Path:
+    """Returns the run folder of a recipe: `runs/NAME`, or under $CEN_KERAS_RUNS."""
+    return Path(os.environ.get("CEN_KERAS_RUNS", "runs")) / name
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON file of a run folder.
+
+    Raises:
+        InputError: it is missing or no JSON.
+    """
+    if not path.is_file():
+        raise InputError(
+            f"{path} is missing, so {path.parent} is no run folder; give the folder that "
+            "`python -m recipes.train` wrote."
+        )
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is no JSON ({error}); train again.") from error
+
+
+def load_best(run: Path):
+    """Loads a run's `best.keras`.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    import zipfile
+
+    import keras
+
+    import cen_keras.models  # noqa: F401  registers the classes that the file names
+
+    path = run / "best.keras"
+    if not path.is_file():
+        raise InputError(f"{path} is missing: no epoch was finished; go on with the training.")
+    try:
+        return keras.models.load_model(path, compile=False)
+    except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise InputError(f"{path} is not a whole Keras model ({reason}); train again.") from error
+
+
+def check_run_folder(run: Path, recipe: RecipeBase) -> None:
+    """Checks that a folder, if it holds a run, holds one of this very recipe.
+
+    Raises:
+        InputError: it was started with another recipe; the differing keys are named.
+    """
+    if not (run / "recipe.json").exists():
+        if (run / "last.npz").exists():
+            raise InputError(
+                f"{run} holds a last.npz but no recipe.json; name another folder with --run."
+            )
+        return
+    # Through a Recipe, so that what an older version did not write has its default.
+    started = type(recipe).from_json(read_json(run / "recipe.json"), str(run / "recipe.json"))
+    found = differences(started.to_json(), recipe.to_json())
+    if found:
+        raise InputError(
+            f"{run} was started with another recipe ({'; '.join(found)}). Give the same "
+            "settings to go on, or another folder with --run."
+        )

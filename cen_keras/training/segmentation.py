@@ -1,0 +1,134 @@
+"""Recipe: one frozen dataclass with all that decides how a training ends.
+
+Two runs of equal recipes on one machine end with equal weights, so a run folder keeps its recipe
+and is only ever continued with the same one.
+"""
+
+import dataclasses
+from typing import Any
+
+from cen_keras.errors import InputError
+from cen_keras.training.recipe import RecipeBase, check_choice, check_counts
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimizer:
+    """How weights are updated.
+
+    Attributes:
+        name: "adam", or "sgd" as PyTorch does it (see `cen_keras.training.optimizers`).
+        learning_rate: of all variables, or of all but the encoder's; one number, or for the
+            schedule "stages" one per stage.
+        encoder_learning_rate: of the backbone's variables, as `learning_rate`; sgd only. None: no
+            difference.
+        schedule: "cosine" (to zero at the last step), "constant" or "stages".
+        warmup_steps: steps of a linear rise from zero, before a cosine.
+        stage_epochs: lengths of the stages; their sum is the recipe's `epochs`. Momentum starts
+            anew with each.
+        momentum: sgd only.
+        nesterov: sgd only.
+        weight_decay: added to the gradient with sgd (coupled), decoupled with adam (AdamW).
+        global_clipnorm: the gradient's largest norm, or None.
+        accumulate: batches whose gradients are averaged for one update.
+    """
+
+    name: str = "adam"
+    learning_rate: float | tuple[float, ...] = 2e-3
+    encoder_learning_rate: float | tuple[float, ...] | None = None
+    schedule: str = "cosine"
+    warmup_steps: int = 0
+    stage_epochs: tuple[int, ...] = ()
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    global_clipnorm: float | None = None
+    accumulate: int = 1
+
+    def __post_init__(self):
+        check_counts("optimizer.", self, accumulate=1, warmup_steps=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """How a model is scored while it trains and after.
+
+    Attributes:
+        split: of the data set.
+        batch: images per batch.
+        every: epochs between two evaluations; the last epoch is always evaluated.
+        interpolation: of the logits to the label's size: "bilinear", or "cubic" as the official
+            evaluation.
+    """
+
+    split: str = "val"
+    batch: int = 16
+    every: int = 1
+    interpolation: str = "bilinear"
+
+    def __post_init__(self):
+        check_counts("evaluation.", self, batch=1, every=1)
+        check_choice("evaluation.interpolation", self.interpolation, ("bilinear", "cubic"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe(RecipeBase):
+    """A training, from data to scores.
+
+    Attributes:
+        name: of the recipe, and by default of the run folder.
+        data: a spec of `cen_keras.data.datasets.open_dataset`.
+        model: arguments of `cen_keras.models.Segmenter`; `num_classes` comes from the data.
+        optimizer: see `Optimizer`.
+        epochs: in all.
+        epoch_steps: batches per epoch; None is once through the data. Evaluation, logs and
+            checkpoint come at the end of an epoch, so long passes over the data are cut into
+            shorter epochs.
+        batch: images per batch.
+        seed: of the initial weights, dropout, order and augmentation.
+        augmentation: arguments of `cen_keras.data.transforms.Augmentation`, or with `"name":
+            "official"` those of `cen_keras.data.official_augmentation.OfficialAugmentation`; None
+            for no augmentation.
+        pretrained: file of an ImageNet ResNet in torchvision's layout that the encoder starts
+            from; None for random weights.
+        normalization: modality -> scale, mean, std (see `cen_keras.data.transforms.Normalization`);
+            modalities left out keep their default.
+        ignore: the label of pixels that do not count.
+        pixels_per_image: divides every image's loss by this many pixels, where None divides a
+            batch's by its valid pixels. With it, `optimizer.accumulate` batches make exactly the
+            update of one batch as large as all of them.
+        evaluation: see `Evaluation`.
+        policy: Keras' dtype policy: "float32", "mixed_float16" or "mixed_bfloat16".
+        jit: compiles with XLA.
+        deterministic: forbids TensorFlow operators that may differ from run to run; slower on a
+            GPU.
+        workers: threads that read data; has no influence on the result.
+        bad_frames: what a frame that cannot be read does: "raise" an error, or "skip".
+    """
+
+    name: str
+    data: dict[str, Any]
+    model: dict[str, Any]
+    optimizer: Optimizer = Optimizer()
+    epochs: int = 1
+    epoch_steps: int | None = None
+    batch: int = 16
+    seed: int = 0
+    augmentation: dict[str, Any] | None = None
+    pretrained: str | None = None
+    normalization: dict[str, Any] = dataclasses.field(default_factory=dict)
+    ignore: int = 255
+    pixels_per_image: float | None = None
+    evaluation: Evaluation = Evaluation()
+    policy: str = "float32"
+    jit: bool = False
+    deterministic: bool = True
+    workers: int = 2
+    bad_frames: str = "raise"
+
+    def __post_init__(self):
+        check_counts("", self, epochs=1, epoch_steps=1, batch=1, seed=0, workers=0)
+        check_choice("bad_frames", self.bad_frames, ("raise", "skip"))
+        if self.pixels_per_image is not None and not self.pixels_per_image > 0:
+            raise InputError(
+                f"pixels_per_image is {self.pixels_per_image}; it must be above 0, or null."
+            )

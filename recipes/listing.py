@@ -1,0 +1,37 @@
+"""The recipes of this package by name."""
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+from cen_keras.errors import InputError, close_to
+from cen_keras.training.recipe import RecipeBase
+
+FOLDERS = ("segmentation", "translation")
+"""Where the recipes are, a file each; names are unique over all of them."""
+
+
+def all_recipes() -> dict[str, tuple[RecipeBase, str]]:
+    """Returns name -> (recipe, first line of its docstring) of every recipe in this package."""
+    found = {}
+    for folder in FOLDERS:
+        for module in pkgutil.iter_modules([str(Path(__file__).parent / folder)]):
+            loaded = importlib.import_module(f"recipes.{folder}.{module.name}")
+            if hasattr(loaded, "RECIPE"):
+                found[module.name] = (loaded.RECIPE, (loaded.__doc__ or "").strip().split("\n")[0])
+    return found
+
+
+def recipe_of(name: str) -> RecipeBase:
+    """Returns a recipe by name.
+
+    Raises:
+        InputError: there is none of that name; close ones are proposed.
+    """
+    recipes = all_recipes()
+    if name not in recipes:
+        raise InputError(
+            f"recipe {name!r} is unknown{close_to(name, recipes)}; `python -m recipes.train "
+            "--list` shows all."
+        )
+    return recipes[name][0]

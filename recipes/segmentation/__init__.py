@@ -1,0 +1,1 @@
+"""Recipes of segmentation, one a file."""

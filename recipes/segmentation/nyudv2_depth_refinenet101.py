@@ -1,0 +1,18 @@
+"""The control of nyudv2_cen_refinenet101 on depth alone. Has not been run.
+
+Expected, single scale: 35.8 % mIoU is told of the paper's table of fusion methods (RefineNet,
+ResNet-101, depth); it was not checked against the paper, and nothing has been measured here.
+
+    python -m recipes.train nyudv2_depth_refinenet101
+
+One stream is the plain network: no exchange and no penalty. The official script would go on
+penalising half of the scales of every block, unless it is told `--lamda 0`, so its "uni-modal" runs
+are not quite this. About half the work of nyudv2_cen_refinenet101, on a GPU of 24 GB or more.
+"""
+
+from recipes.segmentation import nyudv2_cen_refinenet101
+
+RECIPE = nyudv2_cen_refinenet101.RECIPE.derive(
+    "nyudv2_depth_refinenet101",
+    model={"modalities": ("depth",), "exchange_threshold": None, "sparsity": 0.0},
+)

@@ -1,0 +1,1 @@
+"""Recipes of image translation, one a file."""
