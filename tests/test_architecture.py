@@ -12,7 +12,7 @@ SOURCES = sorted(
 BOARD = [
     p
     for p in SOURCES
-    if p.relative_to(ROOT).parts[:2] in {("deploy", "runtime"), ("deploy", "demo")}
+    if p.relative_to(ROOT).parts[:2] in {("deploy", name) for name in ("runtime", "demo", "ros")}
 ]
 
 # package -> what it must not import. Longest matching prefix rules.
@@ -40,6 +40,7 @@ FORBIDDEN = {
     "recipes": ("deploy",),
     "deploy": ("recipes",),
     "deploy.runtime": ("recipes", "cen_keras", "tensorflow", "keras", "jax", "torch", "cv2"),
+    "deploy.ros": ("recipes", "cen_keras", "tensorflow", "keras", "jax", "torch", "cv2"),
 }
 
 

@@ -9,8 +9,9 @@
 
 Sources: rooms or rooms:NUMBER, a walk through a generated room (on a host only). frames:FOLDER with
 rgb/NAME.* and depth/NAME.png, or NAME_rgb.* and NAME_depth.png. tum:FOLDER, a TUM RGB-D sequence.
-video:RGB,DEPTH, where DEPTH is a video or a folder of 16-bit images (needs OpenCV). realsense or
-realsense:SERIAL (needs pyrealsense2; has not been run on a camera by the authors).
+video:RGB,DEPTH, where DEPTH is a video or a folder of 16-bit images (needs OpenCV). bag:FILE, a ROS
+recording (needs rosbags). realsense or realsense:SERIAL (needs pyrealsense2; has not been run on a
+camera by the authors).
 
 A translation's inputs and the image made of them go side by side into pictures or a video, of rooms
 or of frames:FOLDER with one folder an input: rgb/NAME.png, reshading/NAME.png, depth/NAME.png.
@@ -57,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source",
         required=True,
-        help="rooms, frames:FOLDER, tum:FOLDER, video:RGB,DEPTH or realsense",
+        help="rooms, frames:FOLDER, tum:FOLDER, video:RGB,DEPTH, bag:FILE or realsense",
     )
     parser.add_argument(
         "--out", metavar="PATH", help="a folder for pictures, or a video (.mp4, .avi, .mkv)"

@@ -21,6 +21,7 @@ SOURCES = {
     "frames": ("files", "frames:FOLDER"),
     "tum": ("tum", "tum:FOLDER"),
     "video": ("video", "video:RGB,DEPTH"),
+    "bag": ("bag", "bag:FILE or bag:FILE,MODALITY=TOPIC,..."),
     "realsense": ("realsense", "realsense or realsense:SERIAL"),
 }
 # Those that have other domains than colour and depth, for a translation: name -> module.

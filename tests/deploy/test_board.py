@@ -18,7 +18,10 @@ OPTIONAL = {
     "source_rooms.py": {"cen_keras"},
     "source_video.py": {"cv2"},
     "source_realsense.py": {"pyrealsense2"},
+    "source_bag.py": {"rosbags"},
     "network.py": {"onnxruntime"},
+    "node.py": {"rclpy", "sensor_msgs", "diagnostic_msgs", "rcl_interfaces"},
+    "publishers.py": {"rclpy", "sensor_msgs", "std_msgs", "diagnostic_msgs", "vision_msgs"},
 }
 ENGINES = {
     "litert_runner.py": {"ai_edge_litert", "tflite_runtime"},
@@ -27,7 +30,7 @@ ENGINES = {
     "trt_engine.py": {"tensorrt"},
 }
 RUNTIME = sorted((ROOT / "runtime").glob("*.py"))
-DEMO = sorted((ROOT / "demo").glob("*.py"))
+DEMO = sorted((ROOT / "demo").glob("*.py")) + sorted((ROOT / "ros").glob("*.py"))
 # Not the board's, but on the way to its commands: `python -m deploy bench` imports them.
 COMMANDS = [ROOT / "__init__.py", ROOT / "__main__.py", ROOT / "bench.py"]
 COMMANDS += sorted((ROOT / "commands").glob("*.py"))
@@ -115,9 +118,14 @@ def test_the_demo_needs_no_more(path):
 def test_the_boards_part_reaches_into_no_other_room(path):
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ImportFrom) and node.level > 0:
-            # From runtime/ to runtime/; from demo/ to demo/ and ..runtime.
-            up = node.level == 2 and path.parent.name == "demo"
-            assert node.level == 1 or (up and node.module.split(".")[0] == "runtime")
+            reached = {
+                "runtime": set(),
+                "demo": {"runtime", "ros"},
+                "ros": {"runtime", "demo"},
+            }[path.parent.name]
+            assert node.level == 1 or (
+                node.level == 2 and (node.module or node.names[0].name).split(".")[0] in reached
+            )
     wanted = {"cen_keras"} if path.name == "source_rooms.py" else set()
     assert set(imports(parsed(path))) & {"cen_keras", "recipes", "deploy"} == wanted
 
@@ -150,9 +158,7 @@ def on_a_board(code, *arguments):
 
 
 def test_everything_of_the_board_imports_there():
-    modules = [f"deploy.runtime.{p.stem}" for p in RUNTIME] + [
-        f"deploy.demo.{p.stem}" for p in DEMO
-    ]
+    modules = [f"deploy.{p.parent.name}.{p.stem}" for p in RUNTIME + DEMO]
     modules = [m for m in modules if not m.endswith("__main__")]
     ran = on_a_board(f"import importlib\nfor m in {modules}: importlib.import_module(m)")
     assert ran.returncode == 0, ran.stderr

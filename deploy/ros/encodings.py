@@ -1,0 +1,176 @@
+"""From the images of ROS messages to the arrays of a frame, and back.
+
+A message is anything with the fields of sensor_msgs/Image or sensor_msgs/CompressedImage, whoever
+read it: rclpy from a topic, rosbags from a file.
+
+    colour      rgb8 bgr8 rgba8 bgra8 mono8, 8UC1 and 8UC3 as OpenCV means them; JPEG or PNG
+    depth       16UC1 and mono16: counts, 0 and 65535 missing; 32FC1: metres, 0, NaN and infinity
+                missing; compressedDepth of both, as PNG
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..runtime.errors import InputError
+from ..runtime.preprocess import MISSING_COUNTS
+
+# Encoding -> channels, and which of them are red, green and blue.
+_COLOURS = {
+    "rgb8": (3, (0, 1, 2)),
+    "bgr8": (3, (2, 1, 0)),
+    "8UC3": (3, (2, 1, 0)),
+    "rgba8": (4, (0, 1, 2)),
+    "bgra8": (4, (2, 1, 0)),
+    "8UC4": (4, (2, 1, 0)),
+    "mono8": (1, (0, 0, 0)),
+    "8UC1": (1, (0, 0, 0)),
+}
+_COUNTS = ("16UC1", "mono16")
+_METRES = "32FC1"
+# What compressed_depth_image_transport puts before the PNG: an enumeration and two numbers that
+# undo its quantisation of 32FC1.
+_DEPTH_HEADER = struct.Struct("<iff")
+_PNG = b"\x89PNG"
+
+
+def colour_image(message: Any) -> np.ndarray:
+    """The colours of a message.
+
+    Returns:
+        uint8 (h, w, 3), an array of its own.
+
+    Raises:
+        InputError: another encoding, or fewer bytes than height and width say.
+    """
+    if _compressed(message):
+        return np.array(_decoded(bytes(message.data), message.format).convert("RGB"))
+    if message.encoding not in _COLOURS:
+        raise InputError(
+            f"encoding {message.encoding!r} is none of a colour image ({', '.join(_COLOURS)}); "
+            "convert it before, with image_proc for example"
+        )
+    channels, order = _COLOURS[message.encoding]
+    return np.take(_pixels(message, "u1", channels), order, axis=-1)
+
+
+def depth_image(message: Any, metres_per_count: float = 0.001) -> np.ndarray:
+    """The depths of a message.
+
+    Args:
+        message: see the table above.
+        metres_per_count: of whole numbers.
+
+    Returns:
+        float32 (h, w) in metres, 0 = missing.
+
+    Raises:
+        InputError: another encoding, or fewer bytes than height and width say.
+    """
+    if _compressed(message):
+        return _compressed_depth(message, metres_per_count)
+    if message.encoding in _COUNTS:
+        return _metres(_pixels(message, "u2", 1)[..., 0], metres_per_count)
+    if message.encoding == _METRES:
+        return _known(_pixels(message, "f4", 1)[..., 0].astype(np.float32))
+    raise InputError(
+        f"encoding {message.encoding!r} is none of a depth image ({', '.join(_COUNTS)}, {_METRES}); "
+        "name the topic of the depth as it was measured, not of a picture of it"
+    )
+
+
+def fill_image(message: Any, image: np.ndarray, encoding: str) -> Any:
+    """Puts an array into a sensor_msgs/Image.
+
+    Args:
+        message: an empty message; its header is not touched.
+        image: (h, w) or (h, w, c) in the encoding's type.
+        encoding: its name: "mono8", "mono16" or "rgb8".
+
+    Returns:
+        The message.
+    """
+    import array
+
+    message.height, message.width = image.shape[:2]
+    message.encoding = encoding
+    message.is_bigendian = 0
+    message.step = int(image.nbytes // image.shape[0])
+    little = np.ascontiguousarray(image, image.dtype.newbyteorder("<"))
+    # Of any other type each byte would be looked at in Python.
+    message.data = array.array("B", little.tobytes())
+    return message
+
+
+def _compressed(message: Any) -> bool:
+    return hasattr(message, "format")
+
+
+def _pixels(message: Any, kind: str, channels: int) -> np.ndarray:
+    """The pixels as (h, w, c), without what fills the ends of the rows."""
+    dtype = np.dtype(kind).newbyteorder(">" if message.is_bigendian else "<")
+    height, width, step = message.height, message.width, message.step
+    row = width * channels * dtype.itemsize
+    data = np.frombuffer(message.data, np.uint8)
+    if height < 1 or width < 1 or step < row or data.size < step * height:
+        raise InputError(
+            f"a {message.encoding} image of {width}x{height} pixels, {step} bytes a row and "
+            f"{data.size} in all; wanted {row} a row and {row * height}"
+        )
+    rows = data[: step * height].reshape(height, step)[:, :row]
+    return np.ascontiguousarray(rows).view(dtype).reshape(height, width, channels)
+
+
+def _metres(counts: np.ndarray, metres_per_count: float) -> np.ndarray:
+    metres = counts * np.float32(metres_per_count)
+    metres[np.isin(counts, MISSING_COUNTS)] = 0
+    return metres.astype(np.float32, copy=False)
+
+
+def _known(metres: np.ndarray) -> np.ndarray:
+    """NaN, infinity and what is behind the camera become 0, in place."""
+    metres[~(np.isfinite(metres) & (metres > 0))] = 0
+    return metres
+
+
+def _compressed_depth(message: Any, metres_per_count: float) -> np.ndarray:
+    content = bytes(message.data)
+    encoding = message.format.split(";")[0].strip()
+    start = content.find(_PNG, 0, 64)
+    if start < 0:
+        raise InputError(
+            f"compressed depth of format {message.format!r} holds no PNG; set the publisher's "
+            "parameter to png (RVL and JPEG are not read), or take the topic that is not compressed"
+        )
+    counts = np.array(_decoded(content[start:], message.format))
+    if counts.ndim != 2 or counts.dtype.kind not in "ui" or counts.dtype.itemsize < 2:
+        raise InputError(
+            f"compressed depth of format {message.format!r} is {counts.dtype} {counts.shape}, "
+            "wanted 16-bit greys; an 8-bit picture has lost the metres"
+        )
+    if encoding != _METRES:
+        return _metres(counts.astype(np.uint16), metres_per_count)
+    if start < _DEPTH_HEADER.size:
+        raise InputError(
+            f"compressed depth of format {message.format!r} lacks the numbers before its PNG that "
+            "make it metres"
+        )
+    _, a, b = _DEPTH_HEADER.unpack_from(content)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        metres = np.float32(a) / (counts.astype(np.float32) - np.float32(b))
+    metres[counts == 0] = 0
+    return _known(metres)
+
+
+def _decoded(content: bytes, kind: str) -> Image.Image:
+    try:
+        image = Image.open(io.BytesIO(content))
+        image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"a compressed image ({kind}) is not whole: {error}") from error
+    return image

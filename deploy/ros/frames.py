@@ -1,0 +1,99 @@
+"""From sets of messages to the frames that a network is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable, Mapping
+
+import numpy as np
+
+from ..runtime.errors import InputError
+from ..runtime.preprocess import Frame, resize_nearest
+from .encodings import colour_image, depth_image
+
+# Two images of one view differ in their proportions by rounding only: 640x480 and 320x240, or 848x480 and
+# 424x240.
+_SAME_VIEW = 0.02
+
+
+@dataclass(frozen=True)
+class StampedFrame(Frame):
+    """A frame of a robot.
+
+    Attributes:
+        header: of the colour image, or of the first image that is there.
+        arrived: seconds of `time.monotonic` when the last of its images came.
+    """
+
+    header: Any = None
+    arrived: float = 0.0
+
+
+class Frames:
+    """Turns sets of messages into frames; what cannot be read is left out and told once.
+
+    Args:
+        contents: "image" or "depth" by modality.
+        metres_per_count: of depth in whole numbers.
+        say: takes one line for people.
+    """
+
+    def __init__(
+        self, contents: Mapping[str, str], metres_per_count: float, say: Callable[[str], None]
+    ):
+        self._contents, self._scale, self._say = contents, metres_per_count, say
+        self._told: set[tuple[str, str]] = set()
+
+    def __call__(
+        self, found: Mapping[str, tuple[float, Any]], arrived: float
+    ) -> StampedFrame | None:
+        """Reads a set.
+
+        Args:
+            found: (stamp, message) by modality.
+            arrived: see `StampedFrame`.
+
+        Returns:
+            The frame; None where none of its images can be read.
+        """
+        images: dict[str, np.ndarray] = {}
+        header = stamp = None
+        for name, (time, message) in found.items():
+            try:
+                image = self._read(name, message)
+                if images:
+                    image = self._fitted(name, image, next(iter(images.values())))
+            except InputError as error:
+                self._tell(name, str(error))
+                continue
+            images[name] = image
+            if header is None:
+                header, stamp = message.header, time
+        if not images:
+            return None
+        return StampedFrame(f"stamp_{stamp:.6f}", images, header, arrived)
+
+    def _read(self, name: str, message: Any) -> np.ndarray:
+        if self._contents[name] == "depth":
+            return depth_image(message, self._scale)
+        return colour_image(message)
+
+    def _fitted(self, name: str, image: np.ndarray, first: np.ndarray) -> np.ndarray:
+        """The image at the size of the first one."""
+        height, width = image.shape[:2]
+        rows, columns = first.shape[:2]
+        if (height, width) == (rows, columns):
+            return image
+        sizes = f"{width}x{height} pixels, the colour image {columns}x{rows}"
+        if abs(width * rows / (height * columns) - 1) > _SAME_VIEW:
+            raise InputError(
+                f"{sizes}: of other proportions, so not of the same view; take the topic that is "
+                "aligned to the colour image (aligned_depth_to_color, depth_registered)"
+            )
+        self._tell(name, f"{sizes}; scaled by taking the nearest pixels")
+        return resize_nearest(image, rows, columns)
+
+    def _tell(self, name: str, text: str) -> None:
+        if (name, text) not in self._told and len(self._told) < 100:
+            self._told.add((name, text))
+            self._say(f"{name}: {text}")
