@@ -22,9 +22,10 @@ import numpy as np
 from PIL import Image
 
 from cen_keras.data.datasets import open_dataset
-from cen_keras.data.transforms import Normalization
+from cen_keras.data.normalization import Normalization
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
+from cen_keras.modalities import READY, Modality, modality_of
 
 JOINED = "-"
 CHANNELS = 3
@@ -61,13 +62,15 @@ def to_image(domain: str, picture: np.ndarray) -> np.ndarray:
                 f"{domain}: an 8-bit picture has three channels; found shape {picture.shape}."
             )
         return picture.astype(np.float32) / np.float32(127.5) - 1
-    if domain == "normal":
+    modality = modality_of(domain)
+    picture = modality.finite(picture, domain)
+    if modality.stretch == "signed":
         return np.clip(picture, -1, 1).astype(np.float32)
-    if domain in ("depth", "depth_euclidean", "depth_zbuffer"):
+    if modality.stretch == "log":
         share = np.log1p(np.maximum(picture, 0) * np.float32(DEPTH_COUNTS)) / DEPTH_LOG_MAX
-    elif domain in ("reshading", "edge_texture", "edge_occlusion"):
+    elif domain in READY and modality.stretch == "unit":
         share = picture
-    elif domain == "principal_curvature":
+    elif modality.stretch == "ratio":
         share = np.zeros((*picture.shape[:2], CHANNELS), np.float32)
         positive = np.maximum(picture, 0)
         share[..., :2] = positive / (positive + CURVATURE_MIDDLE)
@@ -171,11 +174,19 @@ def open_domains(
 
 def image_normalization(domains: Iterable[str]) -> Normalization:
     """Returns the `Normalization` that leaves images as they are: they have their scale already."""
-    channels = {name: CHANNELS * len(parts_of(name)) for name in domains}
-    return Normalization(
-        dict.fromkeys(channels, 1.0),
-        {name: (0.0,) * count for name, count in channels.items()},
-        {name: (1.0,) * count for name, count in channels.items()},
+    return Normalization(image_modality(name) for name in domains)
+
+
+def image_modality(name: str) -> Modality:
+    """The modality of the images of a domain, or of several joined, on their scale of -1..1."""
+    parts = [modality_of(part) for part in parts_of(name)]
+    return Modality(
+        name,
+        channels=CHANNELS * len(parts),
+        interpolation="bilinear",
+        mirror=parts[0].mirror,
+        values=(-1.0, 1.0),
+        stretch="signed",
     )
 
 
@@ -226,7 +237,7 @@ class ImageAugmentation:
     def _mirrored(self, name, image):
         image = image[:, ::-1].copy()
         for index, part in enumerate(parts_of(name)):
-            if part == "normal" and self.turn_normals:
+            if modality_of(part).mirror == "negate_x" and self.turn_normals:
                 image[..., CHANNELS * index] *= -1
         return image
 

@@ -71,13 +71,14 @@ def colorize(label: np.ndarray, colours: np.ndarray) -> np.ndarray:
     return table[np.asarray(label, np.uint8)]
 
 
-def check_labels(label: np.ndarray, num_classes: int, source: str) -> None:
-    """Checks that every label is a class or `IGNORE`.
+def check_labels(label: np.ndarray, num_classes: int, source: str, ignore: int = IGNORE) -> None:
+    """Checks that every label is a class or `ignore`.
 
     Args:
         label: integers of any shape.
         num_classes: number of classes of the data set or the model.
         source: file or view, for the message.
+        ignore: label of pixels that neither train nor count.
 
     Raises:
         InputError: some label is neither, or the array does not hold integers.
@@ -85,7 +86,7 @@ def check_labels(label: np.ndarray, num_classes: int, source: str) -> None:
     label = np.asarray(label)
     if not np.issubdtype(label.dtype, np.integer):
         raise InputError(f"{source}: labels are {label.dtype}, must be integers (class numbers).")
-    wrong = (label != IGNORE) & ((label < 0) | (label >= num_classes))
+    wrong = (label != ignore) & ((label < 0) | (label >= num_classes))
     if wrong.any():
         values = np.unique(label[wrong])
         listed = ", ".join(str(value) for value in values[:8]) + (
@@ -93,7 +94,7 @@ def check_labels(label: np.ndarray, num_classes: int, source: str) -> None:
         )
         raise InputError(
             f"{source}: found label {listed}; must be 0..{num_classes - 1}, "
-            f"or {IGNORE} for ignored pixels. "
+            f"or {ignore} for ignored pixels. "
             f"Map the labels to {num_classes} classes, or set the number of classes to at least "
             f"{int(values.max()) + 1}."
         )

@@ -19,10 +19,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import keras
 import numpy as np
 
-from cen_keras.data.labels import check_labels
-from cen_keras.data.transforms import Normalization
+from cen_keras.data.label_counts import LabelCounts
+from cen_keras.data.labels import IGNORE, check_labels
+from cen_keras.data.normalization import Normalization, adapted
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
+from cen_keras.modalities import Modality, modality_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -45,10 +47,12 @@ class Loader(keras.utils.PyDataset):
     Args:
         views: the data set.
         batch_size: views in a batch.
-        modalities: keys of the views that are the net's inputs.
-        normalization: applied last.
+        modalities: the net's inputs: names of the views' pictures, or `Modality` objects (or their
+            configs) where they are not as the data set's or the ready ones.
+        normalization: applied last; None, or a modality that it has no numbers for: the modality's
+            own.
         augment: applied first, `(view, rng) -> view`; all views of a batch must come out with one
-            size.
+            size. Of one with a method `for_data(modalities, ignore)` its result is taken.
         shuffle: whether every pass takes the views in another order.
         seed: decides order and augmentation.
         workers: threads that read ahead; 0 reads when asked.
@@ -60,10 +64,13 @@ class Loader(keras.utils.PyDataset):
             readable one in its place - with its labels ignored when not shuffling, lest it count
             twice in a score.
         target: key of the labels.
+        ignore: label of pixels that neither train nor count.
         share: (i, n) takes of every batch only the part i of n equal ones, for a process that
             trains with n - 1 others; `batch_size` stays that of the whole.
 
     Attributes:
+        modalities: names of the net's inputs.
+        descriptions: name -> `Modality` of each, with its normalisation.
         epoch: number of the current epoch, 0 for the first.
         error: the last error met while reading, or None. TensorFlow puts an error of its own in its
             place; whoever calls `fit` finds the true one here.
@@ -78,7 +85,7 @@ class Loader(keras.utils.PyDataset):
         views: Views,
         batch_size: int,
         *,
-        modalities: Iterable[str] = ("rgb", "depth"),
+        modalities: Iterable[str | Modality | dict] = ("rgb", "depth"),
         normalization: Normalization | None = None,
         augment: Augment | None = None,
         shuffle: bool = False,
@@ -88,6 +95,7 @@ class Loader(keras.utils.PyDataset):
         epoch_steps: int | None = None,
         bad_frames: str = "raise",
         target: str = "label",
+        ignore: int = IGNORE,
         share: tuple[int, int] = (0, 1),
     ):
         super().__init__(workers=1, use_multiprocessing=False)
@@ -96,26 +104,29 @@ class Loader(keras.utils.PyDataset):
             raise InputError(f"loader: share is {share}; wanted (i, n), i from 0 to n - 1.")
         if parts > 1 and (batch_size % parts or not (drop_last or epoch_steps)):
             raise InputError(
-                f"loader: batches of {batch_size} do not make {parts} equal parts; take a "
-                "batch_size that does, and drop_last=True."
+                f"loader: batches of {batch_size} do not make {parts} equal parts; take another "
+                "batch (`batch_size` here, `batch` in a recipe), and drop_last=True."
             )
         if bad_frames not in ("raise", "skip"):
             raise InputError(f"loader: bad_frames is {bad_frames!r}; choose 'raise' or 'skip'.")
         if batch_size < 1 or (epoch_steps is not None and epoch_steps < 1):
             raise InputError(
-                f"loader: batch_size is {batch_size}, epoch_steps {epoch_steps}; both at least 1."
+                f"loader: the batch is {batch_size}, epoch_steps {epoch_steps}; both at least 1."
             )
         if len(views) == 0:
             raise InputError(f"loader: the data set {views.name!r} has no views.")
         if drop_last and epoch_steps is None and len(views) < batch_size:
             raise InputError(
                 f"loader: {len(views)} views do not fill one batch of {batch_size}; "
-                "take a smaller batch_size or drop_last=False."
+                "take a smaller batch (`batch_size` here, `batch` in a recipe), or drop_last=False."
             )
         self.views = views
         self.batch_size = batch_size
-        self.modalities = tuple(modalities)
-        self.normalization = normalization or Normalization.default()
+        self.descriptions = describe(views, modalities, normalization)
+        self.modalities = tuple(self.descriptions)
+        self.normalization = Normalization(self.descriptions.values())
+        if hasattr(augment, "for_data"):
+            augment = augment.for_data(self.descriptions.values(), ignore)
         self.augment = augment
         self.shuffle = shuffle
         self.seed = seed
@@ -124,6 +135,8 @@ class Loader(keras.utils.PyDataset):
         self.epoch_steps = epoch_steps
         self.bad_frames = bad_frames
         self.target = target
+        self.ignore = ignore
+        self.counts = LabelCounts(views, ignore)
         self.share = (part, parts)
         self.epoch = 0
         self.error: Exception | None = None
@@ -170,7 +183,10 @@ class Loader(keras.utils.PyDataset):
         if not 0 <= index < len(self):
             raise IndexError(f"an epoch has {len(self)} batches; there is no batch {index}.")
         try:
-            return self._get(index)
+            inputs, target = self._get(index)
+            if self.target == "label":
+                self.counts.add(target, last=index == len(self) - 1, training=self.shuffle)
+            return inputs, target
         except Exception as error:
             self.error = error
             raise
@@ -217,15 +233,21 @@ class Loader(keras.utils.PyDataset):
         shapes = {view[self.target].shape for view in views}
         if len(shapes) > 1:
             raise InputError(
-                f"loader: views of different sizes {sorted(shapes)} in one batch; "
-                "give an augmentation with a size, or batch_size=1."
+                f"loader: views of different sizes {sorted(shapes)} in one batch; {self._one_size()}"
             )
         inputs = {
-            name: self.normalization(name, np.stack([view[name] for view in views]))
-            for name in self.modalities
+            name: modality.normalize(np.stack([view[name] for view in views]), axes=4)
+            for name, modality in self.descriptions.items()
         }
         target = np.stack([view[self.target] for view in views])
         return inputs, target.astype(np.int32) if self.target == "label" else target
+
+    def _one_size(self) -> str:
+        """The way out of views of several sizes; augmentation is for training alone."""
+        way = "resize them with the data set's size (`data.size` in a recipe)"
+        if self.shuffle:
+            way = "give the augmentation a size (`augmentation.size` in a recipe), or " + way
+        return f"{way}, or take batches of one (`batch`, `evaluation.batch` in a recipe)."
 
     def _order(self, turn: int) -> np.ndarray:
         """Order of the views in one pass over the data."""
@@ -251,15 +273,18 @@ class Loader(keras.utils.PyDataset):
         for step in range(len(self.views)):
             place = (number + step) % len(self.views)
             try:
-                view = self.views[place]
+                view = dict(self.views[place])
                 missing = {*self.modalities, self.target} - set(view)
                 if missing:
                     raise InputError(
                         f"{self.views.source(place)}: has no {sorted(missing)[0]!r}; "
                         f"it holds {', '.join(view)}."
                     )
+                source = self.views.source(place)
                 if self.target == "label" and self.views.classes:
-                    check_labels(view["label"], len(self.views.classes), self.views.source(place))
+                    check_labels(view["label"], len(self.views.classes), source, self.ignore)
+                for name, modality in self.descriptions.items():
+                    view[name] = modality.finite(np.asarray(view[name]), source)
             except (InputError, OSError) as error:
                 if self.bad_frames == "raise":
                     raise
@@ -271,7 +296,7 @@ class Loader(keras.utils.PyDataset):
                 continue
             view = {name: view[name] for name in (*self.modalities, self.target)}
             if step and not self.shuffle and self.target == "label":
-                view["label"] = np.full_like(view["label"], 255)
+                view["label"] = np.full(view["label"].shape, self.ignore, np.int32)
             return view
         raise InputError(f"loader: not one frame of the data set {self.views.name!r} can be read.")
 
@@ -287,6 +312,37 @@ class Loader(keras.utils.PyDataset):
             if self._pool is not None:
                 self._pool.shutdown(wait=True, cancel_futures=True)
                 self._pool = None
+
+
+def describe(
+    views: Views,
+    modalities: Iterable[str | Modality | dict],
+    normalization: Normalization | None = None,
+) -> dict[str, Modality]:
+    """What is known of a net's inputs.
+
+    Args:
+        views: the data set, which may know more of its pictures than the ready modalities.
+        modalities: names, or what takes the place of the data set's own.
+        normalization: goes before the modalities' own numbers.
+
+    Returns:
+        name -> `Modality`, in the given order.
+
+    Raises:
+        InputError: one that is no modality, or one that comes twice.
+    """
+    found: dict[str, Modality] = {}
+    for entry in modalities:
+        known = views.modalities.get(entry) if isinstance(entry, str) else None
+        modality = known or modality_of(entry)
+        name = modality.name
+        if name in found:
+            raise InputError(f"loader: the modality {name!r} comes twice in modalities.")
+        if normalization is not None and name in normalization:
+            modality = adapted(modality, normalization.to_json()[name])
+        found[name] = modality
+    return found
 
 
 class EpochCallback(keras.callbacks.Callback):

@@ -14,14 +14,15 @@ its workers repeat each other; here every view has its own generator.
 """
 
 import dataclasses
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
 
 from cen_keras.data import transforms
-from cen_keras.data.labels import IGNORE
-from cen_keras.data.transforms import View
+from cen_keras.data.transforms import Known, View
 from cen_keras.errors import InputError
+from cen_keras.modalities import Modality
 
 PADDING_RGB = (123, 116, 103)
 """ImageNet's mean colour as the official code pads with: cut to whole numbers by uint8 arrays."""
@@ -45,6 +46,7 @@ class OfficialAugmentation:
             upper left of each pixel and so shifts them by up to half a pixel against rgb; False
             takes the nearest centre.
         mirror: whether half of the views are mirrored.
+        known: of the pictures; the loader says it with `for_data`.
     """
 
     size: int = 500
@@ -53,6 +55,7 @@ class OfficialAugmentation:
     official_depth_padding: bool = True
     official_nearest: bool = True
     mirror: bool = True
+    known: Known = dataclasses.field(default_factory=Known, repr=False, compare=False)
 
     def __post_init__(self):
         if len(self.scale) != 2 or not 0 < self.scale[0] <= self.scale[1]:
@@ -64,6 +67,10 @@ class OfficialAugmentation:
                 f"augmentation: size is {self.size}, short_side {self.short_side}; give at least 2 "
                 "and 1 pixels."
             )
+
+    def for_data(self, modalities: Iterable[Modality], ignore: int) -> "OfficialAugmentation":
+        """The same for pictures of these modalities and this ignored label."""
+        return dataclasses.replace(self, known=Known(modalities, ignore))
 
     def __call__(self, view: View, rng: np.random.Generator) -> View:
         """The view as the net sees it this time.
@@ -79,7 +86,7 @@ class OfficialAugmentation:
         size = self.size - self.size % 2
         view = self.padded(view, size)
         if self.mirror and rng.integers(2):
-            view = transforms.mirror(view)
+            view = transforms.mirror(view, self.known)
         height, width = next(iter(view.values())).shape[:2]
         top = int(rng.integers(height - size + 1))
         left = int(rng.integers(width - size + 1))
@@ -94,7 +101,7 @@ class OfficialAugmentation:
         return max(float(rng.uniform(*self.scale)), self.short_side / short)
 
     def scaled(self, view: View, factor: float) -> View:
-        """Resizes: rgb cubic, everything else nearest.
+        """Resizes: what is smooth cubic, everything else nearest.
 
         Args:
             view: pictures of one height and width.
@@ -103,16 +110,16 @@ class OfficialAugmentation:
         Returns:
             the resized pictures.
         """
-        if not self.official_nearest:
+        smooth = {name for name in view if self.known[name].interpolation != "nearest"}
+        result = {name: _resize(view[name], factor, cv2.INTER_CUBIC) for name in smooth}
+        rest = {name: picture for name, picture in view.items() if name not in smooth}
+        if self.official_nearest:
+            result |= {n: _resize(x, factor, cv2.INTER_NEAREST) for n, x in rest.items()}
+        elif rest:
             height, width = next(iter(view.values())).shape[:2]
             size = (round(height * factor), round(width * factor))
-            rgb = {"rgb": _resize(view["rgb"], factor, cv2.INTER_CUBIC)} if "rgb" in view else {}
-            rest = {name: picture for name, picture in view.items() if name != "rgb"}
-            return {**rgb, **(transforms.resize(rest, size) if rest else {})}
-        return {
-            name: _resize(picture, factor, cv2.INTER_CUBIC if name == "rgb" else cv2.INTER_NEAREST)
-            for name, picture in view.items()
-        }
+            result |= transforms.resize(rest, size, self.known)
+        return {name: result[name] for name in view}
 
     def padded(self, view: View, size: int) -> View:
         """Pads every side that is shorter than `size`, equally on both ends.
@@ -124,17 +131,26 @@ class OfficialAugmentation:
         rows, columns = (max(0, (size - side + 1) // 2) for side in (height, width))
         if not rows and not columns:
             return view
-        depth = PADDING_DEPTH if self.official_depth_padding else 0.0
-        values = {"rgb": PADDING_RGB, "label": IGNORE, "depth": depth}
         result = {}
         for name, picture in view.items():
-            shape = (height + 2 * rows, width + 2 * columns, *picture.shape[2:])
-            result[name] = np.empty(shape, picture.dtype)
-            result[name][:] = values.get(name, 0)
+            size = (height + 2 * rows, width + 2 * columns)
+            result[name] = transforms.filled(picture, size, self._padding(name))
             result[name][rows : rows + height, columns : columns + width] = picture
         return result
+
+    def _padding(self, name: str) -> float | tuple[float, ...]:
+        """Of colour and depth as in the official code, which knows no others."""
+        modality = self.known[name]
+        if modality.jitter == "colour" and modality.channels == len(PADDING_RGB):
+            return PADDING_RGB
+        if modality.jitter == "depth":
+            return PADDING_DEPTH if self.official_depth_padding else modality.padding
+        return modality.padding
 
 
 def _resize(picture: np.ndarray, factor: float, interpolation: int) -> np.ndarray:
     # By factor, not by size: OpenCV then samples at exact multiples of 1 / factor.
-    return cv2.resize(picture, None, fx=factor, fy=factor, interpolation=interpolation)
+    return transforms.by_opencv(
+        picture,
+        lambda planes: cv2.resize(planes, None, fx=factor, fy=factor, interpolation=interpolation),
+    )

@@ -25,6 +25,7 @@ import numpy as np
 
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
+from cen_keras.modalities import modality_of
 
 COLOUR = (
     "rgb",
@@ -34,14 +35,8 @@ COLOUR = (
     "segment_unsup2d",
     "segment_unsup25d",
 )
-NUMBERS = {
-    "depth_euclidean": 512.0,
-    "depth_zbuffer": 512.0,
-    "edge_texture": 11355.0,
-    "edge_occlusion": 11584.0,
-}
-"""Domains of 16 bits -> counts per unit."""
-MISSING = 65535
+NUMBERS = ("depth_euclidean", "depth_zbuffer", "edge_texture", "edge_occlusion")
+"""Domains of 16 bits; the unit of a count is their modality's."""
 PLACEHOLDER = "{domain}"
 SHOWN = 5
 _KINDS = {0: "grey", 2: "colour", 3: "palette", 4: "grey with alpha", 6: "colour with alpha"}
@@ -200,9 +195,11 @@ def read_domain(path: Path, domain: str) -> np.ndarray:
                 f"{picture.shape}."
             )
         # To float before anything is computed: 1 + 65535 is 0 in 16 bits.
-        values = np.where(picture == MISSING, 0, picture).astype(np.float32)
-        values /= np.float32(NUMBERS[domain])
-        return np.minimum(values, 1) if domain.startswith("edge") else values
+        modality = modality_of(domain)
+        missing = np.isin(picture, modality.missing_counts)
+        values = np.where(missing, 0, picture).astype(np.float32)
+        values /= np.float32(round(1 / modality.unit_per_count))
+        return np.minimum(values, 1) if modality.stretch == "unit" else values
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
         raise InputError(
             f"{path}: {domain} is an 8-bit picture of three channels; found {picture.dtype}, shape "

@@ -1,146 +1,144 @@
 """What happens between a view and the net: augmentation and normalisation.
 
-Augmentations take a view and an explicit generator and change every picture of the view alike:
-colour is resized cubically (by area when it shrinks), depth and labels take the nearest value,
-since a mean of two depths or two classes is neither. Geometry that is not the camera's (normals) is
-turned along.
+Augmentations take a view and an explicit generator and change every picture of the view alike. How
+a picture is resized, padded, mirrored and jittered its `Modality` says; labels take the nearest
+value, since a mean of two classes is neither.
 """
 
 import dataclasses
 import math
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import cv2
 import numpy as np
 
 from cen_keras.data.labels import IGNORE
+from cen_keras.data.normalization import Normalization
 from cen_keras.errors import InputError
+from cen_keras.modalities import Modality, modality_of
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+__all__ = ["Augmentation", "Known", "Normalization", "View"]
 
 View = dict[str, Any]
 
-_SMOOTH = ("rgb", "reshading")
-"""Pictures that may be interpolated; everything else takes the nearest value."""
+LABEL = "label"
 
 
-@dataclasses.dataclass(frozen=True)
-class Normalization:
-    """What a net is fed: `(x * scale - mean) / std` for each modality.
+class Known(dict):
+    """What is known of a view's pictures: name -> `Modality`; others are looked up by their name.
 
-    Attributes:
-        scale: factor for each modality, by name.
-        mean: one number for each channel, in the unit of `x * scale`.
-        std: the same.
+    Args:
+        modalities: those that differ from the ready ones.
+        ignore: label outside the picture.
     """
 
-    scale: dict[str, float]
-    mean: dict[str, tuple[float, ...]]
-    std: dict[str, tuple[float, ...]]
+    def __init__(self, modalities: Iterable[Modality] = (), ignore: int = IGNORE):
+        super().__init__({modality.name: modality for modality in modalities})
+        self.ignore = ignore
+        self[LABEL] = Modality(LABEL, channels=1, interpolation="nearest", padding=float(ignore))
 
-    @classmethod
-    def default(cls, depth_mean: float = 0.0, depth_std: float = 1.0) -> "Normalization":
-        """ImageNet's mean and deviation for rgb; metres, shifted and scaled, for depth."""
-        return cls(
-            {"rgb": 1 / 255, "depth": 1.0},
-            {"rgb": IMAGENET_MEAN, "depth": (float(depth_mean),)},
-            {"rgb": IMAGENET_STD, "depth": (float(depth_std),)},
-        )
-
-    @classmethod
-    def from_json(cls, told: dict[str, dict]) -> "Normalization":
-        """Reads what `to_json` wrote.
-
-        Raises:
-            InputError: a modality lacks a number, or a deviation is not above 0.
-        """
-        for name, numbers in told.items():
-            missing = {"scale", "mean", "std"} - set(numbers)
-            if missing:
-                raise InputError(f"normalization of {name!r} lacks {sorted(missing)[0]!r}.")
-            if min(numbers["std"]) <= 0:
-                raise InputError(
-                    f"normalization of {name!r}: std is {numbers['std']}, must be above 0."
-                )
-        return cls(
-            {name: float(numbers["scale"]) for name, numbers in told.items()},
-            {name: tuple(map(float, numbers["mean"])) for name, numbers in told.items()},
-            {name: tuple(map(float, numbers["std"])) for name, numbers in told.items()},
-        )
-
-    def to_json(self) -> dict[str, dict]:
-        """A dict of numbers and lists, as `data.json` and the manifests hold it."""
-        return {
-            name: {
-                "scale": self.scale[name],
-                "mean": list(self.mean[name]),
-                "std": list(self.std[name]),
-            }
-            for name in self.scale
-        }
-
-    def __call__(self, name: str, picture: np.ndarray) -> np.ndarray:
-        """Normalises one picture.
-
-        Args:
-            name: its modality.
-            picture: (..., h, w) or (..., h, w, channels); depth in metres, where missing depth is 0
-                metres before and the image of 0 metres after.
-
-        Returns:
-            float32 (..., h, w, channels).
-
-        Raises:
-            InputError: there are no numbers for this modality.
-        """
-        if name not in self.scale:
-            raise InputError(
-                f"no normalization for modality {name!r}; there is one for {', '.join(self.scale)}."
-            )
-        mean = np.asarray(self.mean[name], np.float32)
-        std = np.asarray(self.std[name], np.float32)
-        x = np.asarray(picture, np.float32)
-        # Pictures of one channel come without a channel axis.
-        if len(mean) == 1 and x.shape[-1] != 1:
-            x = x[..., None]
-        return (x * np.float32(self.scale[name]) - mean) / std
+    def __missing__(self, name: str) -> Modality:
+        return modality_of(name)
 
 
-def mirror(view: View) -> View:
-    """Left becomes right; normals are turned along."""
-    turned = {name: np.ascontiguousarray(picture[:, ::-1]) for name, picture in view.items()}
-    if "normal" in turned:
-        turned["normal"] = turned["normal"] * np.float32([-1, 1, 1])
-    return turned
+def mirror(view: View, known: Mapping[str, Modality] | None = None) -> View:
+    """Left becomes right; vectors are turned along."""
+    known = known or Known()
+    return {name: known[name].mirrored(picture) for name, picture in view.items()}
 
 
-def resize(view: View, size: tuple[int, int]) -> View:
+def resize(view: View, size: tuple[int, int], known: Mapping[str, Modality] | None = None) -> View:
     """Resizes every picture of a view.
 
     Args:
         view: pictures of one height and width.
         size: the new height and width, pixels.
+        known: of the pictures.
 
     Returns:
-        rgb and reshading cubic when they grow, by area when they shrink; all others nearest
-        (half-pixel centres).
+        smooth pictures as their modality says when they grow, by area when they shrink; the others
+        nearest (half-pixel centres).
     """
+    known = known or Known()
     height, width = next(iter(view.values())).shape[:2]
     if (height, width) == tuple(size):
         return dict(view)
     rows = np.minimum(((np.arange(size[0]) + 0.5) * height / size[0]).astype(np.int64), height - 1)
     columns = np.minimum(((np.arange(size[1]) + 0.5) * width / size[1]).astype(np.int64), width - 1)
-    smooth = cv2.INTER_AREA if size[0] < height else cv2.INTER_CUBIC
     return {
-        name: cv2.resize(picture, (size[1], size[0]), interpolation=smooth)
-        if name in _SMOOTH
-        else picture[rows[:, None], columns]
+        name: picture[rows[:, None], columns]
+        if known[name].interpolation == "nearest"
+        else resize_smooth(picture, size, known[name].interpolation)
         for name, picture in view.items()
     }
 
 
-def crop(view: View, top: int, left: int, size: tuple[int, int]) -> View:
+_GROWING = {"bilinear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
+_OPENCV_CHANNELS = 4
+
+
+def resize_smooth(picture: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
+    """Resizes (h, w) or (h, w, channels): by area where the height shrinks.
+
+    Args:
+        picture: of any number of channels and any dtype; whole numbers are rounded.
+        size: height and width, pixels.
+        interpolation: "bilinear" or "cubic", where it grows.
+
+    Returns:
+        the same dtype.
+    """
+    how = cv2.INTER_AREA if size[0] < picture.shape[0] else _GROWING[interpolation]
+    return by_opencv(
+        picture, lambda planes: cv2.resize(planes, (size[1], size[0]), interpolation=how)
+    )
+
+
+def by_opencv(picture: np.ndarray, resize: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Resizes a picture of any number of channels and any dtype with a function that takes few.
+
+    Args:
+        picture: (h, w) or (h, w, channels).
+        resize: of uint8, uint16 or float32 (h, w, up to 4).
+
+    Returns:
+        the picture's dtype; whole numbers are rounded.
+    """
+    bare = picture.ndim == 2
+    planes = picture[..., None] if bare else picture
+    if planes.dtype not in (np.uint8, np.uint16, np.float32):
+        planes = planes.astype(np.float32)
+    groups = []
+    for first in range(0, planes.shape[-1], _OPENCV_CHANNELS):
+        group = resize(np.ascontiguousarray(planes[..., first : first + _OPENCV_CHANNELS]))
+        # OpenCV drops the axis of a single channel.
+        groups.append(group[..., None] if group.ndim == 2 else group)
+    result = groups[0] if len(groups) == 1 else np.concatenate(groups, axis=-1)
+    if result.dtype != picture.dtype:
+        result = cast(result, picture.dtype)
+    return result[..., 0] if bare else result
+
+
+def cast(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Floats as another dtype; whole numbers are rounded and held inside their range."""
+    if np.dtype(dtype).kind in "iu":
+        span = np.iinfo(dtype)
+        # The largest int32 is no float32.
+        wide = values.astype(np.float64) if span.bits > 16 else values
+        values = np.clip(np.round(wide), span.min, span.max)
+    elif np.dtype(dtype).kind == "b":
+        values = values >= 0.5
+    return values.astype(dtype)
+
+
+def crop(
+    view: View,
+    top: int,
+    left: int,
+    size: tuple[int, int],
+    known: Mapping[str, Modality] | None = None,
+) -> View:
     """Cuts a window out of every picture; what lies outside is filled.
 
     Args:
@@ -148,25 +146,38 @@ def crop(view: View, top: int, left: int, size: tuple[int, int]) -> View:
         top: first row; may be negative.
         left: first column; may be negative.
         size: height and width of the window, pixels.
+        known: of the pictures.
 
     Returns:
-        windows; outside rgb is the mean colour of ImageNet, label `IGNORE` and everything else 0
-        (depth: missing).
+        windows; outside is each modality's padding, and the ignored label.
     """
+    known = known or Known()
     result = {}
     for name, picture in view.items():
         height, width = picture.shape[:2]
         y0, y1 = max(top, 0), min(top + size[0], height)
         x0, x1 = max(left, 0), min(left + size[1], width)
-        window = np.zeros((*size, *picture.shape[2:]), picture.dtype)
-        if name == "rgb":
-            window[:] = np.round(np.array(IMAGENET_MEAN) * 255)
-        elif name == "label":
-            window[:] = IGNORE
+        window = filled(picture, size, known[name].padding)
         if y0 < y1 and x0 < x1:
             window[y0 - top : y1 - top, x0 - left : x1 - left] = picture[y0:y1, x0:x1]
         result[name] = window
     return result
+
+
+def filled(picture: np.ndarray, size: tuple[int, int], padding: Any) -> np.ndarray:
+    """A picture of another size and one value: (*size, channels) of the picture's dtype, or int32
+    where that cannot hold a label.
+    """
+    dtype = picture.dtype
+    if np.ndim(padding) and picture.ndim == 2:
+        padding = padding[0]
+    if dtype.kind in "iu":
+        span = np.iinfo(dtype)
+        if not (span.min <= np.min(padding) and np.max(padding) <= span.max):
+            dtype = np.dtype(np.int32)
+    window = np.zeros((*size, *picture.shape[2:]), dtype)
+    window[:] = padding
+    return window
 
 
 def scale_and_crop(
@@ -174,6 +185,7 @@ def scale_and_crop(
     rng: np.random.Generator,
     size: tuple[int, int],
     scale: tuple[float, float] = (0.5, 2.0),
+    known: Mapping[str, Modality] | None = None,
 ) -> View:
     """Zooms by a random factor and cuts a random window.
 
@@ -186,14 +198,15 @@ def scale_and_crop(
         size: height and width of the window, pixels.
         scale: least and largest factor, relative to the size at which the whole picture just fills
             the window.
+        known: of the pictures.
     """
     height, width = next(iter(view.values())).shape[:2]
     fill = max(size[0] / height, size[1] / width)
     factor = fill * math.exp(rng.uniform(math.log(scale[0]), math.log(scale[1])))
     new = (max(1, round(height * factor)), max(1, round(width * factor)))
-    zoomed = resize(view, new)
+    zoomed = resize(view, new, known)
     top, left = (_offset(rng, new[i] - size[i]) for i in (0, 1))
-    return crop(zoomed, top, left, size)
+    return crop(zoomed, top, left, size, known)
 
 
 def _offset(rng: np.random.Generator, slack: int) -> int:
@@ -202,34 +215,63 @@ def _offset(rng: np.random.Generator, slack: int) -> int:
     return draw if slack >= 0 else -draw
 
 
-def jitter_colour(view: View, rng: np.random.Generator, strength: float = 0.3) -> View:
-    """Changes brightness, contrast, saturation and white balance of rgb by about `strength`."""
-    rgb = view["rgb"].astype(np.float32)
+def jitter_colour(
+    view: View, rng: np.random.Generator, strength: float = 0.3, name: str = "rgb"
+) -> View:
+    """Changes brightness, contrast, saturation and white balance by about `strength`.
+
+    Args:
+        view: holds the picture, (h, w, 3).
+        rng: draws six numbers.
+        strength: 0.3 is a factor of 0.74 to 1.35.
+        name: of the picture.
+    """
+    picture = view[name]
+    rgb = picture.astype(np.float32)
     brightness, contrast, saturation = np.exp(rng.uniform(-strength, strength, 3))
     balance = np.exp(rng.uniform(-strength, strength, 3) / 4)
     grey = rgb @ np.float32([0.299, 0.587, 0.114])
     rgb = grey[..., None] + (rgb - grey[..., None]) * np.float32(saturation)
     middle = grey.mean()
     rgb = (middle + (rgb - middle) * np.float32(contrast)) * (brightness * balance)
-    return view | {"rgb": np.clip(np.round(rgb), 0, 255).astype(np.uint8)}
+    return view | {name: cast(rgb, picture.dtype)}
 
 
-def jitter_depth(view: View, rng: np.random.Generator, strength: float = 0.05) -> View:
+def jitter_intensity(
+    view: View, rng: np.random.Generator, strength: float, name: str, missing: float | None = None
+) -> View:
+    """Changes brightness and contrast of pictures of any channels; missing pixels stay as they are."""
+    picture = view[name]
+    x = picture.astype(np.float32)
+    brightness, contrast = np.exp(rng.uniform(-strength, strength, 2))
+    middle = x.mean()
+    changed = cast((middle + (x - middle) * np.float32(contrast)) * brightness, picture.dtype)
+    if missing is not None:
+        changed = np.where(picture == missing, picture, changed)
+    return view | {name: changed}
+
+
+def jitter_depth(
+    view: View, rng: np.random.Generator, strength: float = 0.05, name: str = "depth"
+) -> View:
     """Scales depth by up to `strength`, adds noise that grows with z^2; missing stays missing."""
-    depth = view["depth"]
+    depth = view[name]
     factor = np.float32(np.exp(rng.uniform(-strength, strength)))
     noise = rng.standard_normal(depth.shape, dtype=np.float32) * np.float32(0.002) * depth**2
     changed = np.maximum(depth * factor + noise, np.float32(1e-3))
-    return view | {"depth": np.where(depth > 0, changed, np.float32(0))}
+    return view | {name: np.where(depth > 0, changed, np.float32(0))}
 
 
-def drop_modality(view: View, rng: np.random.Generator) -> View:
-    """Zeroes one modality, as an unplugged camera gives it; labels stay, and so do all the others."""
-    names = sorted(set(view) - {"label"})
+def drop_modality(
+    view: View, rng: np.random.Generator, known: Mapping[str, Modality] | None = None
+) -> View:
+    """Blanks one modality, as an unplugged camera gives it; labels stay, and so do all the others."""
+    known = known or Known()
+    names = sorted(set(view) - {LABEL})
     if len(names) < 2:
         return view
     lost = names[int(rng.integers(len(names)))]
-    return view | {lost: np.zeros_like(view[lost])}
+    return view | {lost: np.full_like(view[lost], known[lost].blank)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -240,10 +282,11 @@ class Augmentation:
         size: height and width of what comes out, pixels; None keeps the view's size.
         scale: least and largest zoom; (1, 1) for none.
         mirror: whether half of the views are mirrored.
-        colour: strength of the colour jitter, 0 for none.
+        colour: strength of the jitter of colours and intensities, 0 for none.
         depth: strength of the depth jitter, 0 for none.
         modality_dropout: probability that a view loses one of its modalities, each as likely as the
             others: teaches every stream to go on when a camera fails. 0 for none.
+        known: of the pictures; the loader says it with `for_data`.
     """
 
     size: tuple[int, int] | None = None
@@ -252,6 +295,7 @@ class Augmentation:
     colour: float = 0.3
     depth: float = 0.05
     modality_dropout: float = 0.0
+    known: Known = dataclasses.field(default_factory=Known, repr=False, compare=False)
 
     def __post_init__(self):
         if not 0 < self.scale[0] <= self.scale[1]:
@@ -264,20 +308,36 @@ class Augmentation:
                 "0 to 1."
             )
 
+    def for_data(self, modalities: Iterable[Modality], ignore: int) -> "Augmentation":
+        """The same for pictures of these modalities and this ignored label."""
+        return dataclasses.replace(self, known=Known(modalities, ignore))
+
     def __call__(self, view: View, rng: np.random.Generator) -> View:
         """The view as the net sees it this time: a function of the view and the state of `rng`."""
+        known = self.known
         if self.mirror and rng.random() < 0.5:
-            view = mirror(view)
+            view = mirror(view, known)
         size = self.size or next(iter(view.values())).shape[:2]
         if self.scale != (1, 1):
-            view = scale_and_crop(view, rng, tuple(size), self.scale)
+            view = scale_and_crop(view, rng, tuple(size), self.scale, known)
         else:
-            view = resize(view, tuple(size))
-        if self.colour and "rgb" in view:
-            view = jitter_colour(view, rng, self.colour)
-        if self.depth and "depth" in view:
-            view = jitter_depth(view, rng, self.depth)
+            view = resize(view, tuple(size), known)
+        view = self._jittered(view, rng)
         # Drawn last and only when wanted: without it a seed gives the same pictures as ever.
         if self.modality_dropout and rng.random() < self.modality_dropout:
-            view = drop_modality(view, rng)
+            view = drop_modality(view, rng, known)
+        return view
+
+    def _jittered(self, view: View, rng: np.random.Generator) -> View:
+        """Colours first, then depths, then intensities, by name: independent of the view's order."""
+        kinds = {name: self.known[name].jitter for name in sorted(view)}
+        for name in (name for name, kind in kinds.items() if kind == "colour" and self.colour):
+            if view[name].shape[2:] == (3,):
+                view = jitter_colour(view, rng, self.colour, name)
+            else:
+                view = jitter_intensity(view, rng, self.colour, name)
+        for name in (name for name, kind in kinds.items() if kind == "depth" and self.depth):
+            view = jitter_depth(view, rng, self.depth, name)
+        for name in (name for name, kind in kinds.items() if kind == "intensity" and self.colour):
+            view = jitter_intensity(view, rng, self.colour, name, self.known[name].missing)
         return view

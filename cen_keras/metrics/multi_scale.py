@@ -4,17 +4,15 @@ The usual practice of semantic segmentation. Which scales CEN's paper used is no
 code tests on one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-import cv2
 import keras
 import numpy as np
 
+from cen_keras.data.transforms import resize_smooth
 from cen_keras.errors import InputError
 from cen_keras.metrics.confusion import resize_logits
-
-SMOOTH = ("rgb", "normal", "reshading")
-"""Modalities that are interpolated; depth and edges take the nearest value."""
+from cen_keras.modalities import Modality, modality_of
 
 
 class MultiScale:
@@ -32,6 +30,8 @@ class MultiScale:
         scales: sizes of the pictures through their own.
         flip: whether the mirrored pictures count as well.
         interpolation: of the logits to the pictures' size: "bilinear" or "cubic".
+        modalities: what is known of the inputs, with the normalisation they have, where that is not
+            in the model's `descriptions`; those of neither are looked up by their names.
 
     Raises:
         InputError: no scales, or one that is not above 0.
@@ -43,6 +43,7 @@ class MultiScale:
         scales: Sequence[float] = (1.0,),
         flip: bool = False,
         interpolation: str = "cubic",
+        modalities: Iterable[Modality] = (),
     ):
         if not scales or min(scales) <= 0:
             raise InputError(f"scales are {list(scales)}; give at least one, all above 0.")
@@ -50,6 +51,8 @@ class MultiScale:
         self.scales = tuple(scales)
         self.flip = flip
         self.interpolation = interpolation
+        described = dict(getattr(model, "descriptions", {}))
+        self._modalities = {**described, **{modality.name: modality for modality in modalities}}
 
     def predict_on_batch(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Predicts a batch.
@@ -60,13 +63,16 @@ class MultiScale:
         Returns:
             stream -> float32 (b, H, W, n), mean probabilities.
         """
+        known = {name: self._modalities.get(name) or modality_of(name) for name in inputs}
         size = next(iter(inputs.values())).shape[1:3]
         total: dict[str, np.ndarray] = {}
         for scale in self.scales:
             scaled_size = tuple(max(1, round(side * scale)) for side in size)
-            scaled = {name: _resize(name, x, scaled_size) for name, x in inputs.items()}
+            scaled = {name: _resize(known[name], x, scaled_size) for name, x in inputs.items()}
             for turned in (False, True) if self.flip else (False,):
-                pictures = {n: x[:, :, ::-1] for n, x in scaled.items()} if turned else scaled
+                pictures = scaled
+                if turned:
+                    pictures = {name: known[name].mirrored_input(x) for name, x in scaled.items()}
                 for stream, logits in self.model.predict_on_batch(pictures).items():
                     logits = np.asarray(logits)[:, :, ::-1] if turned else np.asarray(logits)
                     probabilities = np.stack(
@@ -77,15 +83,13 @@ class MultiScale:
         return {stream: value / passes for stream, value in total.items()}
 
 
-def _resize(name: str, pictures: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resizes (b, h, w, channels): smooth ones cubically, or by area where they shrink."""
+def _resize(modality: Modality, pictures: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes (b, h, w, channels): smooth ones as they grow, or by area where they shrink."""
     height, width = pictures.shape[1:3]
     if (height, width) == size:
         return pictures
-    if name in SMOOTH:
-        how = cv2.INTER_AREA if size[0] < height else cv2.INTER_CUBIC
-        resized = [cv2.resize(x, (size[1], size[0]), interpolation=how) for x in pictures]
-        return np.stack(resized).reshape(len(pictures), *size, -1)
+    if modality.interpolation != "nearest":
+        return np.stack([resize_smooth(x, size, modality.interpolation) for x in pictures])
     rows = np.minimum(((np.arange(size[0]) + 0.5) * height / size[0]).astype(int), height - 1)
     columns = np.minimum(((np.arange(size[1]) + 0.5) * width / size[1]).astype(int), width - 1)
     return pictures[:, rows[:, None], columns]

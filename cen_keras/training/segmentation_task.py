@@ -44,11 +44,10 @@ def prepare_backend(recipe: Recipe) -> None:
 
 
 def normalization_of(recipe: Recipe):
-    """Returns the `Normalization`: the default with what the recipe says in its place."""
-    from cen_keras.data.transforms import Normalization
+    """Returns the `Normalization` that the recipe says; other modalities have their own numbers."""
+    from cen_keras.data.normalization import Normalization
 
-    told = {**Normalization.default().to_json(), **recipe.normalization}
-    return Normalization.from_json(told)
+    return Normalization.from_json(recipe.normalization)
 
 
 def open_loader(recipe: Recipe, split: str, training: bool, share: tuple[int, int] = (0, 1)):
@@ -99,6 +98,7 @@ def open_loader(recipe: Recipe, split: str, training: bool, share: tuple[int, in
         seed=recipe.seed,
         workers=recipe.workers,
         bad_frames=recipe.bad_frames,
+        ignore=recipe.ignore,
         share=share,
         **steps,
     )
@@ -290,6 +290,7 @@ def data_json(recipe: Recipe, loader) -> dict[str, Any]:
         "classes": list(views.classes),
         "palette": [[int(value) for value in colour] for colour in views.palette],
         "normalization": loader.normalization.to_json(),
+        "descriptions": {name: m.to_config() for name, m in loader.descriptions.items()},
         "ignore": recipe.ignore,
         "image_shape": [int(height), int(width)],
         "depth_unit": "metre",

@@ -59,7 +59,7 @@ def test_joined_domains_lie_behind_each_other():
     view = open_domains(ROOMS, "val", ("rgb-normal", "normal", "rgb"))[1]
     np.testing.assert_array_equal(view["rgb-normal"][..., :3], view["rgb"])
     np.testing.assert_array_equal(view["rgb-normal"][..., 3:], view["normal"])
-    assert image_normalization(("rgb-normal",)).mean == {"rgb-normal": (0.0,) * 6}
+    assert image_normalization(("rgb-normal",)).modalities["rgb-normal"].mean == (0.0,) * 6
 
 
 def test_resizing_is_pillow_s_to_the_bit():

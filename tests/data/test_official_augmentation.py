@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from cen_keras.data.official_augmentation import PADDING_DEPTH, OfficialAugmentation
 from cen_keras.errors import InputError
+from cen_keras.modalities import Modality
 
 
 def view_of(height=46, width=62, seed=0):
@@ -95,7 +96,7 @@ def test_every_picture_comes_out_as_a_window_of_one_place(
     view["label"] = (view["place"] % 40).astype(np.uint8)
     augment = OfficialAugmentation(
         size=size, short_side=short, official_nearest=nearest, official_depth_padding=False
-    )
+    ).for_data((Modality("place", channels=1, interpolation="nearest"),), 255)
     got = augment(view, np.random.default_rng(seed))
     again = augment(view, np.random.default_rng(seed))
     for name, picture in got.items():

@@ -62,6 +62,7 @@ def test_nearest_agrees_with_opencv_at_whole_factors(height, width, factor):
     assert_array_equal(mine, theirs)
 
 
+@settings(deadline=None)
 @given(sizes, st.integers(-8, 8), st.integers(-8, 8), sizes)
 def test_a_window_is_a_shift_and_is_filled_outside(size, top, left, window):
     view = view_of(size)
