@@ -14,7 +14,10 @@ from cen_keras.errors import InputError
 from cen_keras.quiet import import_keras
 
 # Name of a model -> keyword arguments of the Segmenter that computes what the official code does.
-OFFICIAL = {"decoder": "refinenet", "exchange_scope": "all", "exchange_threshold": 2e-2}
+OFFICIAL = {
+    "decoder": "refinenet",
+    "fusion": {"name": "exchange", "scope": "all", "threshold": 2e-2},
+}
 MODELS = {
     f"refinenet{depth}": {"backbone": f"resnet{depth}", **OFFICIAL} for depth in (50, 101, 152)
 }

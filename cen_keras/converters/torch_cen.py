@@ -109,10 +109,11 @@ def load(
     make_pairs, entry, describe_state = _table(model)
     state = state_dict_of(source, entry, name)
     load_pairs(make_pairs(model), state, name, hint=describe_state(state))
-    if getattr(model, "exchange_scope", "all") != "all" and len(model.modalities) > 1:
+    scope = getattr(getattr(model, "fusion", None), "scope", "all")
+    if scope != "all" and len(model.modalities) > 1:
         logger.warning(
             "the official code exchanges every channel below the threshold, this model only those "
-            'of a modality\'s own part; build it with exchange_scope="all" to compute what the '
+            'of a modality\'s own part; build it with fusion=Exchange(scope="all") to compute what the '
             "authors computed"
         )
 

@@ -1,17 +1,21 @@
-"""Decoders: from features at several strides to class logits.
+"""Decoders: from features at several strides to class logits, in plain Keras.
 
-The contract: `decoder(layers, features, num_classes, **options) -> logits`, where `features` is
-what a backbone gives (see `cen_keras.backbones`) and `logits` are streams modality -> (b, h', w',
-num_classes) at the size of level P2 (RefineNet, light or not: a quarter of the image's) or P5
-(PSPNet: an eighth with a dilated backbone). Filters are shared; nothing is exchanged here.
+The contract: `decoder(features, num_classes, **options) -> logits`, where `features` is what a
+backbone gives (see `cen_keras.backbones`) and `logits` a tensor (b, h', w', num_classes) at the size
+of level P2 (RefineNet, light or not: a quarter of the image's) or P5 (PSPNet: an eighth with a
+dilated backbone). Lifted, filters are shared, norms private, and nothing is exchanged.
 """
 
+import functools
 import inspect
+from collections.abc import Callable, Mapping
 
 from cen_keras.decoders.light_fpn import light_fpn
 from cen_keras.decoders.light_refinenet import light_refinenet
 from cen_keras.decoders.pspnet import pspnet
 from cen_keras.decoders.refinenet import refinenet
+from cen_keras.errors import InputError
+from cen_keras.lookup import look_up
 
 DECODERS = {
     "light_fpn": light_fpn,
@@ -26,5 +30,27 @@ def options_of(decoder) -> list[str] | None:
     parameters = list(inspect.signature(decoder).parameters.values())
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return None
-    # In front are layers, features and the number of classes.
-    return [p.name for p in parameters[3:] if p.kind is not p.VAR_POSITIONAL]
+    # In front are features and the number of classes.
+    return [p.name for p in parameters[2:] if p.kind is not p.VAR_POSITIONAL]
+
+
+def decoder_of(decoder: str | Callable, options: Mapping) -> Callable:
+    """Returns a decoder's function, bound to its options.
+
+    Args:
+        decoder: a name in `DECODERS`, or a function of the contract above.
+        options: keyword arguments of the function.
+
+    Raises:
+        InputError: there is no decoder of that name, or it lacks an option.
+    """
+    function = decoder if callable(decoder) else look_up(DECODERS, decoder, "decoder")
+    known = options_of(function)
+    unknown = sorted(set(options) - set(options if known is None else known))
+    if unknown:
+        name = decoder if isinstance(decoder, str) else function.__name__
+        raise InputError(
+            f"decoder {name!r} has no option {', '.join(unknown)}; it has "
+            f"{', '.join(known) or 'none'}."
+        )
+    return functools.partial(function, **options)

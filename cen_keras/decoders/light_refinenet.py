@@ -1,11 +1,14 @@
-"""Light-weight RefineNet (Nekrasov et al., BMVC 2018) over streams: the decoder for edge devices.
+"""Light-weight RefineNet (Nekrasov et al., BMVC 2018): the decoder for edge devices.
 
 RefineNet with 1x1 convolutions in place of 3x3 ones and without residual units: each level is
 reduced to a common width, joined with the upsampled coarser level, and passed through chained
 residual pooling. Upsampling has half-pixel centres, which every engine takes in int8.
 """
 
-from cen_keras.layers.stream_layers import StreamLayers, Streams
+import keras
+
+from cen_keras.layers.blocks import add, conv, dropped, max_pool, relu
+from cen_keras.layers.resize import resize_like
 
 # PyTorch's default for convolutions, with which this decoder is known to train. No norm checks its
 # sums: He's, with six times the variance, lets the first logits grow to thousands.
@@ -16,33 +19,29 @@ TORCH_DEFAULT = {
 
 
 def chained_residual_pooling(
-    layers: StreamLayers, x: Streams, filters: int, stages: int, name: str
-) -> Streams:
+    x: keras.KerasTensor, filters: int, stages: int, name: str
+) -> keras.KerasTensor:
     """Adds ever wider context: x + conv(pool(x)) + conv(pool(...)), each pool 5x5 with stride 1."""
-    x = layers.relu(x, name=f"{name}_relu")
+    x = relu(x, name=f"{name}_relu")
     top = x
     for stage in range(1, stages + 1):
-        top = layers.max_pool(top, 5, name=f"{name}_pool{stage}")
-        top = layers.conv(
-            top, filters, 1, name=f"{name}_conv{stage}", kernel_initializer=TORCH_DEFAULT
-        )
-        x = layers.add(x, top, name=f"{name}_add{stage}")
+        top = max_pool(top, 5, name=f"{name}_pool{stage}")
+        top = conv(top, filters, 1, name=f"{name}_conv{stage}", kernel_initializer=TORCH_DEFAULT)
+        x = add(x, top, name=f"{name}_add{stage}")
     return x
 
 
 def light_refinenet(
-    layers: StreamLayers,
-    features: dict[str, Streams],
+    features: dict[str, keras.KerasTensor],
     num_classes: int,
     *,
     filters: int = 256,
     pooling_stages: int = 4,
     dropout: float = 0.0,
-) -> Streams:
+) -> keras.KerasTensor:
     """Builds the decoder; see the contract in `cen_keras.decoders`.
 
     Args:
-        layers: builds what the network does to all streams.
         features: levels "P2" to "P5".
         num_classes: channels of the logits.
         filters: common width of all levels.
@@ -54,19 +53,17 @@ def light_refinenet(
         name = f"decoder_{level.lower()}"
         lateral = features[level]
         if level in ("P5", "P4"):
-            lateral = layers.dropout(
-                lateral, dropout, name=f"{name}_dropout", seed=int(level[1]) * 100
-            )
-        lateral = layers.conv(
+            lateral = dropped(lateral, dropout, int(level[1]) * 100, f"{name}_dropout")
+        lateral = conv(
             lateral, filters, 1, name=f"{name}_lateral", kernel_initializer=TORCH_DEFAULT
         )
         if x is not None:
-            x = layers.conv(x, filters, 1, name=f"{name}_adapt", kernel_initializer=TORCH_DEFAULT)
-            x = layers.resize_like(x, lateral, name=f"{name}_resize")
-            lateral = layers.add(lateral, x, name=f"{name}_join")
-        x = chained_residual_pooling(layers, lateral, filters, pooling_stages, name=f"{name}_crp")
-    x = layers.relu(x, name="decoder_relu")
-    x = layers.dropout(x, dropout, name="decoder_dropout")
-    return layers.conv(
+            x = conv(x, filters, 1, name=f"{name}_adapt", kernel_initializer=TORCH_DEFAULT)
+            x = resize_like(x, lateral, name=f"{name}_resize")
+            lateral = add(lateral, x, name=f"{name}_join")
+        x = chained_residual_pooling(lateral, filters, pooling_stages, name=f"{name}_crp")
+    x = relu(x, name="decoder_relu")
+    x = dropped(x, dropout, 0, "decoder_dropout")
+    return conv(
         x, num_classes, 3, use_bias=True, name="classifier", kernel_initializer="glorot_uniform"
     )

@@ -1,4 +1,4 @@
-"""RefineNet (Lin et al., CVPR 2017) over streams, exactly as CEN's official code computes it.
+"""RefineNet (Lin et al., CVPR 2017), exactly as CEN's official code computes it.
 
 Each level is adapted by residual units, joined with the upsampled coarser level, passed through
 chained residual pooling and through residual units again:
@@ -18,51 +18,50 @@ What the official code does and a reader of the paper would not expect:
 - the pools see negative values from the second one on, so their padding must not be zero.
 """
 
-from cen_keras.layers.stream_layers import StreamLayers, Streams
+import keras
+
+from cen_keras.layers.blocks import add, conv, dropped, max_pool, relu
+from cen_keras.layers.resize import resize_like
 
 LEVELS = ("P5", "P4", "P3", "P2")
 
 
-def residual_units(
-    layers: StreamLayers, x: Streams, filters: int, units: int, name: str
-) -> Streams:
+def residual_units(x: keras.KerasTensor, filters: int, units: int, name: str) -> keras.KerasTensor:
     """Residual convolution units with a rectified residual; no ReLU after the last one."""
     for unit in range(1, units + 1):
         block = f"{name}_block{unit}"
-        x = layers.relu(x, name=f"{block}_relu1")
-        y = layers.conv(x, filters, 3, use_bias=True, name=f"{block}_conv1")
-        y = layers.relu(y, name=f"{block}_relu2")
-        y = layers.conv(y, filters, 3, name=f"{block}_conv2")
-        x = layers.add(y, x, name=f"{block}_add")
+        x = relu(x, name=f"{block}_relu1")
+        y = conv(x, filters, 3, use_bias=True, name=f"{block}_conv1")
+        y = relu(y, name=f"{block}_relu2")
+        y = conv(y, filters, 3, name=f"{block}_conv2")
+        x = add(y, x, name=f"{block}_add")
     return x
 
 
 def chained_residual_pooling(
-    layers: StreamLayers, x: Streams, filters: int, stages: int, name: str
-) -> Streams:
+    x: keras.KerasTensor, filters: int, stages: int, name: str
+) -> keras.KerasTensor:
     """Adds ever wider context: x + f(x) + f(f(x)) + ..., each f a 5x5 pool and a convolution."""
     top = x
     for stage in range(1, stages + 1):
-        top = layers.max_pool(top, 5, name=f"{name}_pool{stage}")
-        top = layers.conv(top, filters, 3, name=f"{name}_conv{stage}")
-        x = layers.add(top, x, name=f"{name}_add{stage}")
+        top = max_pool(top, 5, name=f"{name}_pool{stage}")
+        top = conv(top, filters, 3, name=f"{name}_conv{stage}")
+        x = add(top, x, name=f"{name}_add{stage}")
     return x
 
 
 def refinenet(
-    layers: StreamLayers,
-    features: dict[str, Streams],
+    features: dict[str, keras.KerasTensor],
     num_classes: int,
     *,
     filters: int = 256,
     deep_filters: int = 512,
     pooling_stages: int = 4,
     dropout: float = 0.5,
-) -> Streams:
+) -> keras.KerasTensor:
     """Builds the decoder; see the contract in `cen_keras.decoders`.
 
     Args:
-        layers: builds what the network does to all streams.
         features: levels "P2" to "P5".
         num_classes: channels of the logits.
         filters: width of levels P2 to P4.
@@ -77,23 +76,21 @@ def refinenet(
         width = deep_filters if level == "P5" else filters
         lateral = features[level]
         if level in ("P5", "P4"):
-            lateral = layers.dropout(
-                lateral, dropout, name=f"{name}_dropout", seed=int(level[1]) * 100
-            )
-        lateral = layers.conv(lateral, width, 3, name=f"{name}_lateral")
-        lateral = residual_units(layers, lateral, width, 2, f"{name}_adapt")
+            lateral = dropped(lateral, dropout, int(level[1]) * 100, f"{name}_dropout")
+        lateral = conv(lateral, width, 3, name=f"{name}_lateral")
+        lateral = residual_units(lateral, width, 2, f"{name}_adapt")
         if x is None:
             x = lateral
         else:
-            lateral = layers.conv(lateral, width, 3, name=f"{name}_join")
-            x = layers.resize_like(x, lateral, mode="align_corners", name=f"{name}_resize")
-            x = layers.add(lateral, x, name=f"{name}_add")
-        x = layers.relu(x, name=f"{name}_relu")
-        x = chained_residual_pooling(layers, x, width, pooling_stages, name=f"{name}_crp")
-        x = residual_units(layers, x, width, 3, f"{name}_flow")
+            lateral = conv(lateral, width, 3, name=f"{name}_join")
+            x = resize_like(x, lateral, mode="align_corners", name=f"{name}_resize")
+            x = add(lateral, x, name=f"{name}_add")
+        x = relu(x, name=f"{name}_relu")
+        x = chained_residual_pooling(x, width, pooling_stages, name=f"{name}_crp")
+        x = residual_units(x, width, 3, f"{name}_flow")
         if level != LEVELS[-1]:
-            x = layers.conv(x, filters, 3, name=f"{name}_up")
-    x = layers.dropout(x, dropout, name="decoder_dropout")
-    return layers.conv(
+            x = conv(x, filters, 3, name=f"{name}_up")
+    x = dropped(x, dropout, 0, "decoder_dropout")
+    return conv(
         x, num_classes, 3, use_bias=True, name="classifier", kernel_initializer="glorot_uniform"
     )

@@ -1,7 +1,7 @@
 """Private normalisation per modality, then the exchange (CEN Eq. 5 and 6).
 
-Each modality owns a BatchNorm (or InstanceNorm) while the convolution before it is shared. Where a modality's scale
-gamma has become almost zero, `exchange_channels` puts the other modalities' channel in its place.
+Each modality owns a copy of a network's norm while the filters before it are shared. Where a modality's scale gamma
+has become almost zero, `exchange_channels` puts the other modalities' channel in its place.
 """
 
 import keras
@@ -9,162 +9,113 @@ from keras import ops
 
 from cen_keras.errors import InputError
 from cen_keras.layers.exchange import SCOPES, exchange_channels
-from cen_keras.layers.instance_norm import InstanceNorm
 from cen_keras.layers.streams import check_modalities, one_shape
 from cen_keras.losses.sparsity import SubpartL1
 from cen_keras.parts import own_part
-
-
-class _BatchNorm(keras.layers.BatchNormalization):
-    """BatchNormalization whose scales stay float32 under mixed precision: the exchange compares them to theta."""
-
-    def add_weight(self, *args, **kwargs):
-        return super().add_weight(*args, **{**kwargs, "autocast": False})
-
-
-KINDS = {"batch": _BatchNorm, "instance": InstanceNorm}
-CRITERIA = ("gamma", "random", "variance")
 
 
 @keras.saving.register_keras_serializable("cen_keras")
 class ModalityNorm(keras.layers.Layer):
     """One private normalisation per modality, with an optional channel exchange after it.
 
-    Takes and gives a dict modality -> (b, h, w, c) floats. With one modality there is nothing to exchange and nothing
+    Takes and gives a dict modality -> (b, ..., c) floats. With one modality there is nothing to exchange and nothing
     to spare, so exchange and penalty are off.
 
-    **Training**: BatchNorm normalises with the batch's statistics and updates the moving ones, unless
-    `freeze_statistics`. **Inference**: with the moving statistics. InstanceNorm is the same in both.
+    **Training and inference**: as the norm itself; a BatchNormalization normalises with the batch's statistics and
+    updates the moving ones in training, unless `freeze_statistics`.
 
     Args:
         modalities: names of the streams, in order; modality m owns channels [floor(mC/M), floor((m+1)C/M)).
-        kind: "batch" or "instance".
+        norm: a Keras norm over the last axis: BatchNormalization, GroupNormalization, LayerNormalization,
+            RMSNormalization or `InstanceNorm`; every modality gets a copy with its settings and fresh weights.
         exchange_threshold: theta of Eq. 6, or None for no exchange.
         exchange_scope: "subpart" (the paper's figure) or "all" (the official code).
-        exchange_criterion: what is compared with theta. "gamma", or for comparison with CEN "random" (draws of the
-            seed, the same for good) or "variance" (the rank of the channel's moving variance, the least first);
-            with these theta is the share that is replaced of the channels that may be (drawn: in the mean; ranked:
-            rounded up to whole channels, so a share near 1 is all of a small part).
         sparsity: lambda, the strength of the L1 penalty on each modality's own part of gamma; 0 for none.
         sparsity_scope: "subpart", or "all" to penalise every channel (an ablation of the paper).
         freeze_statistics: normalise with the moving statistics in training too, while gamma and beta learn: the
             official recipe for segmentation.
-        shared: one normalisation for all modalities (an ablation of the paper) instead of private ones.
-        momentum: of the moving statistics (0.9 is PyTorch's 0.1).
-        epsilon: added to the variance.
-        gamma_initializer: of the scales. A gamma that starts at 1 needs a long training to reach zero.
-        gamma_constraint: for instance "non_neg", so that no two modalities' scales differ in sign.
+        gamma_initializer: of the scales: a number or a Keras initializer; None for the norm's own.
+        gamma_constraint: of the scales, for instance "non_neg"; None for the norm's own.
 
     Raises:
-        InputError: an unknown kind, scope or criterion, a negative sparsity, a criterion that the kind has no
-            numbers for, streams of different shapes, or an exchange with shared normalisation (the two scales would
-            be one).
+        InputError: a norm over another axis than the last, an unknown scope, a negative sparsity, streams of
+            different shapes, or a norm without scales where channels are to be exchanged.
     """
 
     def __init__(
         self,
         modalities,
-        kind="batch",
+        norm,
         exchange_threshold=None,
         exchange_scope="subpart",
-        exchange_criterion="gamma",
         sparsity=0.0,
         sparsity_scope="subpart",
         freeze_statistics=False,
-        shared=False,
-        momentum=0.9,
-        epsilon=1e-5,
-        gamma_initializer="ones",
+        gamma_initializer=None,
         gamma_constraint=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        # Scales stay float32 under mixed precision: the exchange compares them with theta.
+        super().__init__(autocast=False, **kwargs)
         self.modalities = check_modalities(modalities)
-        if kind not in KINDS:
-            raise InputError(f"norm kind {kind!r} is unknown; choose one of {tuple(KINDS)}.")
         for scope in (exchange_scope, sparsity_scope):
             if scope not in SCOPES:
                 raise InputError(f"scope {scope!r} is unknown; choose one of {SCOPES}.")
-        if exchange_criterion not in CRITERIA:
-            raise InputError(
-                f"exchange criterion {exchange_criterion!r} is unknown; choose one of {CRITERIA}."
-            )
-        if exchange_criterion == "variance" and kind != "batch":
-            raise InputError(
-                'exchange criterion "variance" needs the moving variance of kind="batch".'
-            )
         if sparsity < 0:
             raise InputError(
                 f"sparsity is the strength of a penalty, at least 0; found {sparsity}."
             )
         alone = len(self.modalities) == 1
-        self.kind = kind
         self.exchange_threshold = None if alone else exchange_threshold
         self.exchange_scope = exchange_scope
-        self.exchange_criterion = exchange_criterion
         self.sparsity = 0.0 if alone else float(sparsity)
         self.sparsity_scope = sparsity_scope
         self.freeze_statistics = freeze_statistics
-        self.shared = shared
-        self.momentum = momentum
-        self.epsilon = epsilon
-        self.gamma_initializer = keras.initializers.get(gamma_initializer)
+        self.gamma_initializer = scale_initializer(gamma_initializer)
         self.gamma_constraint = keras.constraints.get(gamma_constraint)
-        if shared and self.exchange_threshold is not None:
-            raise InputError(
-                "an exchange compares private scales; use shared=False or no threshold."
-            )
-        self.norms = [
-            self._make_norm(index) for index in range(1 if shared else len(self.modalities))
-        ]
+        if isinstance(norm, dict):
+            norm = keras.saving.deserialize_keras_object(norm)
+        self._norm_class, self._norm_config = type(norm), norm.get_config()
+        self.norms = [self._copy(index) for index in range(len(self.modalities))]
 
-    def _make_norm(self, index):
-        penalty = None
+    def _copy(self, index):
+        """Returns the norm of one modality: the given one's settings, penalised where asked for."""
+        config = {**self._norm_config, "name": self.modalities[index]}
+        needs_scale = self.exchange_threshold is not None or self.sparsity
+        if needs_scale and "gamma_initializer" not in config:
+            raise InputError(
+                f"{self.name}: {self._norm_class.__name__} has no scales gamma to compare with a threshold; select "
+                "other norms with where=."
+            )
+        if needs_scale and config.get("scale") is False:
+            config["scale"] = True
+        # Every norm draws for itself: an initializer is used once.
+        if self.gamma_initializer is not None:
+            config["gamma_initializer"] = keras.initializers.serialize(self.gamma_initializer)
+        if self.gamma_constraint is not None:
+            config["gamma_constraint"] = keras.constraints.serialize(self.gamma_constraint)
         if self.sparsity:
             penalty = SubpartL1(
                 self.sparsity,
                 index,
                 len(self.modalities),
-                "all" if self.shared else self.sparsity_scope,
+                self.sparsity_scope,
+                beside=keras.regularizers.get(config.get("gamma_regularizer")),
             )
-        initializer = self.gamma_initializer
-        moving = {} if self.kind == "instance" else {"axis": -1, "momentum": self.momentum}
-        return KINDS[self.kind](
-            **moving,
-            epsilon=self.epsilon,
-            # Every norm draws for itself: an initializer is used once.
-            gamma_initializer=initializer.clone() if hasattr(initializer, "clone") else initializer,
-            gamma_regularizer=penalty,
-            gamma_constraint=self.gamma_constraint,
-            dtype=self.dtype_policy,
-            name="shared" if self.shared else self.modalities[index],
-        )
+            config["gamma_regularizer"] = keras.regularizers.serialize(penalty)
+        return self._norm_class.from_config(config)
 
     def norm(self, modality: str) -> keras.layers.Layer:
         """Returns the normalisation layer of one modality."""
-        return self.norms[0 if self.shared else self.modalities.index(modality)]
+        return self.norms[self.modalities.index(modality)]
 
     def scales(self) -> list:
         """Returns the (C,) float32 gammas in the order of the modalities."""
-        return [self.norm(name).gamma for name in self.modalities]
+        return [norm.gamma for norm in self.norms]
 
     def exchange_scores(self) -> list:
         """Returns what is compared with theta: (C,) float32 of each modality, in their order."""
-        if self.exchange_criterion == "gamma":
-            return [ops.convert_to_tensor(gamma) for gamma in self.scales()]
-        if self.exchange_criterion == "random":
-            return [ops.convert_to_tensor(draw) for draw in self.draws]
-        return [self._variance_ranks(name) for name in self.modalities]
-
-    def _variance_ranks(self, modality):
-        """Returns each channel's rank by moving variance among those that may go, in [0, 1), and 1 elsewhere."""
-        variance = ops.convert_to_tensor(self.norm(modality).moving_variance)
-        part = self.own_part(modality)
-        if self.exchange_scope == "all":
-            part = slice(0, variance.shape[0])
-        ranks = ops.argsort(ops.argsort(variance[part])) / max(1, part.stop - part.start)
-        before, after = ops.ones(part.start), ops.ones(variance.shape[0] - part.stop)
-        return ops.concatenate([before, ops.cast(ranks, "float32"), after])
+        return [ops.convert_to_tensor(gamma) for gamma in self.scales()]
 
     def own_part(self, modality: str | int) -> slice:
         """Returns the channels that belong to a modality, given by name or index."""
@@ -172,28 +123,24 @@ class ModalityNorm(keras.layers.Layer):
         return own_part(index, len(self.modalities), self.norms[0].gamma.shape[0])
 
     def build(self, input_shape):
-        """Creates the private scales, shifts and statistics for streams of one shape."""
+        """Creates the private scales, biases and statistics for streams of one shape."""
         shape = one_shape(input_shape)
+        axis = getattr(self.norms[0], "axis", -1)
+        axes = axis if isinstance(axis, (list, tuple)) else [axis]
+        if [a % len(shape) for a in axes] != [len(shape) - 1]:
+            raise InputError(
+                f"{self.name}: normalises axis {axis} of (b, ..., c); streams are channels_last, so only the last axis "
+                "fits. Build the network with data_format='channels_last'."
+            )
         for norm in self.norms:
             norm.build(shape)
-        if self.exchange_criterion == "random" and self.exchange_threshold is not None:
-            self.draws = [
-                self.add_weight(
-                    name=f"draws_{name}",
-                    shape=(shape[-1],),
-                    initializer=keras.initializers.RandomUniform(0.0, 1.0),
-                    trainable=False,
-                    autocast=False,
-                )
-                for name in self.modalities
-            ]
 
     def call(self, streams, training=None):
         """Normalises every stream, then exchanges."""
-        if self.freeze_statistics:
-            training = False
-        mode = {} if self.kind == "instance" else {"training": training}
-        normed = [self.norm(name)(streams[name], **mode) for name in self.modalities]
+        normed = [
+            self._normalise(norm, streams[name], training)
+            for name, norm in zip(self.modalities, self.norms, strict=True)
+        ]
         if self.exchange_threshold is not None:
             normed = exchange_channels(
                 normed,
@@ -203,25 +150,44 @@ class ModalityNorm(keras.layers.Layer):
             )
         return dict(zip(self.modalities, normed, strict=True))
 
+    def _normalise(self, norm, stream, training):
+        if not isinstance(norm, keras.layers.BatchNormalization):
+            return norm(stream)
+        return norm(stream, training=False if self.freeze_statistics else training)
+
     def compute_output_shape(self, input_shape):
         """Returns the shapes of the streams, unchanged."""
         return dict(input_shape)
 
     def get_config(self):
         """Returns the constructor's arguments."""
+        template = self._norm_class.from_config(self._norm_config)
+        config = super().get_config()
+        config.pop("autocast", None)
         return {
-            **super().get_config(),
+            **config,
             "modalities": self.modalities,
-            "kind": self.kind,
+            "norm": keras.saving.serialize_keras_object(template),
             "exchange_threshold": self.exchange_threshold,
             "exchange_scope": self.exchange_scope,
-            "exchange_criterion": self.exchange_criterion,
             "sparsity": self.sparsity,
             "sparsity_scope": self.sparsity_scope,
             "freeze_statistics": self.freeze_statistics,
-            "shared": self.shared,
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
             "gamma_initializer": keras.initializers.serialize(self.gamma_initializer),
             "gamma_constraint": keras.constraints.serialize(self.gamma_constraint),
         }
+
+
+def scale_initializer(value) -> keras.initializers.Initializer | None:
+    """Returns the initializer of scales that an argument means.
+
+    Args:
+        value: a number for all scales, or what `keras.initializers.get` takes: a name, an initializer, its
+            serialised dict or None.
+
+    Raises:
+        ValueError: Keras knows no initializer of that name.
+    """
+    if isinstance(value, (int, float)):
+        return keras.initializers.Constant(value)
+    return keras.initializers.get(value)

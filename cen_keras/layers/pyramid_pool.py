@@ -40,11 +40,11 @@ def bin_matrix(size, bins: int, dtype: str = "float32"):
 
 @keras.saving.register_keras_serializable("cen_keras")
 class PyramidPool(keras.layers.Layer):
-    """Averages every stream over a grid of bins: one level of PSPNet's pyramid.
+    """Averages a map over a grid of bins: one level of PSPNet's pyramid.
 
-    Takes a dict modality -> (b, h, w, c) floats and gives a dict modality -> (b, bins, bins, c),
-    equal to PyTorch's `AdaptiveAvgPool2d(bins)`. Any h and w, also fewer than `bins`, also unknown
-    until the call (TensorFlow).
+    Takes (b, h, w, c) floats and gives (b, bins, bins, c), equal to PyTorch's
+    `AdaptiveAvgPool2d(bins)`. Any h and w, also fewer than `bins`, also unknown until the call
+    (TensorFlow).
 
     Args:
         bins: rows and columns of the grid.
@@ -59,11 +59,8 @@ class PyramidPool(keras.layers.Layer):
             raise InputError(f"a pyramid level has at least one bin; found {bins}.")
         self.bins = int(bins)
 
-    def call(self, streams):
-        """Averages every stream."""
-        return {name: self._pool(stream) for name, stream in streams.items()}
-
-    def _pool(self, images):
+    def call(self, images):
+        """Averages."""
         height, width = ops.shape(images)[1:3]
         rows = bin_matrix(height, self.bins, self.compute_dtype)
         columns = bin_matrix(width, self.bins, self.compute_dtype)
@@ -72,10 +69,8 @@ class PyramidPool(keras.layers.Layer):
         return ops.einsum("brwc,sw->brsc", pooled, columns)
 
     def compute_output_shape(self, input_shape):
-        """Returns (b, bins, bins, c) for every stream."""
-        return {
-            name: (shape[0], self.bins, self.bins, shape[3]) for name, shape in input_shape.items()
-        }
+        """Returns (b, bins, bins, c)."""
+        return (input_shape[0], self.bins, self.bins, input_shape[3])
 
     def get_config(self):
         """Returns the constructor's arguments."""

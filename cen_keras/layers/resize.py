@@ -63,13 +63,10 @@ def resize_bilinear(images, size, mode="half_pixel"):
 
 @keras.saving.register_keras_serializable("cen_keras")
 class BilinearResize(keras.layers.Layer):
-    """Resizes every stream to a fixed size or to the size of other streams.
-
-    Takes a dict modality -> (b, h, w, c) floats and, unless `size` is given, `like`: tensors (b, H, W, ...) whose
-    height and width to take. Gives a dict modality -> (b, H, W, c).
+    """Resizes (b, h, w, c) floats to a fixed size or to the size of another map.
 
     Args:
-        size: (height, width), or None to take them from `like`.
+        size: (height, width), or None to take them from `like`, a map (b, H, W, ...).
         mode: "half_pixel" or "align_corners".
 
     Raises:
@@ -83,29 +80,29 @@ class BilinearResize(keras.layers.Layer):
         self.size = None if size is None else tuple(size)
         self.mode = mode
 
-    def _target(self, like):
-        if self.size is not None:
-            return self.size
-        if like is None:
-            raise InputError(f"{self.name}: give BilinearResize a `size` or call it with `like`.")
-        reference = like[min(like)] if isinstance(like, dict) else like
-        return ops.shape(reference)[1:3]
-
-    def call(self, streams, like=None):
-        """Resizes every stream."""
-        size = self._target(like)
-        return {name: resize_bilinear(stream, size, self.mode) for name, stream in streams.items()}
-
-    def compute_output_spec(self, streams, like=None):
-        """Returns the resized streams' shapes; sizes that are not known yet stay None."""
-        size = self.size
+    def _target(self, shape_of_like):
+        size = self.size or shape_of_like
         if size is None:
-            size = (like[min(like)] if isinstance(like, dict) else like).shape[1:3]
-        return {
-            name: keras.KerasTensor((stream.shape[0], *size, stream.shape[3]), dtype=stream.dtype)
-            for name, stream in streams.items()
-        }
+            raise InputError(f"{self.name}: give BilinearResize a `size` or call it with `like`.")
+        return tuple(size)
+
+    def call(self, images, like=None):
+        """Resizes."""
+        size = self._target(None if like is None else ops.shape(like)[1:3])
+        return resize_bilinear(images, size, self.mode)
+
+    def compute_output_spec(self, images, like=None):
+        """Returns the resized shape; sizes that are not known yet stay None."""
+        size = self._target(None if like is None else like.shape[1:3])
+        return keras.KerasTensor((images.shape[0], *size, images.shape[3]), dtype=images.dtype)
 
     def get_config(self):
         """Returns the constructor's arguments."""
         return {**super().get_config(), "size": self.size, "mode": self.mode}
+
+
+def resize_like(
+    x: keras.KerasTensor, like: keras.KerasTensor, *, name: str, mode: str = "half_pixel"
+) -> keras.KerasTensor:
+    """Resizes a map of a functional model bilinearly to the height and width of another."""
+    return BilinearResize(mode=mode, name=name)(x, like=like)

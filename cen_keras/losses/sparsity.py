@@ -20,19 +20,30 @@ class SubpartL1(keras.regularizers.Regularizer):
         modality: index m of the modality whose normalisation owns the scale.
         modalities: number of modalities M.
         scope: "subpart" penalises the modality's own part [floor(mC/M), floor((m+1)C/M)), "all" every channel.
+        beside: another Keras regularizer of the whole scale, which is added; None for none.
     """
 
-    def __init__(self, strength: float, modality: int, modalities: int, scope: str = "subpart"):
+    def __init__(
+        self,
+        strength: float,
+        modality: int,
+        modalities: int,
+        scope: str = "subpart",
+        beside: keras.regularizers.Regularizer | None = None,
+    ):
         self.strength = float(strength)
         self.modality = int(modality)
         self.modalities = int(modalities)
         self.scope = scope
+        self.beside = keras.regularizers.get(beside)
 
     def __call__(self, gamma):
         """Returns the scalar penalty of a (C,) scale."""
+        part = gamma
         if self.scope == "subpart":
-            gamma = gamma[own_part(self.modality, self.modalities, gamma.shape[0])]
-        return self.strength * ops.sum(ops.abs(gamma))
+            part = gamma[own_part(self.modality, self.modalities, gamma.shape[0])]
+        penalty = self.strength * ops.sum(ops.abs(part))
+        return penalty if self.beside is None else penalty + self.beside(gamma)
 
     def get_config(self):
         """Returns the constructor's arguments."""
@@ -41,4 +52,5 @@ class SubpartL1(keras.regularizers.Regularizer):
             "modality": self.modality,
             "modalities": self.modalities,
             "scope": self.scope,
+            "beside": keras.regularizers.serialize(self.beside),
         }

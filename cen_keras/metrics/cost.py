@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from cen_keras.errors import InputError
+from cen_keras.graph import Graph
 
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
 """Layers that multiply their whole kernel for every place of what comes out."""
@@ -21,7 +22,7 @@ def cost(model: keras.Model, image_shape: tuple[int, int]) -> dict[str, int]:
     are left out, as usual.
 
     Args:
-        model: a functional model without nested models, for instance a `Segmenter`; of a
+        model: a functional model, for instance a `Segmenter`; of a
             `Translator` the generator counts, since the discriminator is of no use afterwards.
         image_shape: (height, width) of every input.
 
@@ -35,60 +36,26 @@ def cost(model: keras.Model, image_shape: tuple[int, int]) -> dict[str, int]:
     if not hasattr(model, "inputs") or not getattr(model, "outputs", None):
         raise InputError(f"cost counts functional models; {model.name!r} is none.")
     parameters = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
-    return {"parameters": parameters, "macs": _Walk(model, tuple(image_shape)).macs()}
+    return {"parameters": parameters, "macs": _macs(model, tuple(image_shape))}
 
 
-class _Walk:
-    """Passes shapes through a functional model, layer by layer, and adds up what each multiplies."""
+def _macs(model: keras.Model, image_shape: tuple[int, int]) -> int:
+    """Passes shapes through a functional model, call by call, and adds up what each multiplies."""
+    total = 0
 
-    def __init__(self, model: keras.Model, image_shape: tuple[int, int]):
-        # A plain functional model over the same layers has a config that lists the calls.
-        self.model = keras.Model(model.inputs, model.outputs)
-        self.image_shape = image_shape
-        self.known: dict[tuple, keras.KerasTensor] = {}
+    def measure(call, values):
+        nonlocal total
+        args, kwargs = call.fill(values.__getitem__)
+        made = call.operation.compute_output_spec(*args, **kwargs)
+        total += _multiplied(call.operation, args, made)
+        return keras.tree.flatten(made)
 
-    def macs(self) -> int:
-        pending = [
-            (self.model.get_layer(layer["name"]), number, call)
-            for layer in self.model.get_config()["layers"]
-            for number, call in enumerate(layer["inbound_nodes"] or [None])
-        ]
-        total = 0
-        while pending:
-            waiting = []
-            for layer, number, call in pending:
-                try:
-                    args, kwargs = self._arguments(call)
-                except KeyError:  # What it reads was not reached yet.
-                    waiting.append((layer, number, call))
-                    continue
-                made = self._output(layer, args, kwargs)
-                for index, tensor in enumerate(keras.tree.flatten(made)):
-                    self.known[layer.name, number, index] = tensor
-                total += _multiplied(layer, args, made)
-            pending = waiting
-        return total
-
-    def _arguments(self, call):
-        if call is None:
-            return (), {}
-        return self._tensors(call["args"]), self._tensors(call["kwargs"])
-
-    def _tensors(self, value):
-        """Puts the known tensors in the place of the config's; KeyError where one is not known."""
-        if isinstance(value, dict):
-            if value.get("class_name") == "__keras_tensor__":
-                return self.known[tuple(value["config"]["keras_history"])]
-            return {key: self._tensors(item) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self._tensors(item) for item in value]
-        return value
-
-    def _output(self, layer, args, kwargs):
-        if isinstance(layer, keras.layers.InputLayer):
-            shape = (1, *self.image_shape, *layer.batch_shape[3:])
-            return keras.KerasTensor(shape, layer.dtype)
-        return layer.compute_output_spec(*args, **kwargs)
+    graph = Graph(model)
+    images = [
+        keras.KerasTensor((1, *image_shape, tensor.shape[-1]), "float32") for tensor in graph.inputs
+    ]
+    graph.run(images, measure)
+    return total
 
 
 def _multiplied(layer, args, made) -> int:

@@ -1,13 +1,17 @@
-"""The generator of the Translator: U-Net over streams, with channel exchange and ensemble."""
+"""The generator of the Translator: a U-Net, lifted, with channel exchange in its encoder and an ensemble."""
+
+from collections.abc import Mapping, Sequence
 
 import keras
 
-from cen_keras.backbones.unet import unet
+from cen_keras.backbones.unet import ENCODER_NORMS, unet_decoder, unet_encoder
+from cen_keras.baselines import fusion_of
 from cen_keras.errors import InputError
+from cen_keras.fusion import Exchange, Fusion
+from cen_keras.graph import Graph
 from cen_keras.layers import ModalityEnsemble
-from cen_keras.layers.fusion import Fusion
-from cen_keras.layers.stream_layers import StreamLayers, scale_initializer
-from cen_keras.layers.streams import check_modalities
+from cen_keras.lift import Lifting
+from cen_keras.modalities import Modality, modality_of
 
 MAX_MODALITIES = 4
 LEAST_DEPTH = 3
@@ -62,6 +66,10 @@ def check_size(size: tuple[int | None, int | None], depth: int) -> None:
         )
 
 
+OFFICIAL_EXCHANGE = Exchange(threshold=1e-2, scope="all")
+"""What the official code does: every channel below the threshold is replaced."""
+
+
 @keras.saving.register_keras_serializable("cen_keras")
 class Generator(keras.Model):
     """Images of several domains in, the target domain out: once per stream, and their ensemble.
@@ -70,26 +78,14 @@ class Generator(keras.Model):
     "ensemble": image}`, each (b, h, w, 3) in -1..1. Height and width are multiples of 2^depth.
 
     Args:
-        modalities: names of the inputs, one to four, in order.
+        modalities: names or `Modality` objects of the inputs, one to four, in order.
         base_filters: width of the first level; doubles to eight times that.
         depth: levels of the U-Net.
-        exchange_threshold: theta of Eq. 6, or None for no exchange.
-        exchange_scope: "all" (the official code) or "subpart" (the paper's figure).
-        sparsity: lambda, of the penalty on the scales of the exchanging norms.
-        sparsity_scope: "subpart" or "all".
-        gamma_initializer: of the exchanging norms' scales: a number or a Keras initializer.
-        gamma_constraint: of the exchanging norms' scales.
+        fusion: what the streams do with each other, as for `Segmenter`; by default it exchanges after the norms of
+            the encoder.
         input_channels: of every input.
         output_channels: of the target.
         image_shape: (height, width), either may be None.
-        fusion: "exchange" is CEN; for comparison "none", "average", "concat", "attention" or "align"
-            (see `cen_keras.layers.fusion`), all without exchange and penalty.
-        fusion_stage: where these meet: "early", "middle", "late" or "all".
-        fusion_protocol: "same_setting" or "common"; see `Segmenter`.
-        fusion_options: of the method.
-        exchange_criterion: "gamma", or for comparison "random".
-        shared_filters: False gives every modality its own.
-        shared_norms: True gives all modalities one norm; needs exchange_threshold=None.
 
     Raises:
         InputError: more than four modalities, a depth below three, or an image size that the depth
@@ -98,28 +94,16 @@ class Generator(keras.Model):
 
     def __init__(
         self,
-        modalities,
-        base_filters=64,
-        depth=8,
-        exchange_threshold=1e-2,
-        exchange_scope="all",
-        sparsity=0.0,
-        sparsity_scope="subpart",
-        gamma_initializer="ones",
-        gamma_constraint=None,
-        input_channels=3,
-        output_channels=3,
-        image_shape=(None, None),
-        fusion="exchange",
-        fusion_stage="all",
-        fusion_protocol="same_setting",
-        fusion_options=None,
-        exchange_criterion="gamma",
-        shared_filters=True,
-        shared_norms=False,
+        modalities: Sequence[str | Modality],
+        base_filters: int = 64,
+        depth: int = 8,
+        fusion: Fusion | str | Mapping | None = OFFICIAL_EXCHANGE,
+        input_channels: int = 3,
+        output_channels: int = 3,
+        image_shape: tuple[int | None, int | None] = (None, None),
         **kwargs,
     ):
-        modalities = check_modalities(modalities)
+        modalities = tuple(modality_of(modality).name for modality in modalities)
         if len(modalities) > MAX_MODALITIES:
             raise InputError(
                 f"a Translator takes one to {MAX_MODALITIES} modalities; found {len(modalities)}."
@@ -130,55 +114,35 @@ class Generator(keras.Model):
                 f"{depth}, base_filters {base_filters}."
             )
         check_size(tuple(image_shape), depth)
-        # Resolved once, so that all norms and the config hold the same ones.
-        gamma_initializer = scale_initializer(gamma_initializer)
-        gamma_constraint = keras.constraints.get(gamma_constraint)
 
-        # === Layers and functional model ===
-        fusion = Fusion(fusion, fusion_stage, fusion_protocol, dict(fusion_options or {}))
-        layers = StreamLayers(
-            modalities,
-            exchange_threshold=exchange_threshold,
-            exchange_scope=exchange_scope,
-            sparsity=sparsity,
-            sparsity_scope=sparsity_scope,
-            gamma_initializer=gamma_initializer,
-            gamma_constraint=gamma_constraint,
-            norm_kind="instance",
-            exchange_criterion=exchange_criterion,
-            shared_filters=shared_filters,
-            shared_norms=shared_norms,
-            fusion=fusion,
-        )
+        # === Layers ===
+        fusion = fusion_of(fusion)
+        encoder, decoder = _halves(base_filters, depth, input_channels, output_channels)
+        lifting = Lifting(modalities, fusion, copy=False)
+
+        # === Functional model ===
         inputs = {
-            name: keras.Input((*image_shape, input_channels), name=name) for name in modalities
+            name: keras.Input((*image_shape, input_channels), name=name)
+            for name in lifting.modalities
         }
-        images = unet(
-            layers, inputs, filters=base_filters, depth=depth, output_channels=output_channels
-        )
-        streams = layers.names(images)
+        places = fusion.places(encoder, ENCODER_NORMS)
+        # The deepest features are nobody's skip: there the streams do not meet.
+        features = lifting.run(encoder, inputs, places, stages=depth - 1)
+        images = lifting.run(decoder, features, places=(), stages=0)
+        streams = lifting.names(images)
         ensemble = ModalityEnsemble(streams, dtype="float32", name="ensemble")(images)
         super().__init__(inputs=inputs, outputs={**images, "ensemble": ensemble}, **kwargs)
 
         # === Config ===
-        self.modalities = modalities
+        self.modalities = lifting.modalities
         # Names of the outputs beside the ensemble: the modalities, or the one fused stream.
         self.streams = streams
         self.base_filters = base_filters
         self.depth = depth
-        self.exchange_threshold = exchange_threshold
-        self.exchange_scope = exchange_scope
-        self.sparsity = sparsity
-        self.sparsity_scope = sparsity_scope
-        self.gamma_initializer = gamma_initializer
-        self.gamma_constraint = gamma_constraint
+        self.fusion = fusion
         self.input_channels = input_channels
         self.output_channels = output_channels
         self.image_shape = tuple(image_shape)
-        self.fusion = fusion
-        self.exchange_criterion = exchange_criterion
-        self.shared_filters = shared_filters
-        self.shared_norms = shared_norms
 
     def __call__(self, images, *args, **kwargs):
         """Checks the images before Keras does, whose messages name no way out."""
@@ -198,25 +162,23 @@ class Generator(keras.Model):
             "modalities": self.modalities,
             "base_filters": self.base_filters,
             "depth": self.depth,
-            "exchange_threshold": self.exchange_threshold,
-            "exchange_scope": self.exchange_scope,
-            "sparsity": self.sparsity,
-            "sparsity_scope": self.sparsity_scope,
-            "gamma_initializer": keras.initializers.serialize(self.gamma_initializer),
-            "gamma_constraint": keras.constraints.serialize(self.gamma_constraint),
+            "fusion": self.fusion.get_config(),
             "input_channels": self.input_channels,
             "output_channels": self.output_channels,
             "image_shape": self.image_shape,
-            "fusion": self.fusion.method,
-            "fusion_stage": self.fusion.stage,
-            "fusion_protocol": self.fusion.protocol,
-            "fusion_options": self.fusion.options,
-            "exchange_criterion": self.exchange_criterion,
-            "shared_filters": self.shared_filters,
-            "shared_norms": self.shared_norms,
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """Builds the generator from `get_config`."""
         return cls(**config)
+
+
+def _halves(filters: int, depth: int, channels: int, output_channels: int) -> tuple[Graph, Graph]:
+    """Returns encoder and decoder of a plain U-Net."""
+    image = keras.Input((None, None, channels), name="image")
+    features = unet_encoder(image, filters=filters, depth=depth)
+    encoder = keras.Model(image, features, name="encoder")
+    maps = [keras.Input(feature.shape[1:]) for feature in features]
+    made = unet_decoder(maps, filters=filters, output_channels=output_channels)
+    return Graph(encoder), Graph(keras.Model(maps, made, name="decoder"))

@@ -52,8 +52,7 @@ def _edge(size: str, **decoder_options: int) -> dict[str, Any]:
         "decoder": "light_refinenet",
         "decoder_options": decoder_options,
         # A scale that starts at 1 does not reach zero in a short training from random weights.
-        "gamma_initializer": 0.3,
-        "sparsity": 2e-3,
+        "fusion": {"name": "exchange", "sparsity": 2e-3, "gamma_initializer": 0.3},
     }
 
 

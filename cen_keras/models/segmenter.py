@@ -1,191 +1,100 @@
 """Segmenter: RGB-D (or any M-modality) semantic segmentation with channel exchange."""
 
-import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 
-from cen_keras.backbones import BACKBONES
-from cen_keras.decoders import DECODERS, options_of
-from cen_keras.errors import InputError
+from cen_keras.baselines import fusion_of
+from cen_keras.decoders import decoder_of
+from cen_keras.fusion import Fusion
+from cen_keras.graph import Graph
 from cen_keras.layers import ModalityEnsemble
-from cen_keras.layers.fusion import Fusion
-from cen_keras.layers.stream_layers import StreamLayers, scale_initializer
-from cen_keras.layers.streams import check_modalities
-
-# Modalities with one channel; every other has three unless `input_channels` says otherwise.
-ONE_CHANNEL = ("depth", "depth_euclidean", "edge_texture", "edge_occlusion")
-STEM_CHANNELS = 3
-
-
-def input_channels_of(modality: str, given: dict[str, int] | None = None) -> int:
-    """Returns the number of channels of a modality's images: 1 or 3."""
-    channels = (given or {}).get(modality, 1 if modality in ONE_CHANNEL else STEM_CHANNELS)
-    if channels not in (1, STEM_CHANNELS):
-        raise InputError(
-            f"modality {modality!r} may have 1 or {STEM_CHANNELS} channels; found {channels}."
-        )
-    return channels
-
-
-def look_up(table: dict, name: str, kind: str):
-    """Returns `table[name]`, or raises an InputError that lists what there is."""
-    if name not in table:
-        raise InputError(f"{kind} {name!r} is unknown; choose one of {', '.join(table)}.")
-    return table[name]
-
-
-def decoder_of(name: str, options: dict):
-    """Returns a decoder's function, bound to its options.
-
-    Raises:
-        InputError: there is no decoder of that name, or it lacks an option.
-    """
-    decoder = look_up(DECODERS, name, "decoder")
-    known = options_of(decoder)
-    unknown = sorted(set(options) - set(options if known is None else known))
-    if unknown:
-        raise InputError(
-            f"decoder {name!r} has no option {', '.join(unknown)}; it has "
-            f"{', '.join(known) or 'none'}."
-        )
-    return functools.partial(decoder, **options)
+from cen_keras.lift import Lifting, fit_images
+from cen_keras.modalities import Modality
+from cen_keras.models.encoder import Encoder
 
 
 @keras.saving.register_keras_serializable("cen_keras")
 class Segmenter(keras.Model):
     """A Channel-Exchanging Network for semantic segmentation (Wang et al., NeurIPS 2020).
 
-    Every modality runs through the same filters with its own BatchNorm; channels whose scale falls below
-    `exchange_threshold` are replaced by the other modalities' (see `cen_keras.layers.exchange`); a softmax-weighted
-    ensemble joins the streams. One modality alone gives the plain network, without exchange or penalty.
+    A backbone and a decoder, each a plain Keras network of one image, lifted over the modalities: every modality runs
+    through the same filters with its own norms; channels of the backbone whose scale falls below a threshold are
+    replaced by the other modalities' (see `cen_keras.layers.exchange`); a softmax-weighted ensemble joins the
+    streams. One modality alone gives the plain network, without exchange or penalty.
 
-    Called on `{"rgb": (b, h, w, 3), "depth": (b, h, w, 1)}` float32 (rgb normalised, depth in metres unless the data
-    set says otherwise) it gives `{"rgb": logits, "depth": logits, "ensemble": logits}`, each
-    (b, h', w', num_classes) at the decoder's resolution: a quarter of the image's, or an eighth for
-    "pspnet" on a dilated backbone.
+    Called on `{"rgb": (b, h, w, 3), "depth": (b, h, w, 1)}` float32 (normalised as `descriptions` says) it gives
+    `{"rgb": logits, "depth": logits, "ensemble": logits}`, each (b, h', w', num_classes) at the decoder's
+    resolution: a quarter of the image's, or an eighth for "pspnet" on a dilated backbone.
 
     `compile` takes one loss for all outputs and `fit` one label tensor (b, h, w) of integers: every stream and the
     ensemble learn the same labels, as in Eq. 4.
 
     Args:
-        modalities: names of the inputs. Their order decides which channels belong to whom, and is stored.
+        modalities: names or `Modality` objects, one for each input. Their order decides which channels belong to
+            whom, and is stored.
         num_classes: number of classes.
-        backbone: a name in `cen_keras.backbones.BACKBONES`.
-        decoder: a name in `cen_keras.decoders.DECODERS`.
-        exchange_threshold: theta of Eq. 6, or None for no exchange.
-        sparsity: lambda of Eq. 4, counted once per step; 0 for none.
-        exchange_scope: "subpart" (the paper's figure) or "all" (the official code, needed for its checkpoints).
-        sparsity_scope: "subpart" or "all".
-        gamma_initializer: of the exchanging norms' scales: a number or a Keras initializer. Start small (0.3) where
-            no pretrained scales are loaded: a scale at 1 does not reach zero in a short training.
-        gamma_constraint: of the exchanging norms' scales, for instance "non_neg".
-        freeze_statistics: train gamma and beta while the normalisation keeps its moving statistics.
+        backbone: a name in `cen_keras.backbones.BACKBONES`, or a functional Keras network of one image, which is
+            copied with its weights; its preprocessing layers become the normalisation of rgb.
+        decoder: a name in `cen_keras.decoders.DECODERS`, or a registered function of the same contract.
+        fusion: what the streams do with each other: `Exchange(...)` (CEN), a strategy of `cen_keras.baselines`, its
+            name or its config; None for streams that meet in the ensemble only.
         decoder_options: keyword arguments of the decoder, for instance {"filters": 64}.
-        input_channels: modality -> 1 or 3, where the name does not tell.
+        features: level "P2" to "P5" -> name of the backbone's layer whose output it is; None finds them.
+        weights: of a backbone given by name: a file of ImageNet weights in torchvision's layout, or None.
         image_shape: (height, width), either may be None.
-        fusion: "exchange" is CEN. For comparison "none" (the streams meet in the ensemble only), "average", "concat",
-            "attention" or "align", all without exchange and penalty; see `cen_keras.layers.fusion`.
-        fusion_stage: where these meet: "early", "middle", "late" or "all".
-        fusion_protocol: "same_setting" (shared filters, private norms, every stream to the end) or "common" (private
-            filters, one trunk behind the fusion point, whose stream is called "fused").
-        fusion_options: of the method, for instance {"eta": 4} or {"kernel": "rbf", "weight": 0.1}.
-        exchange_criterion: "gamma", or for comparison "random" or "variance"; see `ModalityNorm`.
-        shared_filters: False gives every modality its own (an ablation of the paper).
-        shared_norms: True gives all modalities one norm (an ablation of the paper); needs exchange_threshold=None.
 
     Raises:
-        InputError: an unknown backbone, decoder, scope or modality name.
+        InputError: an unknown backbone, decoder, fusion or modality, or a network that cannot be lifted.
 
     Example:
-        >>> model = Segmenter(("rgb", "depth"), num_classes=13, backbone="resnet18", sparsity=5e-3)
+        >>> model = Segmenter(("rgb", "depth"), num_classes=13, fusion=Exchange(sparsity=5e-3))
         >>> model.compile("adam", loss=cen_keras.losses.SegmentationLoss())
         >>> model.fit(loader, epochs=10)
     """
 
     def __init__(
         self,
-        modalities=("rgb", "depth"),
-        num_classes=13,
-        backbone="resnet18",
-        decoder="light_refinenet",
-        exchange_threshold=2e-2,
-        sparsity=0.0,
-        exchange_scope="subpart",
-        sparsity_scope="subpart",
-        gamma_initializer="ones",
-        gamma_constraint=None,
-        freeze_statistics=False,
-        decoder_options=None,
-        input_channels=None,
-        image_shape=(None, None),
-        fusion="exchange",
-        fusion_stage="all",
-        fusion_protocol="same_setting",
-        fusion_options=None,
-        exchange_criterion="gamma",
-        shared_filters=True,
-        shared_norms=False,
+        modalities: Sequence[str | Modality] = ("rgb", "depth"),
+        num_classes: int = 13,
+        backbone: str | keras.Model = "resnet18",
+        decoder: str | Callable = "light_refinenet",
+        fusion: Fusion | str | Mapping | None = "exchange",
+        decoder_options: Mapping[str, Any] | None = None,
+        features: Mapping[str, str] | None = None,
+        weights: str | None = None,
+        image_shape: tuple[int | None, int | None] = (None, None),
         **kwargs,
     ):
         # === Layers ===
-        modalities = check_modalities(modalities)
-        # Resolved once, so that all norms and the config hold the same ones.
-        gamma_initializer = scale_initializer(gamma_initializer)
-        gamma_constraint = keras.constraints.get(gamma_constraint)
-        fusion = Fusion(fusion, fusion_stage, fusion_protocol, dict(fusion_options or {}))
-        layers = StreamLayers(
-            modalities,
-            exchange_threshold=exchange_threshold,
-            exchange_scope=exchange_scope,
-            sparsity=sparsity,
-            sparsity_scope=sparsity_scope,
-            gamma_initializer=gamma_initializer,
-            gamma_constraint=gamma_constraint,
-            freeze_statistics=freeze_statistics,
-            exchange_criterion=exchange_criterion,
-            shared_filters=shared_filters,
-            shared_norms=shared_norms,
-            fusion=fusion,
-        )
+        fusion = fusion_of(fusion)
+        encoder = Encoder(backbone, features)
+        described = [encoder.described(modality) for modality in modalities]
+        lifting = Lifting([m.name for m in described], fusion, copy=encoder.borrowed)
 
         # === Functional model ===
-        inputs, images = {}, {}
-        for name in modalities:
-            channels = input_channels_of(name, input_channels)
-            inputs[name] = keras.Input((*image_shape, channels), name=name)
-            images[name] = inputs[name]
-            if channels == 1:
-                images[name] = keras.layers.Concatenate(name=f"tile_{name}")(
-                    [inputs[name]] * STEM_CHANNELS
-                )
-        build_decoder = decoder_of(decoder, decoder_options or {})
-        features = look_up(BACKBONES, backbone, "backbone")(layers, images)
-        logits = build_decoder(layers, features, num_classes)
-        streams = layers.names(logits)
+        inputs = {m.name: keras.Input((*image_shape, m.channels), name=m.name) for m in described}
+        levels = encoder.lifted(lifting, fit_images(inputs, encoder.channels))
+        head = _head(decoder_of(decoder, decoder_options or {}), encoder.shapes, num_classes)
+        lifting.copy = False  # Nobody else holds the head.
+        logits = lifting.run(head, list(levels.values()), places=(), stages=0)
+        streams = lifting.names(logits)
         ensemble = ModalityEnsemble(streams, name="ensemble")(logits)
         super().__init__(inputs=inputs, outputs={**logits, "ensemble": ensemble}, **kwargs)
 
         # === Config ===
-        self.modalities = modalities
+        self.modalities = tuple(m.name for m in described)
+        self.descriptions = {m.name: m for m in described}
         # Names of the outputs beside the ensemble: the modalities, or the one fused stream.
         self.streams = streams
         self.num_classes = num_classes
         self.backbone = backbone
         self.decoder = decoder
-        self.exchange_threshold = exchange_threshold
-        self.sparsity = sparsity
-        self.exchange_scope = exchange_scope
-        self.sparsity_scope = sparsity_scope
-        self.gamma_initializer = gamma_initializer
-        self.gamma_constraint = gamma_constraint
-        self.freeze_statistics = freeze_statistics
-        self.decoder_options = dict(decoder_options or {})
-        self.input_channels = dict(input_channels or {})
-        self.image_shape = tuple(image_shape)
         self.fusion = fusion
-        self.exchange_criterion = exchange_criterion
-        self.shared_filters = shared_filters
-        self.shared_norms = shared_norms
+        self.decoder_options = dict(decoder_options or {})
+        self.features = None if features is None else dict(features)
+        self.image_shape = tuple(image_shape)
 
     def compile(self, optimizer="rmsprop", loss=None, **kwargs):
         """Like `keras.Model.compile`; one loss is used for every stream and the ensemble."""
@@ -210,27 +119,14 @@ class Segmenter(keras.Model):
         return {
             "name": self.name,
             "trainable": self.trainable,
-            "modalities": self.modalities,
+            "modalities": [m.to_config() for m in self.descriptions.values()],
             "num_classes": self.num_classes,
-            "backbone": self.backbone,
-            "decoder": self.decoder,
-            "exchange_threshold": self.exchange_threshold,
-            "sparsity": self.sparsity,
-            "exchange_scope": self.exchange_scope,
-            "sparsity_scope": self.sparsity_scope,
-            "gamma_initializer": keras.initializers.serialize(self.gamma_initializer),
-            "gamma_constraint": keras.constraints.serialize(self.gamma_constraint),
-            "freeze_statistics": self.freeze_statistics,
+            "backbone": keras.saving.serialize_keras_object(self.backbone),
+            "decoder": keras.saving.serialize_keras_object(self.decoder),
+            "fusion": self.fusion.get_config(),
             "decoder_options": self.decoder_options,
-            "input_channels": self.input_channels,
+            "features": self.features,
             "image_shape": self.image_shape,
-            "fusion": self.fusion.method,
-            "fusion_stage": self.fusion.stage,
-            "fusion_protocol": self.fusion.protocol,
-            "fusion_options": self.fusion.options,
-            "exchange_criterion": self.exchange_criterion,
-            "shared_filters": self.shared_filters,
-            "shared_norms": self.shared_norms,
         }
 
     @classmethod
@@ -254,4 +150,14 @@ class Segmenter(keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """Builds the model from `get_config`."""
-        return cls(**config)
+        objects = {
+            key: keras.saving.deserialize_keras_object(config[key], custom_objects=custom_objects)
+            for key in ("backbone", "decoder")
+        }
+        return cls(**{**config, **objects})
+
+
+def _head(decoder: Callable, shapes: Mapping[str, tuple], num_classes: int) -> Graph:
+    """Returns the decoder as a network of feature maps of these shapes, without the batch."""
+    maps = {level: keras.Input(shape, name=f"head_{level}") for level, shape in shapes.items()}
+    return Graph(keras.Model(list(maps.values()), decoder(maps, num_classes), name="head"))

@@ -6,10 +6,11 @@ The networks are here, how they are trained is in `cen_keras.models.adversarial`
 import keras
 from keras import ops
 
+from cen_keras.baselines import FUSED
 from cen_keras.errors import InputError
-from cen_keras.layers.fusion import FUSED
+from cen_keras.fusion import Fusion
 from cen_keras.models.adversarial import AdversarialTraining
-from cen_keras.models.generator import Generator
+from cen_keras.models.generator import OFFICIAL_EXCHANGE, Generator
 from cen_keras.models.patch_gan import PatchDiscriminator
 
 
@@ -33,31 +34,18 @@ class Translator(AdversarialTraining, keras.Model):
         base_filters: width of the generator's first level.
         discriminator_filters: width of the discriminator's first level.
         depth: levels of the U-Net; 8 is pix2pix's U-Net-256.
-        exchange_threshold: theta of Eq. 6, or None for no exchange.
-        exchange_scope: "all" lets every channel below the threshold be replaced, which is what the
-            official code does and its checkpoints need; "subpart" only a modality's own part, as
-            the paper draws it.
-        sparsity: lambda of Eq. 4, counted once per step (the official factor is 1e-3).
-        sparsity_scope: "subpart" or "all".
-        gamma_initializer: of the exchanging norms' scales: a number or a Keras initializer.
-        gamma_constraint: of the exchanging norms' scales.
+        fusion: what the streams do with each other, as for `Segmenter`. By default every channel below 1e-2 is
+            replaced, which is what the official code does and its checkpoints need; the paper draws
+            `Exchange(scope="subpart")`. The official factor of the penalty is 1e-3.
         input_channels: of every input.
         output_channels: of the target.
         image_shape: (height, width), either may be None.
-        fusion: "exchange" is CEN; for comparison "none", "average", "concat", "attention" or "align"
-            (see `cen_keras.layers.fusion`), all without exchange and penalty.
-        fusion_stage: where these meet: "early", "middle", "late" or "all".
-        fusion_protocol: "same_setting" or "common"; see `Segmenter`.
-        fusion_options: of the method.
-        exchange_criterion: "gamma", or for comparison "random".
-        shared_filters: False gives every modality its own.
-        shared_norms: True gives all modalities one norm; needs exchange_threshold=None.
 
     Raises:
         InputError: an argument that does not fit; see `Generator` and `PatchDiscriminator`.
 
     Example:
-        >>> model = Translator(("reshading", "edge_texture"), target="rgb", sparsity=1e-3)
+        >>> model = Translator(("reshading", "edge_texture"), target="rgb")
         >>> model.compile()
         >>> model.fit(loader, epochs=300)
     """
@@ -69,22 +57,10 @@ class Translator(AdversarialTraining, keras.Model):
         base_filters=64,
         discriminator_filters=64,
         depth=8,
-        exchange_threshold=1e-2,
-        exchange_scope="all",
-        sparsity=0.0,
-        sparsity_scope="subpart",
-        gamma_initializer="ones",
-        gamma_constraint=None,
+        fusion=OFFICIAL_EXCHANGE,
         input_channels=3,
         output_channels=3,
         image_shape=(None, None),
-        fusion="exchange",
-        fusion_stage="all",
-        fusion_protocol="same_setting",
-        fusion_options=None,
-        exchange_criterion="gamma",
-        shared_filters=True,
-        shared_norms=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -92,22 +68,10 @@ class Translator(AdversarialTraining, keras.Model):
             modalities,
             base_filters=base_filters,
             depth=depth,
-            exchange_threshold=exchange_threshold,
-            exchange_scope=exchange_scope,
-            sparsity=sparsity,
-            sparsity_scope=sparsity_scope,
-            gamma_initializer=gamma_initializer,
-            gamma_constraint=gamma_constraint,
+            fusion=fusion,
             input_channels=input_channels,
             output_channels=output_channels,
             image_shape=image_shape,
-            fusion=fusion,
-            fusion_stage=fusion_stage,
-            fusion_protocol=fusion_protocol,
-            fusion_options=fusion_options,
-            exchange_criterion=exchange_criterion,
-            shared_filters=shared_filters,
-            shared_norms=shared_norms,
             name="generator",
         )
         if not target or target in (*self.generator.modalities, "ensemble"):
@@ -133,9 +97,9 @@ class Translator(AdversarialTraining, keras.Model):
         return self.generator.streams
 
     @property
-    def exchange_scope(self) -> str:
-        """Which channels may be replaced: "all" or "subpart"."""
-        return self.generator.exchange_scope
+    def fusion(self) -> Fusion:
+        """What the streams do with each other."""
+        return self.generator.fusion
 
     def build(self, input_shape=None):
         """Both parts are built by the constructor."""
