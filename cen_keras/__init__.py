@@ -18,7 +18,7 @@ _WHERE = {
     "Modality": "cen_keras.modalities",
     "Segmenter": "cen_keras.models",
     "Translator": "cen_keras.models",
-    "lift": "cen_keras.lift",
+    "lift": "cen_keras.lifting",
 }
 
 __all__ = ["Exchange", "Modality", "Segmenter", "Translator", "lift"]

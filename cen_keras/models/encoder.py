@@ -11,7 +11,7 @@ from cen_keras.backbones.features import LEVELS, find_features, preprocessing_of
 from cen_keras.errors import InputError
 from cen_keras.fusion import Streams
 from cen_keras.graph import Graph
-from cen_keras.lift import Lifting
+from cen_keras.lifting import Lifting
 from cen_keras.lookup import look_up
 from cen_keras.modalities import READY, Modality, modality_of
 

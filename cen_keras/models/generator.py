@@ -10,7 +10,7 @@ from cen_keras.errors import InputError
 from cen_keras.fusion import Exchange, Fusion
 from cen_keras.graph import Graph
 from cen_keras.layers import ModalityEnsemble
-from cen_keras.lift import Lifting
+from cen_keras.lifting import Lifting
 from cen_keras.modalities import Modality, modality_of
 
 MAX_MODALITIES = 4

@@ -10,7 +10,7 @@ from cen_keras.decoders import decoder_of
 from cen_keras.fusion import Fusion
 from cen_keras.graph import Graph
 from cen_keras.layers import ModalityEnsemble
-from cen_keras.lift import Lifting, fit_images
+from cen_keras.lifting import Lifting, fit_images
 from cen_keras.modalities import Modality
 from cen_keras.models.encoder import Encoder
 

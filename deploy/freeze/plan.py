@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 
 from .builder import Graph
-from .ir import Conv, Depthwise, Map, Node, View
+from .ir import Conv, Depthwise, Map, Node, Opaque, View
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,11 +22,13 @@ class Group:
         node: the node.
         channels: which of its channels, ascending.
         users: indices of the streams that read them in the end.
+        whole: whether it holds all of the node's channels, whoever reads them: of an opaque layer.
     """
 
     node: Node
     channels: tuple[int, ...]
     users: frozenset[int]
+    whole: bool = False
 
     @property
     def role(self) -> str:
@@ -73,9 +75,10 @@ class Plan:
             if not readers[node]:
                 continue
             self.groups[node] = self._partition(node, readers[node], users[node])
-            if isinstance(node, Conv):
-                for source, channel in zip(node.view.nodes, node.view.channels, strict=True):
-                    read(source, int(channel), node.index, _user(node.stream))
+            if isinstance(node, (Conv, Opaque)):
+                for view in [node.view] if isinstance(node, Conv) else node.call.views:
+                    for source, channel in zip(view.nodes, view.channels, strict=True):
+                        read(source, int(channel), node.index, _user(node.stream))
             else:
                 for number, group in enumerate(self.groups[node]):
                     for channel in group.channels:
@@ -95,6 +98,9 @@ class Plan:
 
     @staticmethod
     def _partition(node, readers, users):
+        if isinstance(node, Opaque):
+            every = frozenset().union(*users.values())
+            return [Group(node, tuple(range(node.channels)), every, whole=True)]
         classes: dict[frozenset, list[int]] = {}
         for channel in sorted(readers):
             classes.setdefault(frozenset(readers[channel]), []).append(channel)
@@ -108,11 +114,11 @@ class Plan:
         users = {c: group.users for group in self.groups[node] for c in group.channels}
         pieces = []
         for group in self.groups[node.source]:
-            channels = tuple(c for c in group.channels if c in live)
-            if channels:
-                pieces.append(
-                    Group(node, channels, frozenset().union(*(users[c] for c in channels)))
-                )
+            read = [c for c in group.channels if c in live]
+            if read:
+                channels = group.channels if group.whole else tuple(read)
+                joined = frozenset().union(*(users[c] for c in read))
+                pieces.append(Group(node, channels, joined, group.whole))
         return pieces
 
     def locate(self, node: Node, channel: int) -> tuple[Group, int]:

@@ -17,9 +17,9 @@ next kernel.
 
     plain = freeze(model, outputs="ensemble", image_shape=(480, 640))
 
-The plain model gives the trained model's inference output to 1e-5 relative. `deploy/graph` holds
-the machinery: ir (nodes and views of channels), lower (Keras to nodes), plan (who needs which
-channel), emit (nodes to Keras).
+The plain model gives the trained model's inference output to 1e-5 relative, and `freeze` compares the two before it
+returns. A layer without a rule is kept as it was, on whole streams. Read on: ir (nodes and views of channels), rules
+and lower (Keras to nodes), plan (who needs which channel), emit (nodes to Keras), check.
 """
 
 from collections.abc import Sequence
@@ -28,11 +28,16 @@ import keras
 import numpy as np
 
 from cen_keras.errors import InputError
+from cen_keras.metrics.exchange_rate import norm_layers
 
-from .graph.emit import Emitter
-from .graph.heads import head_of
-from .graph.lower import Lowering
-from .graph.plan import Plan
+from .check import compare
+from .emit import Emitter
+from .heads import head_of
+from .lower import Lowering, input_names
+from .plan import Plan
+from .rules import register_rule
+
+__all__ = ["freeze", "freeze_with_report", "register_rule"]
 
 
 def freeze(
@@ -45,20 +50,20 @@ def freeze(
     """Returns a plain functional model equal to `model` in inference.
 
     Args:
-        model: a trained `Segmenter` or `Translator`, or another functional model over streams with
-            an attribute `modalities`. Instance norms stay, since they are of each image.
-        outputs: "all", or the name or names to keep: a modality or "ensemble".
+        model: a trained `Segmenter` or `Translator`, what `cen_keras.lift` gives, or any functional model over
+            streams. Layers without a rule stay as they are; so do norms of each image's own statistics.
+        outputs: "all", or the name or names to keep: a modality or "ensemble"; of a model with several outputs of
+            streams "P2_rgb".
         image_shape: (height, width) of the inputs; by default the model's own.
         batch: fixed batch size, or None for any.
         head: "logits", "upsampled" (logits at the size of the image) or "classes" (its arg-max).
 
     Returns:
-        A model from {modality: (batch, height, width, channels) float32} to {output: logits}, made
-        of Conv2D, DepthwiseConv2D, ReLU, Add, Concatenate, pooling, padding and resizing layers
-        only.
+        A model from {modality: (batch, height, width, channels) float32} to {output: tensor}.
 
     Raises:
-        InputError: an unknown output or head, a size that is not known, or a layer or fusion that cannot be frozen.
+        InputError: an unknown output or head, a size that is not known, a fusion that cannot be frozen, or a plain
+            model that differs from the trained one; the first differing layer is named.
     """
     return freeze_with_report(model, outputs, image_shape, batch, head)[0]
 
@@ -70,53 +75,71 @@ def freeze_with_report(
     batch: int | None = 1,
     head: str = "logits",
 ) -> tuple[keras.Model, dict]:
-    """Freezes as `freeze` does and tells what was saved.
+    """Freezes as `freeze` does and describes what was saved.
 
     Returns:
         The plain model, and a dict with `outputs`, `inputs`, `image_shape`, `macs` and `parameters`
-        (each before and after, per image) and `layers`: for each exchanging norm its channels and
-        how many of its own each modality gives up.
+        (each before and after, per image), `layers`: for each exchanging norm its channels and
+        how many of its own each modality gives up, `opaque`: names of the layers that were kept as they were, and
+        `difference`: the largest one between the two models' outputs, relative to the outputs.
     """
     # Of a Translator only the generator is of use outside training.
     model = getattr(model, "generator", model)
-    modalities = tuple(model.modalities)
+    modalities = modalities_of(model)
     _check_fusion(model)
     image_shape = _image_shape(model, image_shape)
-    wanted = _wanted(model, outputs)
+    names = output_names(model)
+    wanted = _wanted(model, names, outputs)
     streams_wanted = [name for name in wanted if name != "ensemble"]
     lowering = Lowering(model, modalities, image_shape, join_ensemble=not streams_wanted)
-    views = lowering.run()
-    needed = {
-        name: (views[name], modalities.index(name) if name in modalities else None)
-        for name in wanted
-    }
-    plan = Plan(lowering.graph, needed)
-    plain = Emitter(plan, modalities, batch).run(
-        {name: views[name] for name in wanted}, image_shape, head_of(head)
-    )
-    streams = Plan(lowering.graph, {name: (views[name], None) for name in modalities})
+    views = dict(zip(names, lowering.run(), strict=True))
+    plan = Plan(lowering.graph, {name: (views[name], views[name].stream) for name in wanted})
+    emitter = Emitter(plan, modalities, batch)
+    plain = emitter.run({name: views[name] for name in wanted}, image_shape, head_of(head))
+    difference = compare(model, keras.Model(emitter.inputs, emitter.logits), lowering)
+    streams = [name for name in names if name != "ensemble"]
+    trained = Plan(lowering.graph, {name: (views[name], None) for name in streams})
     report = {
         "outputs": list(wanted),
         "image_shape": list(image_shape),
         "inputs": [name for name in modalities if name in plain.input],
-        "macs": {"before": _macs_as_trained(streams), "after": _macs_frozen(plan)},
+        "macs": {"before": _macs_as_trained(trained), "after": _macs_frozen(plan)},
         "parameters": {"before": model.count_params(), "after": plain.count_params()},
         "layers": _replaced_channels(model),
+        "opaque": list(lowering.opaque),
+        "difference": difference,
     }
     return plain, report
 
 
+def modalities_of(model: keras.Model) -> tuple[str, ...]:
+    """Returns the names of a model's streams in their order: that of its norms, or of its inputs."""
+    if hasattr(model, "modalities"):
+        return tuple(model.modalities)
+    known = [layer.modalities for layer in norm_layers(model)]
+    return max(known, key=len) if known else tuple(input_names(model))
+
+
+def output_names(model: keras.Model) -> list[str]:
+    """Returns a name for each of a model's outputs, flat: its keys, joined by "_"."""
+    paths = [path for path, _ in keras.tree.flatten_with_path(model.output)]
+    return ["_".join(map(str, path)) or "output" for path in paths]
+
+
 def _check_fusion(model):
     fusion = getattr(model, "fusion", None)
-    if fusion and fusion.method not in ("exchange", "none") and len(model.modalities) > 1:
-        raise InputError(
-            f"freezing takes nets that exchange channels or whose streams stay apart; this one fuses "
-            f"by {fusion.method}, which is there for comparison in training only."
-        )
+    if fusion is not None:
+        name = fusion.name
+        if name not in ("exchange", "criterion", "none") and len(model.modalities) > 1:
+            raise InputError(
+                f"freezing takes nets that exchange channels or whose streams stay apart; this one fuses "
+                f"by {name}, which is there for comparison in training only."
+            )
 
 
 def _image_shape(model, image_shape):
-    shape = tuple(image_shape or getattr(model, "image_shape", (None, None)))
+    own = getattr(model, "image_shape", None) or tuple(model.inputs[0].shape[1:3])
+    shape = tuple(image_shape or own)
     if len(shape) != 2 or None in shape:
         raise InputError(
             f"freezing needs a fixed image size; found {shape}. Pass image_shape=(height, width), "
@@ -127,10 +150,10 @@ def _image_shape(model, image_shape):
     return shape
 
 
-def _wanted(model, outputs) -> tuple[str, ...]:
-    names = (*model.modalities, "ensemble")
+def _wanted(model, names: list[str], outputs) -> tuple[str, ...]:
     if outputs == "all":
-        return names
+        order = (*modalities_of(model), "ensemble")
+        return tuple(sorted(names, key=lambda n: order.index(n) if n in order else len(order)))
     wanted = (outputs,) if isinstance(outputs, str) else tuple(outputs)
     unknown = [name for name in wanted if name not in names]
     if unknown or not wanted:
@@ -148,15 +171,12 @@ def _macs_frozen(plan: Plan) -> int:
 
 
 def _replaced_channels(model) -> dict[str, dict[str, int]]:
-    exchanging = {
-        layer.name: layer
-        for layer in model.layers
-        if getattr(layer, "exchange_threshold", None) is not None
-    }
     replaced = {}
-    for name, layer in exchanging.items():
+    for layer in norm_layers(model):
+        if layer.exchange_threshold is None:
+            continue
         scores = [np.abs(keras.ops.convert_to_numpy(score)) for score in layer.exchange_scores()]
-        replaced[name] = {
+        replaced[layer.name] = {
             "channels": len(scores[0]),
             **{
                 m: int((scores[i][layer.own_part(m)] < layer.exchange_threshold).sum())

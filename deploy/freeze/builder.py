@@ -4,14 +4,26 @@ views.
 
 import numpy as np
 
-from .ir import Conv, Depthwise, Input, InstanceNorm, Map, Node, Operation, Sum, View
+from .ir import (
+    Conv,
+    Depthwise,
+    Input,
+    InstanceNorm,
+    Map,
+    Merge,
+    Node,
+    Opaque,
+    OpaqueCall,
+    Operation,
+    View,
+    common_stream,
+)
 
 
-def out_size(size: int, kernel: int, stride: int, padding: str, margin: int, dilation: int) -> int:
-    """Returns the length of a convolved axis."""
-    size += 2 * margin
-    if padding == "valid":
-        size -= (kernel - 1) * dilation
+def out_size(size: int, kernel: int, stride: int, padding: str | int, dilation: int = 1) -> int:
+    """Returns the length of a convolved axis; `padding` is "same", "valid" or zeros on each side."""
+    if padding != "same":
+        size += 2 * (0 if padding == "valid" else padding) - (kernel - 1) * dilation
     return -(-size // stride)
 
 
@@ -43,7 +55,6 @@ class Graph:
         kernel: np.ndarray,
         bias: np.ndarray,
         name: str,
-        stream: int | None,
         **geometry,
     ) -> View:
         """A convolution of a view.
@@ -59,7 +70,8 @@ class Graph:
         merged = np.stack(
             [kernel[:, :, positions].sum(axis=2) for positions in keys.values()], axis=2
         )
-        view = View(view.nodes[first], view.channels[first], np.ones(len(first)))
+        stream = view.stream
+        view = View(view.nodes[first], view.channels[first], np.ones(len(first)), stream)
         return View.of(
             self.add(
                 Conv(
@@ -81,7 +93,6 @@ class Graph:
         kernel: np.ndarray,
         bias: np.ndarray,
         name: str,
-        stream: int | None,
         **geometry,
     ) -> View:
         """A depthwise convolution of a view; `kernel` is (kh, kw, C)."""
@@ -89,10 +100,10 @@ class Graph:
             self.add(
                 Depthwise(
                     name=name,
-                    stream=stream,
+                    stream=view.stream,
                     channels=len(view),
                     size=self._size(view.size, kernel.shape, geometry),
-                    view=View(view.nodes, view.channels, np.ones(len(view))),
+                    view=View(view.nodes, view.channels, np.ones(len(view)), view.stream),
                     kernel=kernel.astype(np.float64) * view.factors,
                     bias=bias.astype(np.float64),
                     **geometry,
@@ -113,8 +124,7 @@ class Graph:
                 size[axis],
                 kernel_shape[axis],
                 strides[axis],
-                padding,
-                geometry.get("margin", (0, 0))[axis],
+                padding if isinstance(padding, str) else padding[axis],
                 geometry.get("dilation", (1, 1))[axis],
             )
             for axis in (0, 1)
@@ -127,14 +137,13 @@ class Graph:
         beta: np.ndarray,
         epsilon: float,
         name: str,
-        stream: int | None,
     ) -> View:
         """Normalises each channel of a view by its own statistics."""
         return View.of(
             self.add(
                 InstanceNorm(
                     name=name,
-                    stream=stream,
+                    stream=view.stream,
                     channels=len(view),
                     size=view.size,
                     view=self._without_factors(view),
@@ -150,33 +159,21 @@ class Graph:
         if (view.factors == 1).all():
             return view
         first = view.nodes[0]
-        return View.of(self.sum([view], f"{first.name}_scaled", first.stream))
+        return self.merge([view], f"{first.name}_scaled")
 
-    def affine(
-        self, view: View, scale: np.ndarray, shift: np.ndarray, name: str, stream: int
-    ) -> View:
-        """Computes scale * x + shift per channel: folded into the convolution that computes x where there is
-        one.
+    def affine(self, view: View, scale: np.ndarray, bias: np.ndarray, name: str) -> View:
+        """Computes scale * x + bias per channel: folded into the convolution that computes x, if there is one.
 
         The convolution without it stays in the graph; if nobody else reads it, it is dead and never
         emitted.
         """
         node = view.whole_node()
         if not isinstance(node, (Conv, Depthwise)):
-            return self.depthwise(view, scale[None, None], shift, name, stream)
-        return View.of(
-            self.add(
-                type(node)(
-                    **{
-                        **vars(node),
-                        "kernel": node.kernel * scale,
-                        "bias": node.bias * scale + shift,
-                    }
-                )
-            )
-        )
+            return self.depthwise(view, scale[None, None], bias, name)
+        folded = {"kernel": node.kernel * scale, "bias": node.bias * scale + bias}
+        return View.of(self.add(type(node)(**{**vars(node), **folded})))
 
-    def map(self, view: View, operation: Operation, size: tuple[int, int] | None = None) -> View:
+    def map(self, view: View, operation: Operation, size: tuple[int, ...] | None = None) -> View:
         """Applies a per-channel operation: once to each node, whoever reads it."""
         if not operation.homogeneous:
             view = self._without_factors(view)
@@ -189,16 +186,47 @@ class Graph:
                         name=f"{node.name}_{operation.kind.lower()}",
                         stream=node.stream,
                         channels=node.channels,
-                        size=size or node.size,
+                        size=node.size if size is None else size,
                         source=node,
                         operation=operation,
                     )
                 )
             mapped[[n is node for n in view.nodes]] = self._maps[key]
-        return View(mapped, view.channels, view.factors)
+        return View(mapped, view.channels, view.factors, view.stream)
 
-    def sum(self, views: list[View], name: str, stream: int | None) -> Node:
-        """Adds views of one length channel by channel."""
-        return self.add(
-            Sum(name=name, stream=stream, channels=len(views[0]), size=views[0].size, views=views)
+    def merge(self, views: list[View], name: str, kind: str = "Add") -> View:
+        """Adds or multiplies views of one length channel by channel."""
+        sizes = [view.size for view in views]
+        node = Merge(
+            name=name,
+            stream=common_stream(views),
+            channels=len(views[0]),
+            size=max(sizes),
+            views=views,
+            kind=kind,
         )
+        return View.of(self.add(node))
+
+    def opaque(self, call: OpaqueCall, shapes: list[tuple]) -> list[View]:
+        """A call that is emitted as it was.
+
+        Args:
+            call: with views in its arguments.
+            shapes: of its outputs, the batch first and the channels last.
+        """
+        stream = common_stream(call.views)
+        return [
+            View.of(
+                self.add(
+                    Opaque(
+                        name=call.name,
+                        stream=stream,
+                        channels=shape[-1],
+                        size=tuple(shape[1:-1]),
+                        call=call,
+                        output=output,
+                    )
+                )
+            )
+            for output, shape in enumerate(shapes)
+        ]

@@ -8,7 +8,7 @@ import numpy as np
 from cen_keras import layers as cen
 
 from .heads import HEADS, Head
-from .ir import Conv, Depthwise, Input, InstanceNorm, Map, Node, Sum, View
+from .ir import Conv, Depthwise, Input, InstanceNorm, Map, Merge, Node, Opaque, View
 from .layers import DilatedConv2D
 from .plan import Group, Plan
 
@@ -31,7 +31,9 @@ class Emitter:
         self.batch = batch
         self.tensors: dict[Group, keras.KerasTensor] = {}
         self.inputs: dict[str, keras.KerasTensor] = {}
+        self.logits: dict[str, keras.KerasTensor] = {}
         self._joined: dict[tuple, keras.KerasTensor] = {}
+        self._made: dict[int, list[keras.KerasTensor]] = {}
         self._names: dict[str, int] = {}
         self._weights: list[tuple[keras.layers.Layer, list[np.ndarray]]] = []
 
@@ -49,7 +51,8 @@ class Emitter:
             self._emit(node)
         tensors = {}
         for name, view in outputs.items():
-            tensor = head(self._materialise(view, f"{name}_join"), size, name)
+            self.logits[name] = self._materialise(view, f"{name}_join")
+            tensor = head(self.logits[name], size, name)
             # An output is addressed by the name of its last layer in several export formats.
             tensors[name] = keras.layers.Identity(name=self._unique(f"output_{name}"))(tensor)
         model = keras.Model(self.inputs, tensors, name="frozen")
@@ -65,8 +68,10 @@ class Emitter:
     def _label(self, group: Group) -> str:
         whole = len(self.plan.groups[group.node]) == 1
         role = "" if whole and group.role == "own" else f"_{group.role}"
-        stream = "" if group.node.stream is None else f"_{self.modalities[group.node.stream]}"
-        return self._unique(f"{group.node.name}{stream}{role}")
+        return self._unique(f"{self._stream_name(group.node)}{role}")
+
+    def _stream_name(self, node: Node) -> str:
+        return node.name if node.stream is None else f"{node.name}_{self.modalities[node.stream]}"
 
     def _emit(self, node: Node) -> None:
         if isinstance(node, Input):
@@ -84,8 +89,10 @@ class Emitter:
                 tensor = self._instance_norm(node, group)
             elif isinstance(node, Map):
                 tensor = self._map(node, group)
+            elif isinstance(node, Opaque):
+                tensor = self._opaque(node)
             else:
-                tensor = self._sum(node, group)
+                tensor = self._merge(node, group)
             self.tensors[group] = tensor
 
     def _join(self, groups: list[Group], name: str) -> keras.KerasTensor:
@@ -110,21 +117,24 @@ class Emitter:
             ]
         return tensors[0]
 
-    def _pad(self, tensor, margin, name):
-        if margin == (0, 0):
-            return tensor
-        key = (id(tensor), margin)
+    def _padded(self, tensor, padding, name):
+        """Returns the tensor with the zeros that a convolution wants, and the convolution's own padding."""
+        if isinstance(padding, str):
+            return tensor, padding
+        key = (id(tensor), padding)
         if key not in self._joined:
-            self._joined[key] = keras.layers.ZeroPadding2D(
-                margin, name=self._unique(f"{name}_pad")
-            )(tensor)
-        return self._joined[key]
+            layer = keras.layers.ZeroPadding2D(padding, name=self._unique(f"{name}_pad"))
+            self._joined[key] = layer(tensor)
+        return self._joined[key], "valid"
 
     def _conv(self, node: Conv, group: Group) -> keras.KerasTensor:
         name = self._label(group)
         groups = self.plan.groups_read(node.view)
-        tensor = self._pad(self._join(groups, name), node.margin, name)
-        order = np.argsort(self.plan.positions(node.view, groups))
+        tensor, padding = self._padded(self._join(groups, name), node.padding, name)
+        # Channels of an opaque layer that nobody reads here have zeros.
+        height, width, _, filters = node.kernel.shape
+        read = np.zeros((height, width, sum(len(g.channels) for g in groups), filters))
+        read[:, :, self.plan.positions(node.view, groups)] = node.kernel
         kind = keras.layers.Conv2D
         if node.transposed:
             kind = keras.layers.Conv2DTranspose
@@ -134,12 +144,12 @@ class Emitter:
             len(group.channels),
             node.kernel.shape[:2],
             strides=node.strides,
-            padding=node.padding,
+            padding=padding,
             dilation_rate=node.dilation,
             name=name,
         )
         channels = list(group.channels)
-        kernel = node.kernel[:, :, order][..., channels]
+        kernel = read[..., channels]
         if node.transposed:
             kernel = np.swapaxes(kernel, 2, 3)
         self._weights.append((layer, [kernel, node.bias[channels]]))
@@ -149,15 +159,16 @@ class Emitter:
         name = self._label(group)
         channels = list(group.channels)
         tensor = self._materialise(node.view.pick(channels), name)
+        tensor, padding = self._padded(tensor, node.padding, name)
         layer = keras.layers.DepthwiseConv2D(
             node.kernel.shape[:2],
             strides=node.strides,
-            padding=node.padding,
+            padding=padding,
             dilation_rate=node.dilation,
             name=name,
         )
         self._weights.append((layer, [node.kernel[:, :, channels, None], node.bias[channels]]))
-        return layer(self._pad(tensor, node.margin, name))
+        return layer(tensor)
 
     def _instance_norm(self, node: InstanceNorm, group: Group) -> keras.KerasTensor:
         name = self._label(group)
@@ -175,18 +186,36 @@ class Emitter:
         tensor = self._materialise(whole, name)
         options = dict(node.operation.options)
         if node.operation.kind == "BilinearResize":
-            return cen.BilinearResize(**options, name=name)({"x": tensor})["x"]
+            return cen.BilinearResize(**options, name=name)(tensor)
         return getattr(keras.layers, node.operation.kind)(**options, name=name)(tensor)
 
-    def _sum(self, node: Sum, group: Group) -> keras.KerasTensor:
+    def _merge(self, node: Merge, group: Group) -> keras.KerasTensor:
         name = self._label(group)
         channels = list(group.channels)
         total, *rest = (self._materialise(view.pick(channels), name) for view in node.views)
         # Two at a time: an int8 converter leaves a sum of three in float.
         for number, tensor in enumerate(rest):
             layer_name = name if number == len(rest) - 1 else self._unique(f"{name}_partial")
-            total = keras.layers.Add(name=layer_name)([total, tensor])
+            total = getattr(keras.layers, node.kind)(name=layer_name)([total, tensor])
         return total
+
+    def _opaque(self, node: Opaque) -> keras.KerasTensor:
+        """Calls a layer as it was, once for all its outputs."""
+        key = id(node.call)
+        if key not in self._made:
+            name = self._unique(self._stream_name(node))
+            args, kwargs = keras.tree.map_structure(
+                lambda leaf: self._materialise(leaf, name) if isinstance(leaf, View) else leaf,
+                node.call.arguments,
+            )
+            operation = node.call.operation
+            if isinstance(operation, keras.layers.Layer):
+                layer = type(operation).from_config({**operation.get_config(), "name": name})
+                if operation.weights:
+                    self._weights.append((layer, operation.get_weights()))
+                operation = layer
+            self._made[key] = keras.tree.flatten(operation(*args, **kwargs))
+        return self._made[key][node.output]
 
     def _materialise(self, view: View, name: str) -> keras.KerasTensor:
         """Returns one tensor with the view's channels in the view's order."""
@@ -198,14 +227,15 @@ class Emitter:
             if (view.factors == 1).all():
                 return tensor
             if (view.factors == view.factors[0]).all():
-                return keras.layers.Rescaling(
-                    float(view.factors[0]), name=self._unique(f"{name}_scale")
-                )(tensor)
+                scale = float(view.factors[0])
+                return keras.layers.Rescaling(scale, name=self._unique(f"{name}_scale"))(tensor)
         # A 0/1 matrix as a 1x1 convolution: exact, and taken by every engine where a gather is not.
-        kernel = np.zeros((1, 1, total, len(view)))
-        kernel[0, 0, positions, np.arange(len(view))] = view.factors
-        layer = keras.layers.Conv2D(
-            len(view), 1, use_bias=False, name=self._unique(f"{name}_permute")
-        )
+        kernel = np.zeros((total, len(view)))
+        kernel[positions, np.arange(len(view))] = view.factors
+        options = {"use_bias": False, "name": self._unique(f"{name}_permute")}
+        if len(view.size) == 2:
+            layer, kernel = keras.layers.Conv2D(len(view), 1, **options), kernel[None, None]
+        else:
+            layer = keras.layers.Dense(len(view), **options)
         self._weights.append((layer, [kernel]))
         return layer(tensor)

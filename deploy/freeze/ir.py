@@ -8,6 +8,7 @@ they cost nothing.
 import dataclasses
 from collections.abc import Sequence
 
+import keras
 import numpy as np
 
 
@@ -19,44 +20,55 @@ class View:
         nodes: (C,) object array, the node that computes each channel.
         channels: (C,) ints, the channel of that node.
         factors: (C,) positive float64, what the channel is multiplied with.
+        stream: index of the modality that reads it, None for all of them together.
     """
 
     nodes: np.ndarray
     channels: np.ndarray
     factors: np.ndarray
+    stream: int | None = None
 
     @classmethod
     def of(cls, node: "Node") -> "View":
         """All channels of one node, in order."""
         nodes = np.empty(node.channels, dtype=object)
         nodes[:] = node
-        return cls(nodes, np.arange(node.channels), np.ones(node.channels))
+        return cls(nodes, np.arange(node.channels), np.ones(node.channels), node.stream)
 
     @classmethod
     def concat(cls, views: Sequence["View"]) -> "View":
         """Channels of several views, one after the other."""
-        return cls(*(np.concatenate([getattr(v, f) for v in views]) for f in cls.__annotations__))
+        return cls(
+            np.concatenate([view.nodes for view in views]),
+            np.concatenate([view.channels for view in views]),
+            np.concatenate([view.factors for view in views]),
+            common_stream(views),
+        )
 
     @classmethod
     def select(cls, keep: np.ndarray, own: "View", other: "View") -> "View":
         """`own` where `keep` is true, `other` elsewhere; no computation is involved."""
-        fields = (np.where(keep, getattr(own, f), getattr(other, f)) for f in cls.__annotations__)
-        return cls(*fields)
+        return cls(
+            np.where(keep, own.nodes, other.nodes),
+            np.where(keep, own.channels, other.channels),
+            np.where(keep, own.factors, other.factors),
+            own.stream,
+        )
 
     def pick(self, index: np.ndarray) -> "View":
         """The channels at `index`."""
-        return View(self.nodes[index], self.channels[index], self.factors[index])
+        return View(self.nodes[index], self.channels[index], self.factors[index], self.stream)
 
     def scaled(self, factor: float | np.ndarray) -> "View":
         """The same channels, multiplied by positive factors."""
-        return View(self.nodes, self.channels, self.factors * factor)
+        return View(self.nodes, self.channels, self.factors * factor, self.stream)
 
     def __len__(self) -> int:
         return len(self.channels)
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Height and width."""
+    def size(self) -> tuple[int, ...]:
+        """Height and width; other than two numbers where an opaque layer gave a tensor of another rank."""
         return self.nodes[0].size
 
     def whole_node(self) -> "Node | None":
@@ -72,6 +84,12 @@ class View:
         return sorted({id(n): n for n in self.nodes}.values(), key=lambda node: node.index)
 
 
+def common_stream(views: Sequence[View]) -> int | None:
+    """Returns the stream of all views, None where they differ."""
+    streams = {view.stream for view in views}
+    return streams.pop() if len(streams) == 1 else None
+
+
 @dataclasses.dataclass(eq=False, kw_only=True)
 class Node:
     """Something that computes channels at one size.
@@ -80,14 +98,14 @@ class Node:
         name: of the layer it comes from, without the modality.
         stream: index of the modality it works for, or None for all of them together.
         channels: how many channels it can compute.
-        size: (height, width).
+        size: (height, width); of an opaque layer whatever lies between batch and channels.
         index: position in the order of creation, which is a topological order.
     """
 
     name: str
     stream: int | None
     channels: int
-    size: tuple[int, int]
+    size: tuple[int, ...]
     index: int = -1
 
     def reads(self, channel: int) -> list[tuple["Node", int]]:
@@ -109,19 +127,17 @@ class Conv(Node):
         kernel: (kh, kw, C_in, C_out) float64.
         bias: (C_out,) float64.
         strides: (rows, columns).
-        padding: "same" or "valid", applied after `margin`.
-        margin: rows and columns of zeros added on each side first.
+        padding: "same", "valid", or the rows and columns of zeros on each side.
         dilation: (rows, columns).
-        transposed: whether it enlarges by its strides instead; `margin` and `dilation` then have
-            their defaults.
+        transposed: whether it enlarges by its strides instead; `padding` is then a word and
+            `dilation` 1.
     """
 
     view: View
     kernel: np.ndarray
     bias: np.ndarray
     strides: tuple[int, int] = (1, 1)
-    padding: str = "same"
-    margin: tuple[int, int] = (0, 0)
+    padding: str | tuple[int, int] = "same"
     dilation: tuple[int, int] = (1, 1)
     transposed: bool = False
 
@@ -141,15 +157,14 @@ class Depthwise(Node):
         view: its input, C channels.
         kernel: (kh, kw, C) float64.
         bias: (C,) float64.
-        strides, padding, margin, dilation: as for Conv.
+        strides, padding, dilation: as for Conv.
     """
 
     view: View
     kernel: np.ndarray
     bias: np.ndarray
     strides: tuple[int, int] = (1, 1)
-    padding: str = "same"
-    margin: tuple[int, int] = (0, 0)
+    padding: str | tuple[int, int] = "same"
     dilation: tuple[int, int] = (1, 1)
 
     def reads(self, channel):
@@ -213,11 +228,50 @@ class Map(Node):
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
-class Sum(Node):
-    """Views added channel by channel."""
+class Merge(Node):
+    """Views added or multiplied channel by channel.
+
+    Attributes:
+        views: of one length; of a product one may be 1x1.
+        kind: name of the Keras layer it becomes: "Add" or "Multiply".
+    """
 
     views: list[View]
+    kind: str = "Add"
 
     def reads(self, channel):
         """The (node, channel) pairs that one output channel is computed from."""
         return [(v.nodes[channel], int(v.channels[channel])) for v in self.views]
+
+
+@dataclasses.dataclass(eq=False, kw_only=True)
+class Opaque(Node):
+    """One output of a layer without a rule, called as it was on whole streams; every channel reads all of them.
+
+    Attributes:
+        call: the call, which its outputs have in common.
+        output: number of the output.
+    """
+
+    call: "OpaqueCall"
+    output: int
+
+
+@dataclasses.dataclass(eq=False)
+class OpaqueCall:
+    """A call that is emitted as it was.
+
+    Attributes:
+        operation: the trained layer or operation.
+        arguments: (args, kwargs) with views in the place of tensors.
+        name: of the layer.
+    """
+
+    operation: object
+    arguments: tuple[tuple, dict]
+    name: str
+
+    @property
+    def views(self) -> list[View]:
+        """The views among the arguments."""
+        return [leaf for leaf in keras.tree.flatten(self.arguments) if isinstance(leaf, View)]

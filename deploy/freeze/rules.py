@@ -1,0 +1,362 @@
+"""What each kind of Keras layer is among channels: one rule for each class.
+
+A rule gets the lowering, the layer and the call's arguments as views (a layer over streams: dicts modality -> view),
+and returns the same, or None where the layer has an attribute that the rule does not handle. A layer without a rule
+is emitted as it was, on whole streams: less is saved, nothing changes.
+
+    @register_rule(MyScale)
+    def _scale(low, layer, args, kwargs):
+        return low.graph.affine(args[0], layer.scale.numpy(), np.zeros(len(args[0])), layer.name)
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from cen_keras import layers as cen
+from cen_keras.baselines.criteria import CriterionNorm
+from cen_keras.baselines.sharing import SharedNorm
+from cen_keras.layers.exchange import kept_channels
+from cen_keras.layers.fit_channels import fit_matrix
+
+from .builder import out_size
+from .ir import Conv, Map, Operation, View
+
+Rule = Callable[[Any, Any, tuple, dict], object]
+RULES: dict[type, Rule] = {}
+"""Class of a layer or operation -> its rule. Subclasses have none of their parents'."""
+
+
+def register_rule(*classes: type) -> Callable[[Rule], Rule]:
+    """Registers how calls of these classes are frozen, for instance of a layer of one's own.
+
+    Args:
+        *classes: of layers or operations.
+
+    Returns:
+        A decorator of a function (lowering, layer, args, kwargs) -> view, or None to leave the layer as it is.
+        `lowering.graph` has what makes views: conv, depthwise, affine, map, merge.
+    """
+
+    def register(function: Rule) -> Rule:
+        RULES.update(dict.fromkeys(classes, function))
+        return function
+
+    return register
+
+
+ELEMENTWISE = (
+    "relu", "relu6", "sigmoid", "tanh", "silu", "swish", "gelu", "elu", "selu", "softplus", "softsign",
+    "hard_sigmoid", "hard_silu", "hard_swish", "leaky_relu", "exponential", "mish",
+)  # fmt: skip
+"""Names of activations that work on each value by itself; softmax does not."""
+
+
+def _array(weight, dtype=None) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(weight), dtype)
+
+
+def _is_map(view: View) -> bool:
+    """Whether a view is of (b, h, w, c)."""
+    return len(view.size) == 2
+
+
+def _activated(low, view: View, activation) -> View | None:
+    """Returns a view behind an activation function; None for one over several channels."""
+    name = keras.activations.serialize(activation)
+    if name == "linear":
+        return view
+    if name not in ELEMENTWISE:
+        return None
+    if name == "relu":
+        return low.graph.map(view, Operation("ReLU"))
+    return low.graph.map(view, Operation("Activation", (("activation", name),), homogeneous=False))
+
+
+@register_rule(keras.layers.Concatenate)
+def _concatenate(low, layer, args, kwargs):
+    views = args[0]
+    last = layer.axis in (-1, len(views[0].size) + 1)
+    return View.concat(views) if last else None
+
+
+@register_rule(
+    keras.layers.Dropout,
+    keras.layers.SpatialDropout2D,
+    keras.layers.GaussianDropout,
+    keras.layers.GaussianNoise,
+    keras.layers.ActivityRegularization,
+    keras.layers.Identity,
+)
+def _identity(low, layer, args, kwargs):
+    return args[0]
+
+
+@register_rule(cen.FitChannels)
+def _fit_channels(low, layer, args, kwargs):
+    view = args[0]
+    if len(view) <= layer.channels:
+        return view.pick(np.arange(layer.channels) % len(view))
+    matrix = fit_matrix(len(view), layer.channels)
+    return low.graph.conv(view, matrix[None, None], np.zeros(layer.channels), layer.name)
+
+
+def _geometry(layer) -> dict:
+    return {
+        "strides": tuple(layer.strides),
+        "padding": layer.padding,
+        "dilation": tuple(layer.dilation_rate),
+    }
+
+
+def _is_plain(layer, view: View) -> bool:
+    """Whether a convolution is one that nodes hold."""
+    return (
+        _is_map(view)
+        and layer.data_format == "channels_last"
+        and layer.padding in ("same", "valid")
+        and getattr(layer, "groups", 1) == 1
+        and (max(layer.dilation_rate) == 1 or max(layer.strides) == 1)
+    )
+
+
+def _padded(view: View, geometry: dict) -> tuple[View, dict]:
+    """Takes zeros that a layer of its own has put around the map into the convolution."""
+    if geometry["padding"] != "valid" or not all(isinstance(node, Map) for node in view.nodes):
+        return view, geometry
+    operations = {node.operation for node in view.nodes}
+    (operation,) = operations if len(operations) == 1 else (None,)
+    if operation is None or operation.kind != "ZeroPadding2D":
+        return view, geometry
+    (top, bottom), (left, right) = dict(operation.options)["padding"]
+    if (top, left) != (bottom, right):
+        return view, geometry
+    sources = np.empty(len(view), dtype=object)
+    sources[:] = [node.source for node in view.nodes]
+    inner = View(sources, view.channels, view.factors, view.stream)
+    return inner, {**geometry, "padding": (top, left)}
+
+
+def _bias(layer, channels: int) -> np.ndarray:
+    return _array(layer.bias) if layer.use_bias else np.zeros(channels)
+
+
+@register_rule(keras.layers.Conv2D)
+def _conv(low, layer, args, kwargs):
+    if not _is_plain(layer, args[0]):
+        return None
+    view, geometry = _padded(args[0], _geometry(layer))
+    kernel = _array(layer.kernel)
+    made = low.graph.conv(view, kernel, _bias(layer, kernel.shape[3]), low.name, **geometry)
+    return _activated(low, made, layer.activation)
+
+
+@register_rule(keras.layers.Dense)
+def _dense(low, layer, args, kwargs):
+    if not _is_map(args[0]):
+        return None
+    kernel = _array(layer.kernel)
+    made = low.graph.conv(args[0], kernel[None, None], _bias(layer, kernel.shape[1]), low.name)
+    return _activated(low, made, layer.activation)
+
+
+@register_rule(keras.layers.Conv2DTranspose)
+def _conv_transpose(low, layer, args, kwargs):
+    if layer.output_padding is not None or max(layer.dilation_rate) > 1:
+        return None
+    if not _is_plain(layer, args[0]):
+        return None
+    # Keras holds (kh, kw, C_out, C_in).
+    kernel = np.swapaxes(_array(layer.kernel), 2, 3)
+    geometry = {"strides": tuple(layer.strides), "padding": layer.padding, "transposed": True}
+    made = low.graph.conv(args[0], kernel, _bias(layer, kernel.shape[3]), low.name, **geometry)
+    return _activated(low, made, layer.activation)
+
+
+@register_rule(keras.layers.DepthwiseConv2D)
+def _depthwise(low, layer, args, kwargs):
+    if layer.depth_multiplier != 1 or not _is_plain(layer, args[0]):
+        return None
+    view, geometry = _padded(args[0], _geometry(layer))
+    kernel = _array(layer.kernel)[..., 0]
+    made = low.graph.depthwise(view, kernel, _bias(layer, kernel.shape[2]), low.name, **geometry)
+    return _activated(low, made, layer.activation)
+
+
+@register_rule(keras.layers.BatchNormalization)
+def _batch_norm(low, norm, args, kwargs):
+    view = args[0]
+    if not _is_map(view) or norm.axis not in (-1, 3) or getattr(norm, "renorm", False):
+        return None
+    # With the moving statistics, in float64.
+    channels = len(view)
+    gamma = _array(norm.gamma, np.float64) if norm.scale else np.ones(channels)
+    beta = _array(norm.beta, np.float64) if norm.center else np.zeros(channels)
+    scale = gamma / np.sqrt(_array(norm.moving_variance, np.float64) + norm.epsilon)
+    bias = beta - _array(norm.moving_mean, np.float64) * scale
+    return low.graph.affine(view, scale, bias, low.name)
+
+
+@register_rule(cen.InstanceNorm)
+def _instance_norm(low, norm, args, kwargs):
+    return low.graph.instance_norm(
+        args[0], _array(norm.gamma), _array(norm.beta), norm.epsilon, low.name
+    )
+
+
+def _modality_norm(low, layer: cen.ModalityNorm, args, kwargs):
+    streams = {name: low.apply(layer.norm(name), (args[0][name],), {}) for name in layer.modalities}
+    if getattr(layer, "exchange_threshold", None) is None:
+        return streams
+    views = _exchange(low, layer, list(streams.values()))
+    return dict(zip(layer.modalities, views, strict=True))
+
+
+register_rule(cen.ModalityNorm, CriterionNorm, SharedNorm)(_modality_norm)
+
+
+def _exchange(low, layer: cen.ModalityNorm, views: list[View]) -> list[View]:
+    """Eq. 6 as a choice of channels; only a mean over several donors computes anything."""
+    count = len(views)
+    exchanged = []
+    for stream, own in enumerate(views):
+        scores = layer.exchange_scores()[stream]
+        keep = _array(
+            kept_channels(scores, layer.exchange_threshold, stream, count, layer.exchange_scope)
+        )
+        others = [view for index, view in enumerate(views) if index != stream]
+        donors = others[0]
+        if count > 2 and not keep.all():
+            donors = low.graph.merge(others, f"{layer.name}_donors").scaled(1 / (count - 1))
+        exchanged.append(View.select(keep, own, donors))
+    return exchanged
+
+
+@register_rule(keras.layers.ReLU)
+def _relu(low, layer, args, kwargs):
+    options = {
+        "max_value": layer.max_value,
+        "negative_slope": float(layer.negative_slope),
+        "threshold": float(layer.threshold),
+    }
+    if layer.max_value is None and not layer.negative_slope and not layer.threshold:
+        return low.graph.map(args[0], Operation("ReLU"))
+    operation = Operation("ReLU", tuple(sorted(options.items())), homogeneous=False)
+    return low.graph.map(args[0], operation)
+
+
+@register_rule(keras.layers.LeakyReLU)
+def _leaky_relu(low, layer, args, kwargs):
+    options = (("negative_slope", float(layer.negative_slope)),)
+    return low.graph.map(args[0], Operation("LeakyReLU", options))
+
+
+@register_rule(keras.layers.Activation)
+def _activation(low, layer, args, kwargs):
+    return _activated(low, args[0], layer.activation)
+
+
+@register_rule(keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
+def _pool(low, layer, args, kwargs):
+    if layer.data_format != "channels_last":
+        return None
+    pool, strides = tuple(layer.pool_size), tuple(layer.strides)
+    size = tuple(
+        out_size(length, pool[axis], strides[axis], layer.padding)
+        for axis, length in enumerate(args[0].size)
+    )
+    options = (("padding", layer.padding), ("pool_size", pool), ("strides", strides))
+    return low.graph.map(args[0], Operation(type(layer).__name__, options), size)
+
+
+@register_rule(keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
+def _global_pool(low, layer, args, kwargs):
+    if layer.data_format != "channels_last":
+        return None
+    size = (1, 1) if layer.keepdims else ()
+    operation = Operation(type(layer).__name__, (("keepdims", layer.keepdims),))
+    return low.graph.map(args[0], operation, size)
+
+
+@register_rule(cen.PyramidPool)
+def _pyramid_pool(low, layer, args, kwargs):
+    view = args[0]
+    if any(length % layer.bins for length in view.size):
+        return None  # Bins of different sizes are no window.
+    window = tuple(length // layer.bins for length in view.size)
+    options = (("pool_size", window), ("strides", window))
+    return low.graph.map(view, Operation("AveragePooling2D", options), (layer.bins,) * 2)
+
+
+@register_rule(keras.layers.ZeroPadding2D)
+def _zero_padding(low, layer, args, kwargs):
+    if layer.data_format != "channels_last":
+        return None
+    (top, bottom), (left, right) = layer.padding
+    height, width = args[0].size
+    options = (("padding", ((top, bottom), (left, right))),)
+    return low.graph.map(
+        args[0], Operation("ZeroPadding2D", options), (height + top + bottom, width + left + right)
+    )
+
+
+@register_rule(cen.BilinearResize)
+def _resize(low, layer, args, kwargs):
+    view, like = args[0], kwargs.get("like", args[1] if len(args) > 1 else None)
+    size = tuple(layer.size or like.size)
+    if view.size == size:
+        return view
+    if layer.mode == "half_pixel":
+        options = (("height", size[0]), ("interpolation", "bilinear"), ("width", size[1]))
+        return low.graph.map(view, Operation("Resizing", options), size)
+    options = (("mode", layer.mode), ("size", size))
+    return low.graph.map(view, Operation("BilinearResize", options), size)
+
+
+def _merged(kind: str):
+    def rule(low, operation, args, kwargs):
+        views = args[0] if isinstance(args[0], (list, tuple)) else args
+        if not all(isinstance(view, View) and len(view) == len(views[0]) for view in views):
+            return None  # A constant, or maps that are spread over channels.
+        sizes = {view.size for view in views}
+        if len(sizes) > 1 and not (kind == "Multiply" and sizes - {(1, 1)} == {max(sizes)}):
+            return None
+        return low.graph.merge(list(views), low.name, kind)
+
+    return rule
+
+
+def _class_of(function) -> type:
+    """Returns the class of the operation that a function of `keras.ops` makes of symbolic tensors."""
+    tensors = keras.Input((1,)), keras.Input((1,))
+    return type(function(*tensors)._keras_history.operation)
+
+
+register_rule(keras.layers.Add, _class_of(keras.ops.add))(_merged("Add"))
+register_rule(keras.layers.Multiply, _class_of(keras.ops.multiply))(_merged("Multiply"))
+
+
+@register_rule(cen.ModalityEnsemble)
+def _ensemble(low, layer, args, kwargs):
+    weights = _array(layer.weights_of_streams(), np.float64)
+    streams = [args[0][name] for name in layer.modalities]
+    if len(streams) == 1:
+        return streams[0]
+    heads = [view.whole_node() for view in streams]
+    if low.join_ensemble and all(isinstance(head, Conv) for head in heads):
+        # sum_m a_m (W x_m + b) is one convolution of all x_m.
+        return low.graph.conv(
+            View.concat([head.view for head in heads]),
+            np.concatenate(
+                [w * head.kernel for w, head in zip(weights, heads, strict=True)], axis=2
+            ),
+            sum(w * head.bias for w, head in zip(weights, heads, strict=True)),
+            layer.name,
+            strides=heads[0].strides,
+            padding=heads[0].padding,
+            dilation=heads[0].dilation,
+        )
+    views = [view.scaled(w) for view, w in zip(streams, weights, strict=True)]
+    return low.graph.merge(views, layer.name)
