@@ -15,7 +15,7 @@ $(READY): setup.cfg constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "cen_keras needs Python 3.11 or newer; name one with PYTHON=..., found `$(PYTHON) --version`." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,export,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,export,pretrained,dev]"
 	@touch $@
 
 demo: $(READY) ## Train a small CEN on rooms, freeze, export, verify, bench: runs/demo/report.html.
