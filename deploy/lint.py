@@ -5,7 +5,7 @@ and let a host without TensorRT say what a board will do. A clean file is likely
 in 8 bits where it should; the proof is the board's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,17 @@ def lint_file(
     if not path.is_file():
         raise InputError(f"{path}: no such file; `deploy export --target onnx` writes one")
     return lint(parse(path.read_bytes(), str(path)), profile_name, samples)
+
+
+def compiled(path: PathLike, capabilities: Sequence[str]) -> list[Finding]:
+    """What TensorRT for RTX makes of a file, for each GPU; see `tensorrt.judge`.
+
+    Raises:
+        InputError: no whole file, TensorRT for RTX is not installed, or it does not know a GPU.
+    """
+    from .tensorrt.judge import judge
+
+    return judge(parse(Path(path).read_bytes(), str(path)), capabilities)
 
 
 def counts(findings: list[Finding]) -> dict[str, int]:

@@ -20,10 +20,19 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def capabilities(text: str) -> tuple[str, ...]:
+    """Reads "8.6,8.9", for argparse."""
+    found = tuple(part.strip() for part in text.split(","))
+    if not all(part.replace(".", "", 1).isdigit() and "." in part for part in found):
+        raise argparse.ArgumentTypeError(f"found {text!r}, wanted compute capabilities: 8.6,8.9")
+    return found
+
+
 def add_engine(parser: argparse.ArgumentParser) -> None:
     """Adds `--engine`, for commands that run artifacts."""
     parser.add_argument(
         "--engine",
         metavar="NAME",
-        help="for .tflite: litert; for .onnx: ort (default), ort-cuda, ort-tensorrt or tensorrt",
+        help="for .tflite: litert; for .onnx: ort (default), ort-cuda, ort-tensorrt, tensorrt or "
+        "tensorrt-rtx",
     )

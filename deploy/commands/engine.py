@@ -3,9 +3,14 @@
     python3 -m deploy engine static_w8a8.onnx
     python3 -m deploy engine static_w8a8.onnx --dry-run --tensorrt 10.3     (anywhere)
 
+    python3 -m deploy engine static_w8a8.onnx --target tensorrt-rtx --compute-capability 8.6,8.9   (anywhere)
+
 The engine lies beside the artifact, under a name that holds the GPU, the version of TensorRT and
 the artifact's checksum; one that is there already is kept. Building takes minutes. Not run on
 hardware by the authors; the trtexec line that is printed does the same with TensorRT's own tool.
+
+TensorRT for RTX builds ahead of time, on any machine, for the PC's GPUs that are named; its engine has a
+description beside it. A Jetson's engine is built on the Jetson.
 """
 
 from __future__ import annotations
@@ -14,13 +19,26 @@ import argparse
 import re
 
 from ..runtime.console import GOOD, Output
+from . import capabilities
 
-SUMMARY = "build the TensorRT engine of an .onnx artifact (on the board)"
+SUMMARY = "build the TensorRT engine of an .onnx artifact (on the board, or ahead of time for a PC)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("artifact", metavar="ARTIFACT", help="an .onnx file with its manifest")
+    parser.add_argument(
+        "--target",
+        choices=("tensorrt", "tensorrt-rtx"),
+        default="tensorrt",
+        help="tensorrt (default): on this board; tensorrt-rtx: ahead of time",
+    )
+    parser.add_argument(
+        "--compute-capability",
+        type=capabilities,
+        metavar="X.Y,...",
+        help="with tensorrt-rtx: of the GPUs, such as 8.6,8.9 (7.5, 8.0, 8.6, 8.9, 12.0, 12.1)",
+    )
     half = parser.add_mutually_exclusive_group()
     half.add_argument(
         "--half",
@@ -52,8 +70,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Builds, or says how it would."""
-    from ..export.to_tensorrt import build, plan, trtexec_line
     from ..runtime import manifest as manifests
+    from ..tensorrt.builder import build, plan, trtexec_line
+
+    if arguments.target == "tensorrt-rtx":
+        return _ahead(arguments, output)
 
     options = {
         "half": arguments.half,
@@ -78,6 +99,31 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     output.result(
         {"engine": str(path) if path else None, "built": built, "trtexec": line, "flags": flags}
     )
+    return GOOD
+
+
+def _ahead(arguments: argparse.Namespace, output: Output) -> int:
+    """Builds with TensorRT for RTX."""
+    from ..runtime.errors import InputError
+    from ..tensorrt.ahead import build_ahead, read_description
+
+    if arguments.compute_capability is None:
+        raise InputError("--target tensorrt-rtx: wanted --compute-capability, such as 8.6,8.9")
+    if arguments.dry_run or arguments.half is not None:
+        raise InputError(
+            "--target tensorrt-rtx takes neither --dry-run nor --half: types are the file's"
+        )
+    path, built = build_ahead(arguments.artifact, arguments.compute_capability, arguments.force)
+    description = read_description(path)
+    convolutions = ", ".join(f"{n} in {kind}" for kind, n in description["convolutions"].items())
+    output.say(f"{path}: {'built' if built else 'was there already'}, {description['bytes']} bytes")
+    output.say(
+        f"TensorRT for RTX {description['tensorrt_rtx']}: {description['kernels']} kernels; "
+        f"convolutions: {convolutions}"
+    )
+    for warning in description["warnings"]:
+        output.say(f"warning: {warning}")
+    output.result({"engine": str(path), "built": built, **description})
     return GOOD
 
 

@@ -2,6 +2,12 @@
 
     python -m deploy lint runs/demo/cen/onnx/static_w8a8.onnx --profile jp6
 
+    python -m deploy lint runs/demo/cen/onnx/static_w8a8.onnx --compile
+
+With --compile NVIDIA's own parser and compiler are asked, too: TensorRT for RTX, which needs no GPU
+(pip install 'cen-keras[tensorrt-rtx]'). It proves the graph, not the board: it is neither the TensorRT of a
+JetPack nor does it know a Jetson's GPU.
+
 Severities: E, the build fails or computes something else; W, slower or less accurate; I, a note.
 Exit code 1 when there is an error (with --strict also for a warning), 2 for a file that is not
 whole.
@@ -12,6 +18,7 @@ from __future__ import annotations
 import argparse
 
 from ..runtime.console import CHECK_FAILED, GOOD, Output
+from . import capabilities
 
 SUMMARY = "check that an .onnx file suits TensorRT on a board"
 # Nodes that a rule found the same with; the JSON has them all.
@@ -30,6 +37,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--calibration", metavar="FILE.npz", help="also hold the ranges against these samples"
     )
+    parser.add_argument(
+        "--compile", action="store_true", help="ask TensorRT for RTX, too (no GPU needed)"
+    )
+    parser.add_argument(
+        "--compute-capability",
+        type=capabilities,
+        default=("8.6",),
+        metavar="X.Y,...",
+        help="with --compile: of the GPUs (default: 8.6)",
+    )
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -47,6 +64,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         with open(arguments.file, "rb") as file:
             check_samples(read_tensors(file.read()).inputs, samples)
     findings = lint.lint_file(arguments.file, arguments.profile, samples)
+    if arguments.compile:
+        findings += lint.compiled(arguments.file, arguments.compute_capability)
     result = lint.to_json(arguments.file, arguments.profile, findings)
     if findings:
         output.say(_table(findings))

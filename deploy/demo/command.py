@@ -98,7 +98,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--threads", type=int, metavar="N", help="of the engine")
     parser.add_argument(
-        "--engine", metavar="NAME", help="litert; ort, ort-cuda, ort-tensorrt or tensorrt"
+        "--engine",
+        metavar="NAME",
+        help="litert; ort, ort-cuda, ort-tensorrt, tensorrt or tensorrt-rtx",
     )
 
 

@@ -24,7 +24,11 @@ from .missing import complete
 AUTO = "auto"
 STAGES = ("pre", "infer", "post")
 _NO_CLASSES = np.zeros((0, 0), np.uint8)
-_LIBRARIES = {"ort": ("onnxruntime",), "tensorrt": ("tensorrt",)}
+_LIBRARIES = {
+    "ort": "onnxruntime",
+    "tensorrt": "tensorrt",
+    "tensorrt-rtx": "tensorrt_rtx_bindings",
+}
 _PROVIDERS = {"ort-cuda": "CUDAExecutionProvider", "ort-tensorrt": "TensorrtExecutionProvider"}
 
 
@@ -205,9 +209,9 @@ def choices(first: Choice, others: Sequence[Path]) -> list[Choice]:
 
 
 def _installed(engine: str) -> bool:
-    for prefix, libraries in _LIBRARIES.items():
-        if engine.startswith(prefix) and not all(map(importlib.util.find_spec, libraries)):
-            return False
+    library = _LIBRARIES.get(engine) or _LIBRARIES.get(engine.split("-")[0])
+    if library is not None and importlib.util.find_spec(library) is None:
+        return False
     if engine in _PROVIDERS:
         if "onnxruntime" not in sys.modules:
             import onnxruntime  # noqa: F401

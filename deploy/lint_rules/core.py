@@ -160,6 +160,13 @@ class Graph:
             return None if value is None else numpy_helper.to_array(value)
         return None
 
+    def folds(self, tensor: str) -> bool:
+        """Whether a tensor is computed from constants alone."""
+        if self.constant(tensor) is not None or not tensor:
+            return True
+        node = self.producers.get(tensor)
+        return node is not None and bool(node.input) and all(map(self.folds, node.input))
+
     def scale(self, node: onnx.NodeProto) -> np.ndarray | None:
         """The scale of a quantise or dequantise node where it is constant."""
         return self.constant(node.input[1]) if len(node.input) > 1 else None

@@ -65,7 +65,11 @@ def resize_sizes_are_constant(graph: Graph, profile: Profile) -> Found:
             value = graph.constant(name)
             if value is None:
                 way_out = "export with fixed sizes and fold constants"
-                yield ERROR, label(node), "Resize to a size that is computed", way_out
+                # Up to 8.6 the parser wants an initializer; later ones fold what does not depend on
+                # the images.
+                folds = profile.tensorrt >= (10, 0) and graph.folds(name)
+                severity = WARNING if folds else ERROR
+                yield severity, label(node), "Resize to a size that is computed", way_out
             elif name == node.input[2] and value.dtype != np.float32:
                 way_out = "keep scales float32 (deploy export --scheme fp16 does)"
                 yield ERROR, label(node), f"scales are {value.dtype}; rounded, they miss", way_out
@@ -98,13 +102,18 @@ def biases_are_constant(graph: Graph, profile: Profile) -> Found:
 
 @rule("L7")
 def indices_are_constant(graph: Graph, profile: Profile) -> Found:
-    """Indices, axes and sizes of Gather, Split, Slice and Pad are constant."""
+    """Indices, axes and sizes of Gather, Split, Slice and Pad are constant.
+
+    A Gather by computed indices builds, and is fused with nothing.
+    """
     for node in graph.of(*_CONSTANT_INPUTS):
         for index in _CONSTANT_INPUTS[node.op_type]:
             if index < len(node.input) and node.input[index]:
                 if graph.constant(node.input[index]) is None:
                     found = f"input {index} of {node.op_type} is computed at run time"
-                    yield ERROR, label(node), found, "export with fixed sizes and fold constants"
+                    folds = profile.tensorrt >= (10, 0) and graph.folds(node.input[index])
+                    severity = WARNING if folds or node.op_type == "Gather" else ERROR
+                    yield severity, label(node), found, "export with fixed sizes and fold constants"
 
 
 @rule("L8")

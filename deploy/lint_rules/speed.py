@@ -1,4 +1,4 @@
-"""Rules P1 and P2: notes on speed; D1: what an Orin's deep learning accelerator takes."""
+"""Rules P1, P2 and P4: speed; D1: what an Orin's deep learning accelerator takes."""
 
 import math
 
@@ -8,6 +8,8 @@ from .core import NOTE, WARNING, Found, Graph, Profile, attribute, label, rule
 
 # 8-bit tensor cores work on this many channels at once.
 _FULL_SPEED = 32
+# What they load at once of a group.
+_GROUP = 4
 
 
 @rule("P1")
@@ -50,6 +52,24 @@ def most_of_the_work_is_int8(graph: Graph, profile: Profile) -> Found:
         floats = len([node for node in graph.of("Conv") if not graph.is_int8(node)])
         found = f"{share:.1%} of the multiply-adds in 8 bits; {floats} convolutions are float"
         yield NOTE, "", found, "each float one between 8-bit ones costs two conversions"
+
+
+@rule("P4")
+def grouped_convolutions_fill_the_kernels(graph: Graph, profile: Profile) -> Found:
+    """An 8-bit convolution has at least 4 channels in a group; depthwise ones stay float.
+
+    TensorRT for RTX joins channels of zeros to the input of any other, as large as the images.
+    """
+    if profile.dla:
+        return
+    for node in graph.of("Conv"):
+        shape = _weight_shape(graph, node)
+        groups = attribute(node, "group", 1)
+        if shape is not None and groups > 1 and shape[1] < _GROUP and graph.is_int8(node):
+            found = (
+                f"8 bits with {shape[1]} channels in each of {groups} groups; filled up with zeros"
+            )
+            yield WARNING, label(node), found, "leave it out of quantisation: float is faster there"
 
 
 @rule("D1")

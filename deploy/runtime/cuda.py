@@ -45,14 +45,17 @@ class Cuda:
         An engine fits the GPU it was built on; boards of one family bear one name and differ in
         the last number.
         """
-        device = ctypes.c_int()
-        self._check("cuInit", self._driver.cuInit(0))
-        self._check("cuDeviceGet", self._driver.cuDeviceGet(ctypes.byref(device), 0))
+        device = self._device()
         name = ctypes.create_string_buffer(128)
         self._check("cuDeviceGetName", self._driver.cuDeviceGetName(name, len(name), device))
         numbers = [self._attribute(key, device) for key in (_MAJOR, _MINOR, _MULTIPROCESSORS)]
         plain = re.sub("[^a-z0-9]+", "-", name.value.decode("ascii", "replace").lower())
         return "{}-sm{}{}-{}".format(plain.strip("-"), *numbers)
+
+    def capability(self) -> tuple[int, int]:
+        """Major and minor compute capability of the GPU."""
+        device = self._device()
+        return self._attribute(_MAJOR, device), self._attribute(_MINOR, device)
 
     def allocate(self, size: int) -> int:
         """Device memory of `size` bytes; gives its address."""
@@ -95,6 +98,12 @@ class Cuda:
             target, source, ctypes.c_size_t(array.nbytes), direction, ctypes.c_void_p(stream)
         )
         self._check("cudaMemcpyAsync", status)
+
+    def _device(self) -> Any:
+        device = ctypes.c_int()
+        self._check("cuInit", self._driver.cuInit(0))
+        self._check("cuDeviceGet", self._driver.cuDeviceGet(ctypes.byref(device), 0))
+        return device
 
     def _attribute(self, key: int, device: Any) -> int:
         value = ctypes.c_int()

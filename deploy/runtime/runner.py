@@ -32,6 +32,7 @@ ENGINES = {
         "ort-cuda": ("ort_runner", "OrtRunner", {"provider": "CUDAExecutionProvider"}),
         "ort-tensorrt": ("ort_runner", "OrtRunner", {"provider": "TensorrtExecutionProvider"}),
         "tensorrt": ("trt_runner", "TensorRTRunner", {}),
+        "tensorrt-rtx": ("trt_runner", "RtxRunner", {}),
     },
 }
 

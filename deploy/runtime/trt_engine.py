@@ -4,13 +4,17 @@ An engine fits one GPU and one version of TensorRT. Its file therefore lies besi
 under a name that holds both, and the checksum of what it was built from:
 
     static_w8a8.orin-sm87-16.trt10.3.0.1f0c5e6b7a89.engine
+
+One of TensorRT for RTX fits every GPU of the compute capabilities that it was built for:
+
+    static_w8a8.rtx-sm86-sm89.trt1.7.1.116.1f0c5e6b7a89.engine
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 
 from .errors import InputError
 from .files import PathLike
@@ -31,6 +35,27 @@ def load_tensorrt() -> Any:
             "the engine 'ort'"
         ) from None
     return tensorrt
+
+
+def load_tensorrt_rtx() -> Any:
+    """The module of TensorRT for RTX.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        import tensorrt_rtx_bindings
+    except ImportError:
+        raise InputError(
+            "TensorRT for RTX is not installed for this Python: pip install "
+            "'cen-keras[tensorrt-rtx]', on Linux with an x86 processor"
+        ) from None
+    return tensorrt_rtx_bindings
+
+
+def capability_tag(capability: str) -> str:
+    """A compute capability as a part of a file's name: "8.6" becomes "sm86"."""
+    return "sm" + capability.replace(".", "")
 
 
 def version_of(tensorrt: Any) -> tuple[int, int]:
@@ -59,3 +84,17 @@ def engine_path(artifact: PathLike, device_tag: str, version: str, sha256: str) 
     """
     artifact = Path(artifact)
     return artifact.with_name(f"{artifact.stem}.{device_tag}.trt{version}.{sha256[:12]}.engine")
+
+
+def rtx_tag(capabilities: Sequence[str]) -> str:
+    """The part of an engine's name that says for which compute capabilities it was built."""
+    return "-".join(["rtx", *map(capability_tag, sorted(set(capabilities)))])
+
+
+def rtx_engines(artifact: PathLike, version: str, sha256: str) -> dict[Path, tuple[str, ...]]:
+    """The engines of TensorRT for RTX beside an artifact, each with its tags ("sm86", ...)."""
+    pattern = engine_path(Path(artifact).name, "rtx-*", version, sha256).name
+    found = sorted(Path(artifact).parent.glob(pattern))
+    return {
+        path: tuple(re.findall(r"sm\d+", path.name[len(Path(artifact).stem) :])) for path in found
+    }

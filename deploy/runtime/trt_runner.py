@@ -1,7 +1,9 @@
-"""Runs .onnx artifacts as TensorRT engines, through the calls that are the same from 8.5 to 11.
+"""Runs .onnx artifacts as engines of TensorRT, through the calls that are the same from 8.5 to 11, or of
+TensorRT for RTX, which has them too.
 
 Tensors are addressed by name (`set_tensor_address`, `execute_async_v3`); the older calls by index
-are gone in TensorRT 10. The engine must have been built on this board: `python -m deploy engine`.
+are gone in TensorRT 10. TensorRT's engine must have been built on this board, that of TensorRT for RTX
+anywhere: `python -m deploy engine`.
 
 Not run on hardware by the authors: tested against recorded doubles of the API of 8.5, 10.3 and 11,
 which refuse any call that the version does not have.
@@ -10,6 +12,7 @@ which refuse any call that the version does not have.
 from __future__ import annotations
 
 import weakref
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +22,7 @@ from .errors import InputError
 from .files import PathLike
 from .manifest import Manifest
 from .runner import Runner
-from .trt_engine import engine_path, load_tensorrt, version_of
+from .trt_engine import engine_path, load_tensorrt, load_tensorrt_rtx, rtx_engines, version_of
 
 # By name: `tensorrt.nptype` of 8.5 needs a name that numpy has dropped.
 _DTYPES = {"FLOAT": "float32", "HALF": "float16", "INT8": "int8", "INT32": "int32"}
@@ -40,6 +43,8 @@ class TensorRTRunner(Runner):
             not load or does not fit the manifest.
     """
 
+    _name = "TensorRT"
+
     def __init__(
         self,
         path: PathLike,
@@ -49,17 +54,10 @@ class TensorRTRunner(Runner):
         cuda: Any = None,
     ):
         super().__init__(path, manifest)
-        trt = tensorrt or load_tensorrt()
-        version_of(trt)
-        self.engine = f"TensorRT {trt.__version__}"
+        trt = tensorrt or self._library()
+        self.engine = f"{self._name} {trt.__version__}"
         self._cuda = cuda or Cuda()
-        tag = self._cuda.device_tag()
-        file = engine_path(path, tag, trt.__version__, manifest.file_sha256)
-        if not file.is_file():
-            raise InputError(
-                f"{path}: no engine for {tag} and TensorRT {trt.__version__} beside it; build it "
-                f"here, once: python3 -m deploy engine {path}"
-            )
+        file = self._file(trt)
         # Both must outlive the engine.
         self._logger = trt.Logger(trt.Logger.WARNING)
         self._runtime = trt.Runtime(self._logger)
@@ -86,6 +84,22 @@ class TensorRTRunner(Runner):
     def close(self) -> None:
         """Gives the GPU's memory back; the runner cannot be used any more."""
         self._finalizer()
+
+    @staticmethod
+    def _library() -> Any:
+        return load_tensorrt()
+
+    def _file(self, trt: Any) -> Path:
+        """The engine of this board."""
+        version_of(trt)
+        tag = self._cuda.device_tag()
+        file = engine_path(self.path, tag, trt.__version__, self.manifest.file_sha256)
+        if not file.is_file():
+            raise InputError(
+                f"{self.path}: no engine for {tag} and TensorRT {trt.__version__} beside it; build it "
+                f"here, once: python3 -m deploy engine {self.path}"
+            )
+        return file
 
     def _check_engine(self, trt: Any) -> None:
         """Holds the engine's tensors against the manifest."""
@@ -124,6 +138,31 @@ class TensorRTRunner(Runner):
             self._cuda.copy(address, results[name], TO_HOST, self._stream)
         self._cuda.synchronize(self._stream)
         return results
+
+
+class RtxRunner(TensorRTRunner):
+    """An .onnx artifact whose engine TensorRT for RTX built ahead of time, for this GPU among others."""
+
+    _name = "TensorRT for RTX"
+
+    @staticmethod
+    def _library() -> Any:
+        return load_tensorrt_rtx()
+
+    def _file(self, trt: Any) -> Path:
+        """An engine for this GPU's compute capability."""
+        major, minor = self._cuda.capability()
+        engines = rtx_engines(self.path, trt.__version__, self.manifest.file_sha256)
+        for file, tags in engines.items():
+            if f"sm{major}{minor}" in tags:
+                return file
+        built = sorted({tag for tags in engines.values() for tag in tags})
+        raise InputError(
+            f"{self.path}: this GPU is of compute capability {major}.{minor}; engines of TensorRT for "
+            f"RTX {trt.__version__} beside it are for {', '.join(built) or 'none'}; build one, "
+            f"anywhere: python -m deploy engine {self.path} --target tensorrt-rtx "
+            f"--compute-capability {major}.{minor}"
+        )
 
 
 def _release(cuda: Any, addresses: dict[str, int], stream: int) -> None:

@@ -27,7 +27,7 @@ ENGINES = {
     "litert_runner.py": {"ai_edge_litert", "tflite_runtime"},
     "ort_runner.py": {"onnxruntime"},
     "trt_runner.py": {"tensorrt"},
-    "trt_engine.py": {"tensorrt"},
+    "trt_engine.py": {"tensorrt", "tensorrt_rtx_bindings"},
 }
 RUNTIME = sorted((ROOT / "runtime").glob("*.py"))
 DEMO = sorted((ROOT / "demo").glob("*.py")) + sorted((ROOT / "ros").glob("*.py"))

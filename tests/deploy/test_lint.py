@@ -82,7 +82,7 @@ CASES = {
     "L4": (
         "E",
         "jp6",
-        graph('m = Identity(n) y = Resize<mode = "linear">(x, , , m)', n=ids(1, 16, 8, 8)),
+        graph('y = Resize<mode = "linear">(x, , , n)', "float[1,16,8,8] x, int64[4] n"),
         graph('y = Resize<mode = "linear">(x, , , n)', n=ids(1, 16, 8, 8)),
     ),
     "L5": (
@@ -100,8 +100,8 @@ CASES = {
     "L7": (
         "E",
         "jp6",
-        graph("m = Identity(n) y = Gather<axis = 1>(x, m)", n=np.arange(16)),
-        graph("y = Gather<axis = 1>(x, n)", n=np.arange(16)),
+        graph("y = Slice(x, i, e, o)", "float[1,16,8,8] x, int64[1] i", e=ids(16), o=ids(1)),
+        graph("y = Slice(x, i, e, o)", i=ids(0), e=ids(16), o=ids(1)),
     ),
     "L8": (
         "W",
@@ -262,6 +262,15 @@ CASES = {
         ),
         graph(f"r = Relu(x) {pair('r')} {QUANTISED_W} y = Conv(rd, wd)"),
     ),
+    "P4": (
+        "W",
+        "jp6",
+        graph(
+            f"r = Relu(x) {pair('r')} {QUANTISED_W} y = Conv<group = 16>(rd, wd)",
+            w=np.ones((16, 1, 1, 1), "float32"),
+        ),
+        graph(f"r = Relu(x) {pair('r')} y = Conv<group = 16>(r, w)", w=np.ones((16, 1, 1, 1), "f")),
+    ),
     "P2": ("I", "jp6", graph(f"{QUANTISED_CONV} y = Relu(c)"), graph("y = Conv(x, w)")),
     "D1": (
         "W",
@@ -314,6 +323,11 @@ def test_rule_lets_a_sound_graph_pass(rule):
         ("L3", "E", "jp6", graph('y = Resize<mode = "linear", coordinate_transformation_mode = '
                                  '"tf_crop_and_resize">(x, n, f)', n=np.ones(8, "float32"),
                                  f=np.ones(4, "float32"))),
+        ("L4", "W", "jp6", graph('m = Identity(n) y = Resize<mode = "linear">(x, , , m)', n=ids(1, 16, 8, 8))),
+        ("L4", "E", "jp5", graph('m = Identity(n) y = Resize<mode = "linear">(x, , , m)', n=ids(1, 16, 8, 8))),
+        ("L7", "W", "jp6", graph("y = Gather<axis = 1>(x, i)", "float[1,16,8,8] x, int64[16] i")),
+        ("L7", "W", "jp6", graph("m = Identity(n) y = Pad(x, m)", n=ids(*[0] * 8))),
+        ("L7", "E", "jp5", graph("m = Identity(n) y = Pad(x, m)", n=ids(*[0] * 8))),
         ("L5", "W", "jp5", CASES["L5"][2]),
         ("L5", "E", "jp6", graph("y, i = MaxPool<kernel_shape = [1,1]>(x)")),
         ("L6", "W", "jp6", CASES["L6"][2]),
@@ -367,7 +381,7 @@ def test_command_gives_table_json_and_exit_code(profile, tmp_path, capsys):
     result = json.loads(printed.out)
     assert code == 1
     assert result["errors"] == len([f for f in result["findings"] if f["severity"] == "E"]) > 0
-    assert "L7" in printed.err and "Gather_1" in printed.err
+    assert "L7" in printed.err and "Slice_0" in printed.err
 
 
 def test_bad_input_is_told_in_one_line(tmp_path, capsys):

@@ -12,12 +12,12 @@ from tensorrt_doubles import CudaDriver, CudaRuntime, tensorrt
 
 import deploy
 from deploy.__main__ import main
-from deploy.export.to_tensorrt import build, plan, trtexec_line
 from deploy.runtime import manifest as manifests
 from deploy.runtime.cuda import Cuda
 from deploy.runtime.errors import InputError
 from deploy.runtime.runner import open_runner
 from deploy.runtime.trt_runner import TensorRTRunner
+from deploy.tensorrt.builder import build, plan, trtexec_line
 
 VERSIONS = ("8.5", "10.3", "11.0")
 
@@ -188,7 +188,7 @@ def test_a_machine_without_cuda_is_named(monkeypatch):
 
 def test_files_of_the_board_are_python_3_8_and_import_only_the_runtime():
     folder = Path(deploy.__file__).parent
-    files = ["export/to_tensorrt.py", "export/__init__.py", "commands/engine.py", "__main__.py"]
+    files = ["tensorrt/builder.py", "tensorrt/__init__.py", "commands/engine.py", "__main__.py"]
     files += ["runtime/trt_runner.py", "runtime/trt_engine.py", "runtime/cuda.py"]
     for name in files:
         tree = ast.parse((folder / name).read_text(encoding="utf-8"), feature_version=(3, 8))
@@ -198,5 +198,5 @@ def test_files_of_the_board_are_python_3_8_and_import_only_the_runtime():
                 modules = [node.module]
             allowed = {"numpy", "tensorrt", "argparse", "ast", "collections", "ctypes"}
             allowed |= {"dataclasses", "importlib", "pathlib", "re", "shlex", "sys", "typing"}
-            allowed |= {"weakref", "__future__"}
+            allowed |= {"weakref", "__future__", "tensorrt_rtx_bindings"}
             assert {m.split(".")[0] for m in modules} <= allowed, name
