@@ -1,8 +1,14 @@
 """Seeded weights for tests: norms that look trained, with about half of the penalised channels below the threshold."""
 
+import keras
 import numpy as np
 
 from cen_keras.layers import ModalityNorm
+
+
+def batch_norm():
+    """The norm of the project's backbones."""
+    return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
 
 
 def trained_looking(model, seed=0, share=0.5, negative=0.1):

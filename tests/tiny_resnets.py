@@ -6,6 +6,7 @@ import numpy as np
 
 from cen_keras.backbones import BACKBONES
 from cen_keras.backbones.resnet import resnet
+from cen_keras.fusion import Exchange
 from cen_keras.models import Segmenter
 
 
@@ -19,15 +20,17 @@ def narrow_resnets(monkeypatch, shallow=True):
             monkeypatch.setitem(BACKBONES, name, partial(resnet, **{**made.keywords, **changed}))
 
 
-def refinenet(modalities=("rgb", "depth"), num_classes=5, backbone="resnet50", **kwargs):
-    """Returns a small model with the names of the official one."""
+def refinenet(
+    modalities=("rgb", "depth"), num_classes=5, backbone="resnet50", exchange=None, **kwargs
+):
+    """Returns a small model with the names of the official one; `exchange` is the options of its exchange."""
     options = {"filters": 4, "deep_filters": 8, **kwargs.pop("decoder_options", {})}
     return Segmenter(
         modalities,
         num_classes,
         backbone,
         "refinenet",
-        exchange_scope="all",
+        fusion=Exchange(scope="all", **(exchange or {})),
         decoder_options=options,
         **kwargs,
     )

@@ -6,6 +6,7 @@ SIZE = (32, 32)
 
 
 def translator(modalities=("rgb", "reshading"), **options):
+    from cen_keras.fusion import Exchange
     from cen_keras.models import Translator
 
     model = Translator(
@@ -14,7 +15,7 @@ def translator(modalities=("rgb", "reshading"), **options):
         base_filters=4,
         discriminator_filters=4,
         depth=4,
-        exchange_scope="subpart",
+        fusion=Exchange(threshold=1e-2),
         **options,
     )
     trained_looking(model.generator)

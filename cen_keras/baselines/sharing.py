@@ -67,16 +67,20 @@ class SharedNorms(_Around):
         inner: what else the streams do with each other; None for nothing.
 
     Raises:
-        InputError: `inner` exchanges channels.
+        InputError: `inner` exchanges channels or penalises scales.
     """
 
     key = "shared_norms"
 
     def __init__(self, inner: Fusion | None = None):
         super().__init__(inner)
-        if isinstance(self.inner, Exchange) and self.inner.threshold is not None:
+        exchange = self.inner
+        while isinstance(exchange, _Around):
+            exchange = exchange.inner
+        if isinstance(exchange, Exchange) and (exchange.threshold is not None or exchange.sparsity):
             raise InputError(
-                "an exchange compares private scales; use threshold=None with shared norms."
+                "an exchange compares private scales and its penalty spares them; use threshold=None and sparsity=0 "
+                "with shared norms."
             )
 
     def norm(self, norm, names, place, **options):

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
+from seeded import batch_norm
 
 from cen_keras.errors import InputError
 from cen_keras.layers import exchange_channels
@@ -79,7 +80,7 @@ def test_a_replaced_channel_gets_no_task_gradient_and_its_donor_gets_it():
 
     from cen_keras.layers import ModalityNorm
 
-    norm = ModalityNorm(("rgb", "depth"), exchange_threshold=0.02)
+    norm = ModalityNorm(("rgb", "depth"), batch_norm(), exchange_threshold=0.02)
     rng = np.random.default_rng(0)
     x = {m: rng.normal(size=(4, 5, 5, 4)).astype("float32") for m in ("rgb", "depth")}
     norm.build({m: v.shape for m, v in x.items()})

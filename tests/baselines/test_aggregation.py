@@ -1,15 +1,17 @@
-"""The fusion baselines against NumPy: what is computed, where, with how many parameters."""
+"""The aggregations against NumPy: what is computed, where, with how many parameters."""
 
 import keras
 import numpy as np
 import pytest
 
+from cen_keras.baselines import FUSED, FUSIONS, Concat, fusion_of
+from cen_keras.baselines.aggregation import stages_of
 from cen_keras.errors import InputError
-from cen_keras.layers.fusion import FUSED, METHODS, Alignment, Fusion
-from cen_keras.layers.stream_layers import StreamLayers
-from cen_keras.losses.alignment import mean_discrepancy
+from cen_keras.lifting import lift
+from cen_keras.modalities import Modality
 from cen_keras.models import Segmenter, Translator
 
+AGGREGATIONS = ("average", "concat", "attention")
 CHANNELS = 6
 SMALL = {"num_classes": 5, "backbone": "narrow", "decoder_options": {"filters": 16}}
 WIDTHS = (24, 40, 64, 96)
@@ -17,9 +19,9 @@ WIDTHS = (24, 40, 64, 96)
 
 def fused_model(method, **changes):
     """Returns a model that fuses two streams of (4, 5, 6) once, its norm not trivial."""
-    layers = StreamLayers(("rgb", "depth"), fusion=Fusion(method, "late", **changes))
-    inputs = {m: keras.Input((4, 5, CHANNELS), name=m) for m in layers.modalities}
-    onward, seen = layers.fuse(inputs, stage=4, stages=4, name="fusion")
+    fusion = fusion_of({"name": method, "stage": "late", **changes})
+    inputs = {m: keras.Input((4, 5, CHANNELS), name=m) for m in ("rgb", "depth")}
+    onward, seen = fusion.stage(inputs, 4, 4, "P5", None)
     assert onward.keys() == seen.keys()
     model = keras.Model(inputs, seen)
     rng = np.random.default_rng(0)
@@ -64,7 +66,7 @@ def oracle(model, method, x):
 
 
 @pytest.mark.parametrize("protocol", ["same_setting", "common"])
-@pytest.mark.parametrize("method", ["average", "concat", "attention"])
+@pytest.mark.parametrize("method", AGGREGATIONS)
 def test_aggregations_compute_what_is_told(method, protocol):
     model, x = fused_model(method, protocol=protocol), maps()
     out, expected = model(x, training=False), oracle(model, method, x)
@@ -80,8 +82,8 @@ def test_aggregations_compute_what_is_told(method, protocol):
     [("early", 4, (1,)), ("middle", 4, (2,)), ("late", 4, (4,)), ("all", 4, (1, 2, 3, 4)),
      ("early", 7, (1,)), ("middle", 7, (4,)), ("late", 7, (7,)), ("all", 7, (1, 2, 3, 4, 5, 6, 7))],
 )  # fmt: skip
-def test_tap_points(stage, stages, taps):
-    assert Fusion("concat", stage).taps(stages) == taps
+def test_stages_at_which_the_streams_meet(stage, stages, taps):
+    assert stages_of(stage, stages) == taps
 
 
 def aggregation_parameters(method, widths, eta=4):
@@ -98,17 +100,19 @@ def aggregation_parameters(method, widths, eta=4):
 
 
 @pytest.mark.parametrize(("stage", "widths"), [("early", WIDTHS[:1]), ("all", WIDTHS)])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", FUSIONS)
 def test_parameters_in_the_same_setting(method, stage, widths):
-    def trainable(**changes):
-        return sum(int(np.prod(w.shape)) for w in Segmenter(**SMALL, **changes).trainable_weights)
+    def trainable(fusion):
+        model = Segmenter(fusion=fusion, **SMALL)
+        return sum(int(np.prod(w.shape)) for w in model.trainable_weights)
 
-    added = trainable(fusion=method, fusion_stage=stage) - trainable(fusion="none")
+    meets = {"stage": stage} if method in (*AGGREGATIONS, "align") else {}
+    added = trainable({"name": method, **meets}) - trainable("none")
     assert added == aggregation_parameters(method, widths)
 
 
 def test_one_trunk_behind_the_fusion_point_of_the_common_protocol():
-    model = Segmenter(fusion="concat", fusion_stage="middle", fusion_protocol="common", **SMALL)
+    model = Segmenter(fusion={"name": "concat", "stage": "middle", "protocol": "common"}, **SMALL)
     assert model.streams == (FUSED,)
     names = {layer.name for layer in model.layers}
     for private in ("stem_conv", "stack1_block1_conv1", "stack2_block2_conv2"):
@@ -128,9 +132,9 @@ def test_streams_keep_the_order_of_the_modalities():
 
 
 def test_a_fused_map_begins_with_the_first_modality():
-    layers = StreamLayers(("zeta", "alpha"), fusion=Fusion("concat", "late"))
-    inputs = {m: keras.Input((1, 1, 1), name=m) for m in ("alpha", "zeta")}
-    model = keras.Model(inputs, layers.fuse(inputs, stage=4, stages=4, name="fusion")[0])
+    image = keras.Input((1, 1, 1))
+    network = keras.Model(image, keras.layers.ReLU(name="relu")(image))
+    model = lift(network, [Modality("zeta", channels=1), Modality("alpha", channels=1)], Concat())
     # The convolution takes its first channel alone.
     weights = {w.path: np.zeros(w.shape) for w in model.weights}
     for path, value in weights.items():
@@ -145,51 +149,29 @@ def test_a_fused_map_begins_with_the_first_modality():
 
 def test_no_modality_is_called_as_the_fused_stream():
     with pytest.raises(InputError, match="may be called 'fused'"):
-        Segmenter(("rgb", FUSED), **SMALL)
-
-
-def test_separate_nets_of_the_common_protocol_never_meet():
-    model = Segmenter(fusion="none", fusion_protocol="common", **SMALL)
-    rng = np.random.default_rng(0)
-    x = {"rgb": rng.normal(size=(1, 32, 32, 3)), "depth": rng.normal(size=(1, 32, 32, 1))}
-    one = model(x)["rgb"]
-    other = model({**x, "depth": 2 * x["depth"]})["rgb"]
-    np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+        Segmenter(("rgb", FUSED), fusion="average", **SMALL)
 
 
 @pytest.mark.parametrize("method", ["average", "attention", "align"])
 def test_other_methods_go_without_exchange_and_penalty(method):
-    model = Segmenter(fusion=method, sparsity=1e-2, exchange_threshold=0.5, **SMALL)
+    model = Segmenter(fusion=method, **SMALL)
     norms = [layer for layer in model.layers if hasattr(layer, "exchange_threshold")]
     assert norms and all(n.exchange_threshold is None and n.sparsity == 0 for n in norms)
+    for option in ("threshold", "sparsity"):
+        with pytest.raises(InputError, match=f"fusion '{method}' has no option '{option}'"):
+            Segmenter(fusion={"name": method, option: 0.5}, **SMALL)
 
 
 @pytest.mark.parametrize("method", ["concat", "align"])
 def test_a_saved_model_is_the_same_model(method, tmp_path):
     options = {"weight": 0.5} if method == "align" else {}
-    model = Segmenter(fusion=method, fusion_options=options, fusion_stage="early", **SMALL)
+    model = Segmenter(fusion={"name": method, "stage": "early", **options}, **SMALL)
     model.save(tmp_path / "m.keras")
     loaded = keras.models.load_model(tmp_path / "m.keras")
     x = {"rgb": np.ones((1, 32, 32, 3), "float32"), "depth": np.ones((1, 32, 32, 1), "float32")}
     for name, value in model(x).items():
         np.testing.assert_array_equal(np.asarray(value), np.asarray(loaded(x)[name]))
-    assert loaded.fusion == model.fusion
-
-
-def test_alignment_is_counted_in_training_only_and_changes_nothing():
-    layer, x = Alignment(weight=3.0), maps()
-    out = layer(x, training=False)
-    assert not layer.losses
-    layer(x, training=True)
-    # On maps of 4x5 the cells are single rows, and columns joined as PyTorch's adaptive pooling does.
-    cells = {m: np.stack([v[:, :, i : i + 2].mean(2) for i in range(4)], 2) for m, v in x.items()}
-    a, b = (cells[m].reshape(-1, CHANNELS) for m in ("rgb", "depth"))
-    # The pooled means differ by their float32 sums.
-    np.testing.assert_allclose(
-        np.asarray(layer.losses[0]), 3 * np.asarray(mean_discrepancy(a, b)), rtol=1e-4
-    )
-    for name, value in out.items():
-        np.testing.assert_array_equal(np.asarray(value), x[name])
+    assert loaded.fusion.get_config() == model.fusion.get_config()
 
 
 @pytest.mark.parametrize("method", ["concat", "attention", "align"])
@@ -197,7 +179,7 @@ def test_alignment_is_counted_in_training_only_and_changes_nothing():
 def test_the_translator_takes_them_too(method, protocol):
     model = Translator(
         ("a", "b"), target="c", base_filters=4, discriminator_filters=4, depth=3,
-        fusion=method, fusion_protocol=protocol,
+        fusion={"name": method, "protocol": protocol},
     )  # fmt: skip
     model.compile()
     rng = np.random.default_rng(0)
@@ -210,19 +192,19 @@ def test_the_translator_takes_them_too(method, protocol):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "named"),
+    ("fusion", "named"),
     [
-        ({"fusion": "sum"}, "fusion 'sum'"),
-        ({"fusion": "concat", "fusion_stage": "first"}, "fusion_stage 'first'"),
-        ({"fusion": "concat", "fusion_protocol": "ours"}, "fusion_protocol 'ours'"),
-        ({"fusion": "concat", "fusion_options": {"eta": 2}}, "concat has no 'eta'"),
-        ({"fusion": "align", "fusion_options": {"kernel": "box"}}, "kernel 'box'"),
-        ({"fusion": "align", "fusion_options": {"weight": -1.0}}, "weight is .*found -1.0"),
-        ({"fusion": "align", "fusion_options": {"weight": float("nan")}}, "weight is .*found nan"),
-        ({"fusion": "attention", "fusion_options": {"eta": 0}}, "eta is .*found 0"),
-        ({"fusion": "attention", "fusion_options": {"eta": 1.5}}, "eta is .*found 1.5"),
+        ("sum", "fusion 'sum'"),
+        ({"name": "concat", "stage": "first"}, "stage 'first'"),
+        ({"name": "concat", "protocol": "ours"}, "protocol 'ours'"),
+        ({"name": "concat", "eta": 2}, "'concat' has no option 'eta'"),
+        ({"name": "align", "kernel": "box"}, "kernel 'box'"),
+        ({"name": "align", "weight": -1.0}, "weight is .*found -1.0"),
+        ({"name": "align", "weight": float("nan")}, "weight is .*found nan"),
+        ({"name": "attention", "eta": 0}, "eta is .*found 0"),
+        ({"name": "attention", "eta": 1.5}, "eta is .*found 1.5"),
     ],
 )
-def test_what_makes_no_sense_is_refused(arguments, named):
+def test_what_makes_no_sense_is_refused(fusion, named):
     with pytest.raises(InputError, match=named):
-        Segmenter(**SMALL, **arguments)
+        Segmenter(fusion=fusion, **SMALL)
