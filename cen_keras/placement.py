@@ -1,4 +1,4 @@
-"""Where a network exchanges: the norms whose channels one convolution reads (in the official code, after bn2 of a bottleneck).
+"""Where a network exchanges: the norms whose channels one convolution reads (officially after bn2 of a bottleneck).
 
 By default a norm exchanges if its output, through a non-linearity and what else works on each channel by itself,
 reaches exactly one Conv2D, DepthwiseConv2D or Dense:

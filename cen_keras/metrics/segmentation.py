@@ -68,6 +68,7 @@ class SegmentationScores(keras.metrics.Metric):
         num_classes: n.
         ignore: the label of pixels that do not count.
         interpolation: how logits are brought to the label's size: "bilinear" or "cubic".
+        prefix: in front of the scores' names, "rgb" for "rgb_miou"; a Segmenter fills in its outputs' names.
         name: of the metric.
         dtype: of the results.
 
@@ -80,6 +81,7 @@ class SegmentationScores(keras.metrics.Metric):
         num_classes: int,
         ignore: int = 255,
         interpolation: str = "bilinear",
+        prefix: str | None = None,
         name: str = "segmentation_scores",
         dtype: str | None = None,
     ):
@@ -91,6 +93,7 @@ class SegmentationScores(keras.metrics.Metric):
         self.num_classes = int(num_classes)
         self.ignore = int(ignore)
         self.interpolation = interpolation
+        self.prefix = prefix
         self.matrix = self.add_weight(
             shape=(self.num_classes, self.num_classes),
             initializer="zeros",
@@ -144,11 +147,13 @@ class SegmentationScores(keras.metrics.Metric):
             defined = ops.cast(below > 0, "float32")
             return ops.sum(hits / ops.maximum(below, 1.0)) / ops.sum(defined)
 
-        return {
+        scores = {
             "miou": mean_where_defined(union),
             "mean_accuracy": mean_where_defined(truth),
             "pixel_accuracy": ops.sum(hits) / ops.sum(truth),
         }
+        prefix = f"{self.prefix}_" if self.prefix else ""
+        return {f"{prefix}{name}": score for name, score in scores.items()}
 
     def per_class(self) -> dict[str, np.ndarray]:
         """Returns arrays `iou`, `accuracy`, `pixels` per class: see `confusion.class_scores`."""
@@ -160,6 +165,7 @@ class SegmentationScores(keras.metrics.Metric):
             "num_classes": self.num_classes,
             "ignore": self.ignore,
             "interpolation": self.interpolation,
+            "prefix": self.prefix,
             "name": self.name,
             "dtype": self.dtype,
         }

@@ -13,10 +13,11 @@ from cen_keras.layers import ModalityEnsemble
 from cen_keras.lifting import Lifting, fit_images
 from cen_keras.modalities import Modality
 from cen_keras.models.encoder import Encoder
+from cen_keras.models.one_label import OneLabel, freeze_layers, frozen_layers
 
 
 @keras.saving.register_keras_serializable("cen_keras")
-class Segmenter(keras.Model):
+class Segmenter(OneLabel, keras.Model):
     """A Channel-Exchanging Network for semantic segmentation (Wang et al., NeurIPS 2020).
 
     A backbone and a decoder, each a plain Keras network of one image, lifted over the modalities: every modality runs
@@ -96,29 +97,11 @@ class Segmenter(keras.Model):
         self.features = None if features is None else dict(features)
         self.image_shape = tuple(image_shape)
 
-    def compile(self, optimizer="rmsprop", loss=None, **kwargs):
-        """Like `keras.Model.compile`; one loss is used for every stream and the ensemble."""
-        if loss is not None and not isinstance(loss, (dict, list)):
-            loss = {name: loss for name in self.output}
-        super().compile(optimizer=optimizer, loss=loss, **kwargs)
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Gives the one label tensor to every output."""
-        if y is not None and not isinstance(y, dict):
-            y = {name: y for name in y_pred}
-        return super().compute_loss(x, y, y_pred, sample_weight, training)
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        """Gives the one label tensor to every output's metrics."""
-        if not isinstance(y, dict):
-            y = {name: y for name in y_pred}
-        return super().compute_metrics(x, y, y_pred, sample_weight)
-
     def get_config(self):
         """Returns the constructor's arguments; a loaded model takes the dtype policy in force, not the saved one."""
         return {
             "name": self.name,
-            "trainable": self.trainable,
+            "frozen": frozen_layers(self),
             "modalities": [m.to_config() for m in self.descriptions.values()],
             "num_classes": self.num_classes,
             "backbone": keras.saving.serialize_keras_object(self.backbone),
@@ -154,7 +137,11 @@ class Segmenter(keras.Model):
             key: keras.saving.deserialize_keras_object(config[key], custom_objects=custom_objects)
             for key in ("backbone", "decoder")
         }
-        return cls(**{**config, **objects})
+        config = {**config, **objects}
+        frozen = config.pop("frozen", ())
+        model = cls(**config)
+        freeze_layers(model, frozen)
+        return model
 
 
 def _head(decoder: Callable, shapes: Mapping[str, tuple], num_classes: int) -> Graph:

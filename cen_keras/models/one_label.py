@@ -1,0 +1,145 @@
+"""Training a model of several outputs on one label, as Keras users expect it: one loss, one metric, one weight."""
+
+from collections.abc import Iterable, Mapping
+
+import keras
+import numpy as np
+from keras import ops
+
+from cen_keras.errors import InputError
+from cen_keras.metrics.segmentation import SegmentationScores
+
+
+class OneLabel:
+    """`compile` and `fit` of a model whose outputs, a dict, all learn the one label (b, H, W) of integers.
+
+    - `loss` is one loss for all outputs, or a dict by output.
+    - `metrics` is a list of metrics for every output, or a dict by output; scores are logged as "rgb_miou",
+      "ensemble_miou".
+    - `sample_weight` weighs images, (b,), or pixels, (b, H, W); `class_weight` weighs pixels by their label.
+    """
+
+    _class_weight = None
+
+    def compile(
+        self, optimizer="rmsprop", loss=None, metrics=None, weighted_metrics=None, **kwargs
+    ):
+        """Like `keras.Model.compile`; a loss or a list of metrics is used for every output."""
+        if loss is not None and not isinstance(loss, (dict, list)):
+            loss = {name: loss for name in self.output}
+        super().compile(
+            optimizer=optimizer,
+            loss=loss,
+            metrics=self._of_outputs(metrics),
+            weighted_metrics=self._of_outputs(weighted_metrics),
+            **kwargs,
+        )
+
+    def compile_from_config(self, config):
+        """Compiles as a saved model was, its optimiser with its variables."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def _of_outputs(self, metrics):
+        """Returns a list of metrics for each output; an object that counts cannot serve two of them."""
+        if metrics is None:
+            return None
+        if not isinstance(metrics, Mapping):
+            metrics = dict.fromkeys(self.output, metrics)
+        unknown = sorted(set(metrics) - set(self.output))
+        if unknown:
+            raise InputError(
+                f"metrics of {unknown[0]!r}: the outputs are {', '.join(self.output)}."
+            )
+        return {output: _copies(given, output) for output, given in metrics.items()}
+
+    def fit(self, *args, class_weight: Mapping[int, float] | None = None, **kwargs):
+        """Like `keras.Model.fit`; `class_weight` maps a class to the weight of its pixels, 1 where left out.
+
+        Raises:
+            InputError: a class that the model does not have.
+        """
+        self._class_weight = self._weights_of_classes(class_weight)
+        # A step that was compiled for other weights holds them as constants.
+        self.train_function = None
+        try:
+            return super().fit(*args, **kwargs)
+        finally:
+            if class_weight:
+                self._class_weight = self.train_function = None
+
+    def _weights_of_classes(self, class_weight):
+        if not class_weight:
+            return None
+        unknown = sorted(set(class_weight) - set(range(self.num_classes)))
+        if unknown:
+            raise InputError(
+                f"class_weight: {unknown[0]!r} is no class; wanted 0 to {self.num_classes - 1}."
+            )
+        weights = np.ones(self.num_classes, "float32")
+        weights[list(class_weight)] = list(class_weight.values())
+        return weights
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Gives the one label, and weights of its pixels, to every output."""
+        if y is not None and not isinstance(y, dict):
+            if training and self._class_weight is not None:
+                sample_weight = self._pixel_weights(y, sample_weight)
+            y = {name: y for name in y_pred}
+        if sample_weight is not None and not isinstance(sample_weight, dict):
+            sample_weight = {name: sample_weight for name in y_pred}
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    def _pixel_weights(self, labels, sample_weight):
+        labels = ops.cast(labels, "int32")
+        classes = ops.where((labels < 0) | (labels >= self.num_classes), 0, labels)
+        weights = ops.take(ops.convert_to_tensor(self._class_weight), classes)
+        if sample_weight is None:
+            return weights
+        sample_weight = ops.cast(sample_weight, "float32")
+        axes = (-1,) + (1,) * (3 - len(sample_weight.shape))
+        return weights * (
+            sample_weight if len(sample_weight.shape) == 3 else ops.reshape(sample_weight, axes)
+        )
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Gives the one label to every output's metrics."""
+        if not isinstance(y, dict):
+            y = {name: y for name in y_pred}
+        if sample_weight is not None and not isinstance(sample_weight, dict):
+            sample_weight = {name: sample_weight for name in y_pred}
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
+
+def frozen_layers(model: keras.Model) -> list[str]:
+    """Returns the names of a model's layers that are not trained, "norm/rgb" of a modality's own norm."""
+    parts = (item for layer in model.layers for item in _parts(layer))
+    return [name for name, part in parts if not part.trainable]
+
+
+def freeze_layers(model: keras.Model, names: Iterable[str]) -> None:
+    """Freezes the layers that `frozen_layers` has named."""
+    parts = dict(item for layer in model.layers for item in _parts(layer))
+    for name in names:
+        parts[name].trainable = False
+
+
+def _parts(layer):
+    """Yields a layer and the private norms of one over streams, by name."""
+    yield layer.name, layer
+    for norm in getattr(layer, "norms", ()):
+        yield f"{layer.name}/{norm.name}", norm
+
+
+def _copies(metrics, output: str) -> list:
+    """Returns fresh metrics for one output."""
+    made = []
+    for metric in metrics if isinstance(metrics, (list, tuple)) else [metrics]:
+        if isinstance(metric, keras.metrics.Metric):
+            config = metric.get_config()
+            if isinstance(metric, SegmentationScores) and config["prefix"] is None:
+                config["prefix"] = output
+            metric = type(metric).from_config(config)
+        made.append(metric)
+    return made
