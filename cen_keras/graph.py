@@ -148,7 +148,8 @@ class Graph:
         return [tensors[id(x)] for x in model.outputs]
 
     def _call(self, operation, args, kwargs, shapes, prefix, training) -> list[Tensor]:
-        training = kwargs.get("training", training)
+        # What a nested model is called with stands above what its layers were called with, as in Keras.
+        training = kwargs.get("training") if training is None else training
         if isinstance(operation, keras.Model):
             nested = _functional(operation)
             given = [x for x in tree.flatten((args, kwargs)) if isinstance(x, Tensor)]
