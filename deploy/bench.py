@@ -21,9 +21,7 @@ import numpy as np
 from .runtime.files import PathLike, atomic_path
 from .runtime.postprocess import class_map, image_values
 from .runtime.preprocess import Frame, Preprocessor
-from .runtime.runner import Runner
-
-PHASES = ("pre", "infer", "post")
+from .runtime.runner import PHASES, Runner
 
 COMPARED_THREADS = 1
 """Threads of the engine where two exports are compared. With as many threads as the machine has

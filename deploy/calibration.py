@@ -19,6 +19,7 @@ from .run_folder import RunFolder
 from .runtime.files import PathLike, atomic_path
 from .runtime.preprocess import Frame, Preprocessor
 from .runtime.tensors import TensorSpec
+from .target import Samples
 
 DEFAULT_COUNT = 64
 # Training views that a file's samples are held against.
@@ -59,7 +60,7 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class Choice:
+class CalibrationChoice:
     """Where samples come from.
 
     Attributes:
@@ -166,18 +167,9 @@ def check(calibration: Calibration, inputs: Mapping[str, TensorSpec]) -> None:
             - an image's pixel has 256 values, and no depth is negative - as when two inputs were
             swapped.
     """
-    if set(calibration.arrays) != set(inputs):
-        raise InputError(
-            f"calibration samples are for {', '.join(sorted(calibration.arrays))}, the model's "
-            f"inputs are {', '.join(sorted(inputs))}; make them again for this model"
-        )
+    check_samples(inputs, calibration.arrays)
     for name, spec in inputs.items():
         array = calibration.arrays[name]
-        if array.shape[1:] != spec.hwc:
-            raise InputError(
-                f"calibration samples of {name!r} are {array.shape[1:]}, the input is {spec.hwc}; "
-                "make them again for this model"
-            )
         low, high = _possible(spec)
         least, most = array.min(axis=(0, 1, 2)), array.max(axis=(0, 1, 2))
         # float32 rounding of values up to a few hundred.
@@ -187,6 +179,37 @@ def check(calibration: Calibration, inputs: Mapping[str, TensorSpec]) -> None:
                 f"{most.max():.3g}, its normalisation gives {low.min():.3g} to {high.max():.3g}; "
                 "are the inputs swapped, or the samples not normalised?"
             )
+
+
+def check_samples(inputs: Mapping[str, Any], samples: Samples) -> None:
+    """Holds samples against the names and shapes of inputs.
+
+    Args:
+        inputs: with a `shape` and a `layout` ("NHWC", "NCHW"), of a manifest or a file.
+        samples: float32 (n, h, w, c) by input name.
+
+    Raises:
+        InputError: they are for other inputs, or of other sizes.
+    """
+    if set(samples) != set(inputs):
+        raise InputError(
+            f"calibration samples are for {', '.join(sorted(samples))}, the model's inputs are "
+            f"{', '.join(sorted(inputs))}; make them again for this model"
+        )
+    for name, tensor in inputs.items():
+        size = dict(zip(tensor.layout, tensor.shape, strict=True))
+        wanted = tuple(size[axis] for axis in "HWC")
+        if samples[name].shape[1:] != wanted:
+            raise InputError(
+                f"calibration samples of {name!r} are {samples[name].shape[1:]}, the input is "
+                f"{wanted}; make them again for this model"
+            )
+
+
+def feeds_of(samples: Samples) -> list[dict[str, np.ndarray]]:
+    """One dict of batch 1 per sample."""
+    count = len(next(iter(samples.values())))
+    return [{name: array[i : i + 1] for name, array in samples.items()} for i in range(count)]
 
 
 def unlike(calibration: Calibration, usual: Calibration) -> list[str]:

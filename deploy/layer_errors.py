@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .export.tflite_graph import layer_name, quantization_of, read_operators
 from .runtime.litert_runner import SIGNATURE
 from .runtime.postprocess import real_values
-from .runtime.preprocess import quantize
+from .tflite.graph import layer_name, quantization_of, read_operators
+from .tflite.samples import coded
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _results(content: bytes, feed: dict[str, np.ndarray]) -> dict[str, np.ndarra
     interpreter.allocate_tensors()
     signature = interpreter.get_signature_runner(SIGNATURE)
     inputs = signature.get_input_details()
-    signature(**{name: _coded(feed[name], details) for name, details in inputs.items()})
+    signature(**{name: coded(feed[name], details) for name, details in inputs.items()})
     tensors = {details["index"]: details for details in interpreter.get_tensor_details()}
     found = {}
     for operator in read_operators(content):
@@ -91,10 +91,3 @@ def _results(content: bytes, feed: dict[str, np.ndarray]) -> dict[str, np.ndarra
             values = real_values(interpreter.get_tensor(index), quantization_of(details))
             found[operator.name] = values.astype(np.float64)
     return found
-
-
-def _coded(array: np.ndarray, details: dict) -> np.ndarray:
-    quantization = quantization_of(details)
-    if quantization is None:
-        return array
-    return quantize(array, quantization, np.dtype(details["dtype"]).name)

@@ -14,8 +14,8 @@ import onnx
 
 from cen_keras.errors import InputError
 
-from .export.onnx_graph import parse
 from .lint_rules import PROFILES, RULES, Finding, Graph, Profile
+from .onnx.graph import parse
 from .runtime.files import PathLike
 
 

@@ -64,6 +64,9 @@ SCHEMES = {
     )
 }
 
+SHORT_NAMES = {"fp32": "fp32", "int8": "static_w8a8"}
+"""The two schemes that benchmarks and the walkthrough compare, by short names."""
+
 
 def scheme(name: str) -> Scheme:
     """Looks up a scheme.

@@ -9,7 +9,9 @@ from cen_keras.errors import InputError
 
 from .report.data import CONTENDERS, read_json
 from .runtime import manifest as manifests
-from .walkthrough import CONTROLS, SCHEMES, Places
+from .runtime.files import beside
+from .schemes import SHORT_NAMES
+from .walkthrough import CONTROLS, Places
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,9 @@ def summarise(places: Places, seconds: dict[str, float]) -> dict[str, Any]:
     frozen = _need(run / "frozen.verify.json")
     timed = _need(places.latency)
     latency = timed["artifacts"]
-    verified = {name: _need(places.artifact(name).with_suffix(".verify.json")) for name in SCHEMES}
+    verified = {name: _need(beside(places.artifact(name), ".verify.json")) for name in SHORT_NAMES}
     controls = {name: _need(places.control(name) / "scores.json") for name in CONTROLS}
-    held = {name: manifests.load(places.artifact(name)) for name in SCHEMES}
+    held = {name: manifests.load(places.artifact(name)) for name in SHORT_NAMES}
     return {
         "miou": {
             "float": _points(frozen, "reference"),
@@ -91,7 +93,7 @@ def summarise(places: Places, seconds: dict[str, float]) -> dict[str, Any]:
             **{name: latency[name]["row"]["bytes"] for name in CONTENDERS},
         },
         "seconds": {**seconds, "total": sum(seconds.values())},
-        "artifact": {name: os.path.relpath(places.artifact(name)) for name in SCHEMES},
+        "artifact": {name: os.path.relpath(places.artifact(name)) for name in SHORT_NAMES},
         "views": frozen["count"],
     }
 

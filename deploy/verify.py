@@ -13,7 +13,7 @@ import numpy as np
 
 from cen_keras.errors import InputError
 
-from .export.pipeline import float_artifact
+from .artifacts import float_artifact
 from .layer_errors import LayerError, layer_errors
 from .run_folder import RunFolder, run_of
 from .runtime.files import PathLike

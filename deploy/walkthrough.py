@@ -20,10 +20,11 @@ from typing import Any
 
 from .bench import COMPARED_THREADS
 from .runtime.console import CHECK_FAILED, GOOD, INTERRUPTED
-from .runtime.files import atomic_path, sha256
+from .runtime.files import atomic_path, beside, sha256
+from .runtime.manifest import manifest_path
+from .schemes import SHORT_NAMES
 
 CONTROLS = {"rgb_only": "rgb", "depth_only": "depth"}
-SCHEMES = {"fp32": "fp32", "int8": "static_w8a8"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Places:
 
     def artifact(self, name: str) -> Path:
         """The frozen artifact with all outputs; `name` is "fp32" or "int8"."""
-        return self.run / "tflite" / (SCHEMES[name] + ".tflite")
+        return self.run / "tflite" / (SHORT_NAMES[name] + ".tflite")
 
     @property
     def latency(self) -> Path:
@@ -100,17 +101,17 @@ def plan(
         steps.append(training(f"train_{control}", name, places.control(control)))
     frozen = ("deploy", "verify", str(run))
     steps.append(Step("verify_frozen", frozen, (best,), (run / "frozen.verify.json",)))
-    for name, scheme in SCHEMES.items():
+    for name, scheme in SHORT_NAMES.items():
         path = places.artifact(name)
         exported = ("deploy", "export", str(run), "--target", "tflite", "--scheme", scheme)
-        steps.append(Step(f"export_{name}", exported, (best,), (path, path.with_suffix(".json"))))
-    for name in SCHEMES:
+        steps.append(Step(f"export_{name}", exported, (best,), (path, manifest_path(path))))
+    for name in SHORT_NAMES:
         path = places.artifact(name)
-        kept = path.with_suffix(".verify.json")
+        kept = beside(path, ".verify.json")
         steps.append(Step(f"verify_{name}", ("deploy", "verify", str(path)), (best, path), (kept,)))
-    both = tuple(places.artifact(name) for name in SCHEMES)
+    both = tuple(places.artifact(name) for name in SHORT_NAMES)
     timing = ("deploy", "bench", str(both[0]), "--compare", str(both[1]), "--threads", str(threads))
-    timed = tuple(path.with_suffix(".bench.json") for path in both)
+    timed = tuple(beside(path, ".bench.json") for path in both)
     steps.append(Step("bench_artifacts", timing, both, timed))
     latency = ("deploy", "bench", str(run), "--threads", str(threads))
     steps.append(Step("bench_exchange", latency, (best,), (places.latency,)))
@@ -119,7 +120,7 @@ def plan(
     demo += ("--out", str(pictures))
     steps.append(Step("demo", demo, (both[1],), (pictures / "room_000.png",)))
     read = (*both, *timed, places.latency, run / "frozen.verify.json", run / "scores.json")
-    read += tuple(path.with_suffix(".verify.json") for path in both)
+    read += tuple(beside(path, ".verify.json") for path in both)
     read += tuple(places.control(name) / "scores.json" for name in CONTROLS)
     page = ("deploy", "report", str(run), "--out", str(places.report), "--title", "CEN on rooms")
     for name in CONTROLS:
@@ -128,7 +129,7 @@ def plan(
     return steps
 
 
-class Walk:
+class Walkthrough:
     """Runs steps and remembers which are done.
 
     Args:

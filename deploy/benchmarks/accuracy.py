@@ -13,11 +13,12 @@ from typing import Any
 
 from cen_keras.errors import InputError
 
-from ..export.pipeline import export
+from ..artifacts import export
 from ..run_folder import RunFolder, open_run
 from ..runtime.console import CHECK_FAILED, GOOD
+from ..tflite.sensitivity import choose_float_layers
 from ..verify import verify_artifact
-from ..walkthrough import Places, Walk, plan
+from ..walkthrough import Places, Walkthrough, plan
 
 ARTIFACTS = {
     "fp16": ("tflite", "fp16"),
@@ -40,7 +41,7 @@ def demo_run(root: Path, say: Callable[[str], None]) -> RunFolder:
     """
     places = Places(root)
     if not (places.run / "scores.json").is_file():
-        code = Walk(root, say).run(plan(places)[:1])
+        code = Walkthrough(root, say).run(plan(places)[:1])
         if code != GOOD:
             raise InputError(f"{places.run}: training ended with exit code {code}; see above")
     return open_run(places.run)
@@ -103,8 +104,6 @@ def measure(
 
 
 def _with_float_layers(run: RunFolder, folder: Path, say) -> tuple[Path, list[str]]:
-    from ..quantize.sensitivity import choose_float_layers
-
     layers = choose_float_layers(run, BUDGET, say=say)
     path = export(run, "tflite", "static_w8a8", folder=folder, float_layers=layers)
     return path, list(layers)

@@ -15,13 +15,13 @@ from cen_keras.data.datasets import open_dataset
 from cen_keras.models.presets import Preset, presets
 
 from .. import bench, calibration
-from ..export.pipeline import apply_scheme, float_artifact
+from ..artifacts import apply_scheme, float_artifact
 from ..preset_run import unpack
 from ..run_folder import RunFolder, open_run
 from ..runtime import manifest as manifests
 from ..runtime.postprocess import class_map
 from ..runtime.preprocess import Frame, Preprocessor
-from ..runtime.runner import open_runner
+from ..runtime.runner import PHASES, open_runner
 from ..runtime.scores import Confusion
 from ..targets import TARGETS
 from . import network as seeded_networks
@@ -93,7 +93,7 @@ def measure(
         ms = times[name]
         edge[name] = {
             "fps": 1e3 / ms["total"],
-            **{f"{phase}_ms": ms[phase] for phase in bench.PHASES},
+            **{f"{phase}_ms": ms[phase] for phase in PHASES},
             **made[name],
             "miou": _headline(miou[name]),
             "threads": chosen[name],
@@ -141,7 +141,7 @@ def table(found: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
                 f"{e['params'] / 1e6:.2f} M",
                 f"{e['macs'] / 1e9:.2f} G",
                 f"{e['bytes'] / 1e6:.2f}",
-                *(f"{e[f'{phase}_ms']:.1f}" for phase in bench.PHASES),
+                *(f"{e[f'{phase}_ms']:.1f}" for phase in PHASES),
                 f"{e['fps']:.0f}",
                 "-" if score is None else f"{100 * score:.1f}",
             ]

@@ -15,8 +15,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..export.pipeline import export
-from ..export.to_onnx import write
+from ..artifacts import export
+from ..onnx.writer import write
 from ..preset_run import unpack
 from ..run_folder import open_run
 from ..runtime.runner import Runner, open_runner
@@ -24,7 +24,7 @@ from .lint import default_quantised
 
 PRESET = "cen_edge_m_rooms"
 CLASSES = 40  # of NYUv2, as in the published weights
-STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))
+RESNET34 = ((64, 3), (128, 4), (256, 6), (512, 3))
 """Channels and blocks of ResNet-34's stages."""
 DECODER = ((512, 3), (256, 3), (128, 3))
 """Channels and blocks of the decoder's modules."""
@@ -56,7 +56,7 @@ def esanet(size: tuple[int, int] = (480, 640), classes: int = CLASSES) -> keras.
     fused = _fuse(streams)
     rgb, depth = (layers.MaxPooling2D(3, 2)(_pad(x, 1)) for x in (fused, streams["depth"]))
     skips = []
-    for stage, (channels, blocks) in enumerate(STAGES):
+    for stage, (channels, blocks) in enumerate(RESNET34):
         strides = 1 if stage == 0 else 2
         rgb, depth = (_stage(x, channels, blocks, strides) for x in (rgb, depth))
         rgb = _fuse({"rgb": rgb, "depth": depth})

@@ -11,8 +11,8 @@ import onnx
 
 from .. import calibration
 from .. import lint as linter
-from ..export.onnx_graph import parse
-from ..export.pipeline import apply_scheme, float_artifact
+from ..artifacts import apply_scheme, float_artifact
+from ..onnx.graph import parse
 from ..run_folder import RunFolder
 from ..runtime import manifest as manifests
 from ..targets import TARGETS

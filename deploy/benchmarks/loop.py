@@ -13,12 +13,11 @@ import numpy as np
 
 from cen_keras.data.datasets import open_dataset
 
-from .. import bench
 from ..demo.steady_memory import keep_freed_memory
 from ..runtime.pictures import colorize, overlay
 from ..runtime.postprocess import class_map
 from ..runtime.preprocess import Frame, Preprocessor
-from ..runtime.runner import Runner, open_runner
+from ..runtime.runner import PHASES, Runner, open_runner
 
 FRAMES = 8
 IN_A_ROW = 5
@@ -104,7 +103,7 @@ def fastest(
     medians = {
         key: dict(
             zip(
-                (*bench.PHASES, "total"),
+                (*PHASES, "total"),
                 (1e3 * np.median(np.array(r), axis=0)).tolist(),
                 strict=True,
             )

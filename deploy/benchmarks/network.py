@@ -14,14 +14,14 @@ import numpy as np
 from cen_keras.data.labels import NYU13_CLASSES, palette
 
 from .. import bench, calibration
-from ..export.pipeline import apply_scheme, float_artifact
-from ..mask_export import masked
+from ..artifacts import apply_scheme, float_artifact
 from ..run_folder import RunFolder
 from ..runtime import manifest as manifests
 from ..runtime.runner import open_runner
+from ..schemes import SHORT_NAMES
 from ..targets import TARGETS
+from .mask_export import masked
 
-SCHEMES = {"fp32": "fp32", "int8": "static_w8a8"}
 THREADS = 2
 """Of the engine. An inference takes long enough here that both cores are kept busy, and the kernels
 that `where` falls back to use one: with one thread int8 comes to 0.69 of `where` instead of 0.53."""
@@ -129,11 +129,11 @@ def measure(
     forms = (("frozen", model, False), ("where", model, True), ("mask", masked(model), True))
     for form, graph, as_trained in forms:
         say(f"exporting {network.backbone} {network.decoder}, {form}")
-        wanted = ("int8",) if form == "mask" else tuple(SCHEMES)
+        wanted = ("int8",) if form == "mask" else tuple(SHORT_NAMES)
         artifacts.update(_export(out, form, graph, network, as_trained, wanted))
     del model, graph, forms
     say("exporting one modality")
-    one = _export(out, "one", seeded(network, ("rgb",)), network, False, tuple(SCHEMES))
+    one = _export(out, "one", seeded(network, ("rgb",)), network, False, tuple(SHORT_NAMES))
     sizes = {name: path.stat().st_size for name, path in {**artifacts, **one}.items()}
     say(f"timing {len(artifacts)} artifacts, {rounds} rounds")
     times = []
@@ -157,7 +157,9 @@ def measure(
             "fp32": p50["frozen_fp32"] / p50["where_fp32"],
             "int8_vs_mask": p50["frozen_int8"] / p50["mask_int8"],
         },
-        "size_ratio": {name: sizes[f"frozen_{name}"] / sizes[f"one_{name}"] for name in SCHEMES},
+        "size_ratio": {
+            name: sizes[f"frozen_{name}"] / sizes[f"one_{name}"] for name in SHORT_NAMES
+        },
         "details": {
             "network": dataclasses.asdict(network),
             "threads": threads,
@@ -178,7 +180,7 @@ def _export(
     samples = calibration.collect(noise(network.size), manifest.inputs, _SAMPLES)
     paths = {}
     for name in wanted:
-        made = apply_scheme(content, manifest, target, SCHEMES[name], samples)
+        made = apply_scheme(content, manifest, target, SHORT_NAMES[name], samples)
         path = out / "network" / f"{form}_{name}.tflite"
         manifests.save(made[1], path, made[0])
         paths[f"{form}_{name}"] = path

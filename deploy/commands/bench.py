@@ -15,7 +15,7 @@ import json
 from pathlib import Path
 
 from ..runtime.console import GOOD, Output, plain
-from ..runtime.files import atomic_path
+from ..runtime.files import atomic_path, beside
 from . import add_engine, image_size, positive
 
 SUMMARY = "time an artifact, or several interleaved"
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
         folder = open_run(path)
         quiet_tensorflow()
-        from ..where_export import export_contenders
+        from ..benchmarks.where_export import export_contenders
 
         artifacts = export_contenders(folder, arguments.min_ms, arguments.threads, output.say)
         table = path / "bench" / "bench.csv"
@@ -109,7 +109,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     for name, runner in runners.items():
         _keep(
             {"sha256": runner.manifest.file_sha256, "times": times[name], "row": rows[name]},
-            runner.path.with_suffix(".bench.json"),
+            beside(runner.path, ".bench.json"),
         )
     if path.is_dir():
         _keep(result, path / "bench" / "latency.json")

@@ -2,7 +2,7 @@
 
     python -m deploy export runs/demo/cen --target tflite --scheme static_w8a8
 
-writes runs/demo/cen/tflite/static_w8a8.tflite and, beside it, static_w8a8.json.
+writes runs/demo/cen/tflite/static_w8a8.tflite and, beside it, static_w8a8.tflite.json.
 """
 
 from __future__ import annotations
@@ -65,6 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"lose (default: {FLOAT_BUDGET})",
     )
     parser.add_argument(
+        "--tune",
+        metavar="KERNELS",
+        help="tflite: xnnpack (default) shapes the graph for LiteRT's kernels on a CPU, at the same "
+        "numbers; none: for a GPU or NPU delegate",
+    )
+    parser.add_argument(
         "--as-trained",
         action="store_true",
         help="leave the exchange in the graph, for comparison only",
@@ -84,8 +90,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Exports and says what was written."""
-    from ..calibration import Choice
-    from ..export.pipeline import export
+    from ..artifacts import export
+    from ..calibration import CalibrationChoice
     from ..host import quiet_tensorflow
     from ..run_folder import TASKS, open_run
     from ..runtime import manifest as manifests
@@ -97,7 +103,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         output.say(f"warning: {scheme.warning}")
     folder = open_run(arguments.run_folder, TASKS)
     quiet_tensorflow()
-    choice = Choice(
+    choice = CalibrationChoice(
         file=arguments.calibration,
         count=arguments.calibration_count,
         seed=arguments.seed,
@@ -110,7 +116,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.float_budget is not None and float_layers != ("auto",):
         raise InputError("--float-budget is what --float-layers auto may cost; give both")
     if float_layers == ("auto",):
-        from ..quantize.sensitivity import choose_float_layers
+        from ..tflite.sensitivity import choose_float_layers
 
         if (arguments.target, arguments.scheme) != ("tflite", "static_w8a8"):
             raise InputError("--float-layers auto is for --target tflite --scheme static_w8a8")
@@ -141,6 +147,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         integer_io=not arguments.float_io,
         float_layers=float_layers,
         calibration=choice,
+        tune=arguments.tune,
     )
     manifest = manifests.load(path)
     seconds = time.perf_counter() - start
@@ -153,9 +160,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     merged = manifest.freeze.get("merged")
     if merged and merged["buffers"]:
         output.say(
-            f"{merged['buffers']} weight buffers serve several modalities: "
-            f"{merged['bytes_before'] / 1e6:.2f} -> {merged['bytes_after'] / 1e6:.2f} MB "
-            f"({merged['differing']} of {merged['codes']} codes moved by one)"
+            f"{merged['buffers']} weight buffers serve several modalities, which saves "
+            f"{merged['codes'] / 1e6:.2f} MB ({merged['differing']} codes moved by one)"
         )
     output.result({"artifact": str(path), "seconds": seconds, "manifest": manifest.to_json()})
     return GOOD

@@ -56,9 +56,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     lint.profile(arguments.profile)
     samples = None
     if arguments.calibration:
-        from ..calibration import load
-        from ..export.onnx_graph import read_tensors
-        from ..quantize.samples import check_samples
+        from ..calibration import check_samples, load
+        from ..onnx.graph import read_tensors
 
         samples = load(arguments.calibration).arrays
         with open(arguments.file, "rb") as file:

@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     start = time.perf_counter()
     folder = open_run(arguments.run_folder)
     quiet_tensorflow()
-    from ..quantize.qat import Settings, summary, train
+    from ..qat.train import Settings, summary, train
 
     settings = Settings(
         arguments.epochs, arguments.batch_size, arguments.rate, arguments.views, arguments.seed

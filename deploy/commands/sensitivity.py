@@ -32,15 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Ranks, prints the table, and keeps the ranking and its picture."""
-    from ..calibration import Choice
+    from ..calibration import CalibrationChoice
     from ..host import quiet_tensorflow
     from ..run_folder import open_run
 
     folder = open_run(arguments.run_folder)
     quiet_tensorflow()
-    from ..quantize.sensitivity import rank_run
+    from ..tflite.sensitivity import rank_run
 
-    choice = Choice(
+    choice = CalibrationChoice(
         file=arguments.calibration,
         count=arguments.calibration_count,
         say=lambda text: output.say(f"warning: {text}"),

@@ -3,7 +3,7 @@
     python -m deploy verify runs/demo/cen/tflite/static_w8a8.tflite
     python -m deploy verify runs/demo/cen          (a run folder: the frozen graph, before export)
 
-The result is also kept beside the artifact as NAME.verify.json, where `report` finds it. Exit code
+The result is also kept beside the artifact as NAME.tflite.verify.json, where `report` finds it. Exit code
 1 when an output loses more mIoU than allowed, or a translation's image differs by more.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..runtime.console import CHECK_FAILED, GOOD, Output, plain
 from ..runtime.errors import InputError
-from ..runtime.files import atomic_path
+from ..runtime.files import atomic_path, beside
 from . import add_engine, positive
 
 SUMMARY = "compare an artifact with the float model on held-out views"
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             threads=arguments.threads,
             engine=arguments.engine,
         )
-        kept = path.with_suffix(".verify.json")
+        kept = beside(path, ".verify.json")
         if arguments.layers:
             result["layers"] = _layers(path, folder, arguments, output)
     with atomic_path(kept) as temporary:
@@ -124,7 +124,7 @@ def _run_translation(path: Path, folder, arguments: argparse.Namespace, output: 
         threads=arguments.threads,
         engine=arguments.engine,
     )
-    kept = path / "frozen.verify.json" if path.is_dir() else path.with_suffix(".verify.json")
+    kept = path / "frozen.verify.json" if path.is_dir() else beside(path, ".verify.json")
     with atomic_path(kept) as temporary:
         temporary.write_text(json.dumps(plain(result), indent=2) + "\n", encoding="utf-8")
     output.say(

@@ -49,10 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Takes the steps, then writes and prints the summary."""
-    from ..walkthrough import Places, Walk, plan
+    from ..walkthrough import Places, Walkthrough, plan
 
     places = Places(Path(arguments.out))
-    walk = Walk(places.root, output.say)
+    walk = Walkthrough(places.root, output.say)
     steps = plan(places, arguments.recipe, tuple(arguments.set), arguments.threads)
     code = walk.run(steps)
     if code not in (GOOD, CHECK_FAILED):

@@ -32,10 +32,11 @@ from pathlib import Path
 
 from ..runtime.console import GOOD, Output
 from ..runtime.errors import InputError
+from ..runtime.runner import PHASES
 from .access import LOOPBACK, is_loopback, parse_address
 from .live import Live
 from .missing import PATIENCE
-from .network import AUTO, STAGES, Choice, Network, choices
+from .network import AUTO, Choice, Network, choices
 from .pipeline import Pipeline
 from .server import PORT, LiveServer
 from .sinks import PictureFolder, open_file_sink
@@ -175,7 +176,7 @@ def _finish(arguments: argparse.Namespace, pipeline: Pipeline, file_sink, output
             "source": arguments.source,
             "output": pipeline.network.stream(pipeline.stream, pipeline.watch.missing),
             "frames": pipeline.statistics.counted("seen"),
-            "median_ms": sum(times[stage]["p50"] for stage in STAGES) if "infer" in times else None,
+            "median_ms": sum(times[stage]["p50"] for stage in PHASES) if "infer" in times else None,
             "fps": pipeline.statistics.mean_fps(),
             "stages_ms": times,
             "dropped": pipeline.dropped,
@@ -228,7 +229,7 @@ def _tell(pipeline: Pipeline, output: Output) -> None:
     if "infer" not in times:
         output.say("no frame was seen")
         return
-    milliseconds = sum(times[stage]["p50"] for stage in STAGES)
+    milliseconds = sum(times[stage]["p50"] for stage in PHASES)
     output.say(
         f"{statistics.counted('seen')} frames, {milliseconds:.1f} ms each (median; pre, inference "
         f"and post on {pipeline.network.runner.engine}); all stages together "

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Sequence
 
 from ..runtime.errors import InputError
+from ..runtime.runner import PHASES
 from .network import AUTO, Choice, Result
 from .pipeline import Pipeline, Sink
 from .view import LAYOUTS, Panels, jpeg, picture, png, shares
 
-STAGES = ("capture", "pre", "infer", "post", "draw")
+TIMES = ("capture", *PHASES, "draw")
 MESSAGES = 6
 
 
@@ -141,7 +142,7 @@ class Live(Sink):
             "missing": list(pipeline.watch.missing),
             "stages": [
                 {"name": s, "p50": round(times[s]["p50"], 2), "p95": round(times[s]["p95"], 2)}
-                for s in STAGES
+                for s in TIMES
                 if s in times
             ],
             "classes": [

@@ -17,12 +17,11 @@ from ..runtime.errors import InputError
 from ..runtime.manifest import Manifest, manifest_path
 from ..runtime.postprocess import class_map, dequantize, image_values
 from ..runtime.preprocess import Frame, Preprocessor
-from ..runtime.runner import ENGINES, Runner, open_runner
+from ..runtime.runner import ENGINES, PHASES, Runner, open_runner
 from . import domains
 from .missing import complete
 
 AUTO = "auto"
-STAGES = ("pre", "infer", "post")
 _NO_CLASSES = np.zeros((0, 0), np.uint8)
 _LIBRARIES = {
     "ort": "onnxruntime",
@@ -154,7 +153,7 @@ class Network:
             classes, image = class_map(codes, *self.manifest.image_shape), None
         ended = time.perf_counter()
         seconds = dict(
-            zip(STAGES, (prepared - started, inferred - prepared, ended - inferred))  # noqa: B905
+            zip(PHASES, (prepared - started, inferred - prepared, ended - inferred))  # noqa: B905
         )
         if image is not None and not np.isfinite(image).all():
             raise InputError(

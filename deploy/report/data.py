@@ -9,9 +9,10 @@ from cen_keras.errors import InputError
 
 from ..run_folder import RunFolder
 from ..runtime import manifest as manifests
+from ..runtime.files import beside
 from ..targets import TARGETS
 
-# What the report finds beside an artifact NAME: NAME.verify.json and NAME.bench.json.
+# What the report finds beside an artifact.
 VERIFIED, TIMED = ".verify.json", ".bench.json"
 CONTENDERS = ("as_trained_fp32", "frozen_fp32", "as_trained_int8", "frozen_int8")
 
@@ -52,8 +53,8 @@ def describe(path: Path) -> dict[str, Any]:
         InputError: the artifact does not hold.
     """
     manifest = manifests.load(path)
-    verified = read_json(path.with_suffix(VERIFIED))
-    timed = read_json(path.with_suffix(TIMED))
+    verified = read_json(beside(path, VERIFIED))
+    timed = read_json(beside(path, TIMED))
     if verified is not None and verified.get("sha256") != manifest.file_sha256:
         verified = None
     if timed is not None and timed.get("sha256") != manifest.file_sha256:

@@ -62,6 +62,13 @@ def write_together(contents: dict[PathLike, bytes]) -> None:
             _remove(temporary)
 
 
+def beside(path: PathLike, suffix: str) -> Path:
+    """Where a file that belongs to an artifact lies: "a.tflite" and ".json" give "a.tflite.json", so
+    that artifacts of two targets share a folder.
+    """
+    return Path(path).with_name(Path(path).name + suffix)
+
+
 def sha256(path: PathLike) -> str:
     """The SHA-256 of a file's content, 64 hexadecimal digits."""
     digest = hashlib.sha256()

@@ -1,7 +1,7 @@
 """The manifest: the JSON file beside an artifact that says all a board must know to feed and read
 it.
 
-`NAME.tflite` (or `.onnx`) has `NAME.json`. Tensors are addressed by name, never by position:
+`NAME.tflite` has `NAME.tflite.json`. Tensors are addressed by name, never by position:
 engines order inputs as they like (LiteRT by the alphabet), and two inputs of one shape would be
 swapped without an error.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError
-from .files import PathLike, sha256, write_together
+from .files import PathLike, beside, sha256, write_together
 from .tensors import TensorSpec, field, tensor_from_json
 
 FORMAT = "cen_keras artifact"
@@ -97,8 +97,8 @@ class Manifest:
 
 
 def manifest_path(artifact: PathLike) -> Path:
-    """Where the manifest of an artifact lies: beside it, under the same stem."""
-    return Path(artifact).with_suffix(".json")
+    """Where the manifest of an artifact lies."""
+    return beside(artifact, ".json")
 
 
 def save(manifest: Manifest, artifact: PathLike, content: bytes) -> Manifest:
@@ -148,10 +148,11 @@ def load(artifact: PathLike) -> Manifest:
         raise InputError(f"{artifact}: no such artifact; `python -m deploy export RUN` writes one")
     path = manifest_path(artifact)
     if not path.is_file():
-        raise InputError(
-            f"{artifact}: the manifest {path.name} is not beside it; copy both files together, or "
-            "export again"
-        )
+        older = artifact.with_suffix(".json")
+        way_out = "copy both files together, or export again"
+        if older.is_file():
+            way_out = f"rename {older.name}, as earlier versions called it, or export again"
+        raise InputError(f"{artifact}: the manifest {path.name} is not beside it; {way_out}")
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

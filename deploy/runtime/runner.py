@@ -37,6 +37,10 @@ ENGINES = {
 }
 
 
+PHASES = ("pre", "infer", "post")
+"""What is timed of a frame: preprocessing, inference, and what is made of its outputs."""
+
+
 class Runner(abc.ABC):
     """An opened artifact; each engine has a subclass that fills in `_invoke`.
 

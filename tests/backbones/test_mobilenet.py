@@ -111,12 +111,13 @@ def test_an_exchanged_channel_leaves_the_expansion_too(tiny):
 
 
 def test_int8_runs_on_the_fast_kernels_alone(tiny):
-    from deploy.export import to_tflite
-    from deploy.export.xnnpack import left_out
-    from deploy.quantize.litert import static_w8a8
+    from tflite_files import quantised
+
+    from deploy.tflite.writer import write
+    from deploy.tflite.xnnpack import left_out
 
     model = trained_looking(Segmenter(num_classes=3, **tiny))
     plain, _ = freeze_with_report(model, "ensemble", (64, 96))
-    content = to_tflite.write(plain, (64, 96))
+    content = write(plain, (64, 96))
     samples = images(model, (64, 96), batch=4)
-    assert left_out(static_w8a8(content, samples, True)) == []
+    assert left_out(quantised(content, samples)) == []

@@ -61,7 +61,7 @@ def run_path(tmp_path_factory):
 def artifacts(run_path):
     """The run's artifacts "fp32" and "int8", made with one conversion."""
     from deploy import calibration
-    from deploy.export.pipeline import apply_scheme, float_artifact
+    from deploy.artifacts import apply_scheme, float_artifact
     from deploy.run_folder import open_run
     from deploy.targets import TARGETS
 
@@ -78,7 +78,7 @@ def artifacts(run_path):
 @pytest.fixture(scope="session")
 def as_trained(run_path):
     """The run's float export with the exchange in the graph."""
-    from deploy.export.pipeline import float_artifact
+    from deploy.artifacts import float_artifact
     from deploy.run_folder import open_run
     from deploy.targets import TARGETS
 

@@ -8,6 +8,7 @@ import pytest
 
 from deploy import bench
 from deploy.__main__ import main
+from deploy.runtime.runner import PHASES
 
 
 class Slow:
@@ -66,5 +67,5 @@ def test_the_command_compares_two_artifacts(artifacts, tmp_path, capsys):
     first, second = times.values()
     wanted = second["infer"]["p50"] / first["infer"]["p50"]
     assert float(rows[1]["ratio"]) == pytest.approx(wanted, abs=1e-3)  # rounded to 4 digits
-    assert all(item[phase]["p50"] > 0 for item in times.values() for phase in bench.PHASES)
-    assert json.loads(artifacts["fp32"].with_suffix(".bench.json").read_text())["sha256"]
+    assert all(item[phase]["p50"] > 0 for item in times.values() for phase in PHASES)
+    assert json.loads(artifacts["fp32"].with_suffix(".tflite.bench.json").read_text())["sha256"]

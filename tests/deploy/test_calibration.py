@@ -4,17 +4,17 @@ import keras
 import numpy as np
 import pytest
 from deploy_size import SIZE
+from tflite_files import quantised
 
 from cen_keras.errors import InputError
 from deploy import calibration
 from deploy.__main__ import main
-from deploy.calibration import Calibration, Choice
-from deploy.export.tflite_graph import read_tensors
-from deploy.export.to_tflite import write
-from deploy.quantize.litert import static_w8a8
-from deploy.quantize.samples import check_input_ranges
+from deploy.calibration import Calibration, CalibrationChoice
 from deploy.run_folder import open_run
 from deploy.runtime.tensors import Normalization, TensorSpec
+from deploy.tflite.graph import read_tensors
+from deploy.tflite.samples import check_input_ranges
+from deploy.tflite.writer import write
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def samples(n=6):
 def test_each_input_gets_the_range_of_its_own_samples(twins):
     given = samples()
     # Another order of the names must change nothing.
-    content = static_w8a8(twins, dict(reversed(given.items())))
+    content = quantised(twins, dict(reversed(given.items())))
     for name, tensor in read_tensors(content).inputs.items():
         wanted = (given[name].max() - given[name].min()) / 255
         # The zero point is rounded to a whole code, which may stretch the range by one of 255.
@@ -49,7 +49,7 @@ def test_each_input_gets_the_range_of_its_own_samples(twins):
 
 def test_swapped_samples_are_caught(twins):
     given = samples()
-    content = static_w8a8(twins, given)
+    content = quantised(twins, given)
     check_input_ranges(content, given)
     swapped = {"rgb": given["normal"], "normal": given["rgb"]}
     with pytest.raises(InputError, match="samples of the inputs were swapped"):
@@ -59,7 +59,7 @@ def test_swapped_samples_are_caught(twins):
 def test_min_max_ranges_reach_over_every_sample(twins):
     given = samples()
     given["rgb"][0, 0, 0, 0] = 9.0  # one extreme in one early sample: a moving average forgets it
-    tensor = read_tensors(static_w8a8(twins, given)).inputs["rgb"]
+    tensor = read_tensors(quantised(twins, given)).inputs["rgb"]
     high = tensor.quantization.scale * (127 - tensor.quantization.zero_point)
     assert high == pytest.approx(9.0, rel=0.01)
 
@@ -90,10 +90,10 @@ def test_values_that_an_input_cannot_have_are_refused():
 
 def test_samples_of_another_model_are_refused(twins):
     with pytest.raises(InputError, match="samples are for rgb, the model's inputs are normal, rgb"):
-        static_w8a8(twins, {"rgb": samples()["rgb"]})
+        quantised(twins, {"rgb": samples()["rgb"]})
     wrong = dict(samples(), normal=np.zeros((6, 4, 8, 3), np.float32))
     with pytest.raises(InputError, match=r"'normal' are \(4, 8, 3\), the input is \(8, 8, 3\)"):
-        static_w8a8(twins, wrong)
+        quantised(twins, wrong)
     with pytest.raises(InputError, match="are for rgb"):
         calibration.check(Calibration({"rgb": samples()["rgb"]}), specs())
 
@@ -178,31 +178,31 @@ def test_the_choice_tells_whoever_takes_its_samples(run_path, far, monkeypatch):
     path, inputs, _ = far
     run, said = open_run(run_path), []
     wanted = calibration.load(path).checksum()
-    assert Choice(path).samples(run, inputs).checksum() == wanted
-    assert Choice(path, say=said.append).samples(run, inputs).checksum() == wanted
+    assert CalibrationChoice(path).samples(run, inputs).checksum() == wanted
+    assert CalibrationChoice(path, say=said.append).samples(run, inputs).checksum() == wanted
     assert len(said) == 1 and said[0].startswith(TOLD)
-    Choice(count=2, say=said.append).samples(run, inputs)
+    CalibrationChoice(count=2, say=said.append).samples(run, inputs)
     assert len(said) == 1  # the training data's own
 
     def gone(*_):
         raise FileNotFoundError("the data set")
 
     monkeypatch.setattr(type(run), "views", gone)
-    assert Choice(path, say=said.append).samples(run, inputs).checksum() == wanted
+    assert CalibrationChoice(path, say=said.append).samples(run, inputs).checksum() == wanted
     assert len(said) == 1
 
 
 def test_the_choice_refuses_files_that_do_not_fit(run_path, far, tmp_path):
     path, inputs, usual = far
     with pytest.raises(InputError, match="no such calibration file"):
-        Choice(tmp_path / "none.npz")
+        CalibrationChoice(tmp_path / "none.npz")
     calibration.save(Calibration({"rgb": usual.arrays["rgb"]}), tmp_path / "one.npz")
     with pytest.raises(InputError, match="are for rgb, the model's inputs are depth, rgb"):
-        Choice(tmp_path / "one.npz").samples(open_run(run_path), inputs)
+        CalibrationChoice(tmp_path / "one.npz").samples(open_run(run_path), inputs)
     raw = {**usual.arrays, "rgb": usual.arrays["rgb"] * 225}
     calibration.save(Calibration(raw), tmp_path / "raw.npz")
     with pytest.raises(InputError, match="samples not normalised"):
-        Choice(tmp_path / "raw.npz").samples(open_run(run_path), inputs)
+        CalibrationChoice(tmp_path / "raw.npz").samples(open_run(run_path), inputs)
 
 
 def test_samples_that_a_scheme_does_not_take(run_path, far, tmp_path, capsys):

@@ -75,14 +75,14 @@ def test_bad_artifacts(artifacts, tmp_path, capsys):
         ["demo", "--source", "rooms", "--out", tmp_path, "--artifact"],
     ):
         path.unlink(missing_ok=True)
-        path.with_suffix(".json").unlink(missing_ok=True)
+        path.with_suffix(".tflite.json").unlink(missing_ok=True)
         assert "no such artifact" in refused(capsys, [*command, path])
         path.write_bytes(content)
         assert "is not beside it" in refused(capsys, [*command, path])
-        manifest = json.loads(artifacts["fp32"].with_suffix(".json").read_text())
-        path.with_suffix(".json").write_text(json.dumps(dict(manifest, format_version=99)))
+        manifest = json.loads(artifacts["fp32"].with_suffix(".tflite.json").read_text())
+        path.with_suffix(".tflite.json").write_text(json.dumps(dict(manifest, format_version=99)))
         assert "format version 99" in refused(capsys, [*command, path])
-        path.with_suffix(".json").write_text(json.dumps(manifest))
+        path.with_suffix(".tflite.json").write_text(json.dumps(manifest))
         flipped = bytearray(content)
         flipped[len(content) // 2] ^= 1
         path.write_bytes(flipped)

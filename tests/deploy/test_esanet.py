@@ -3,8 +3,8 @@
 import keras
 import pytest
 
+from deploy.artifacts import export
 from deploy.benchmarks.esanet import CLASSES, DECODER, beside, esanet
-from deploy.export.pipeline import export
 from deploy.run_folder import open_run
 
 

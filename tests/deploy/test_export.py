@@ -9,13 +9,13 @@ from deploy_size import SIZE
 from seeded import images
 
 from cen_keras.errors import InputError
-from deploy.calibration import Choice
-from deploy.export import pipeline
-from deploy.export.tflite_graph import check_builtins, read_operators, read_tensors
-from deploy.export.to_tflite import write
+from deploy import artifacts as pipeline
+from deploy.calibration import CalibrationChoice
 from deploy.run_folder import open_run
 from deploy.runtime import manifest as manifests
 from deploy.runtime.runner import open_runner
+from deploy.tflite.graph import check_builtins, read_operators, read_tensors
+from deploy.tflite.writer import write
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_int8_holds_the_shared_filters_once(run_path):
     merged = manifest.freeze["merged"]
     # Four blocks, each with one norm that exchanges nothing; three have a projection besides.
     assert merged["buffers"] >= 4 + 3
-    assert merged["bytes_after"] == len(small) < merged["bytes_before"]
+    assert merged["codes"] > 0 and len(small) < len(content) / 2
 
 
 def test_int8_is_a_quarter_and_close(artifacts, fed):
@@ -146,7 +146,7 @@ def test_float_io_and_one_output(run_path, tmp_path):
         image_shape=(64, 96),
         folder=tmp_path,
         integer_io=False,
-        calibration=Choice(count=2, save_to=tmp_path / "samples.npz"),
+        calibration=CalibrationChoice(count=2, save_to=tmp_path / "samples.npz"),
     )
     assert path.name == "static_w8a8-ensemble-64x96-float_io.tflite"
     manifest = manifests.load(path)

@@ -7,8 +7,8 @@ import pytest
 
 from deploy.__main__ import main
 from deploy.layer_errors import layer_errors
-from deploy.quantize.tflite_file import pack, unpack
 from deploy.runtime.runner import open_runner
+from deploy.tflite.model import pack, unpack
 
 
 @pytest.fixture(scope="module")

@@ -48,7 +48,7 @@ def test_what_was_saved_is_what_is_loaded(saved):
 
 
 def edit(path, change):
-    file = path.with_suffix(".json")
+    file = path.with_suffix(".tflite.json")
     value = json.loads(file.read_text())
     change(value)
     file.write_text(json.dumps(value))
@@ -121,7 +121,7 @@ def test_files_that_are_missing_or_damaged(saved, tmp_path):
     with pytest.raises(InputError, match="no such artifact"):
         manifests.load(tmp_path / "b.tflite")
     with pytest.raises(InputError, match="this is a manifest"):
-        manifests.load(path.with_suffix(".json"))
+        manifests.load(path.with_suffix(".tflite.json"))
     content = path.read_bytes()
     path.write_bytes(content[:-1])
     with pytest.raises(InputError, match="22 bytes"):
@@ -129,12 +129,12 @@ def test_files_that_are_missing_or_damaged(saved, tmp_path):
     path.write_bytes(bytes([content[0] ^ 1]) + content[1:])
     with pytest.raises(InputError, match="SHA-256"):
         manifests.load(path)
-    path.with_suffix(".json").write_text("{")
+    path.with_suffix(".tflite.json").write_text("{")
     with pytest.raises(InputError, match="not JSON"):
         manifests.load(path)
-    path.with_suffix(".json").write_text("[]")
+    path.with_suffix(".tflite.json").write_text("[]")
     with pytest.raises(InputError, match="wanted an object"):
         manifests.load(path)
-    path.with_suffix(".json").unlink()
+    path.with_suffix(".tflite.json").unlink()
     with pytest.raises(InputError, match="is not beside it"):
         manifests.load(path)

@@ -12,7 +12,7 @@ import pytest
 
 SETUP = """
     import json, keras, numpy as np
-    from deploy.quantize.tf_keras_rebuild import rebuild
+    from deploy.qat.tf_keras_rebuild import rebuild
     from cen_keras.layers import BilinearResize
 
     keras.utils.set_random_seed(0)
@@ -65,11 +65,13 @@ REBUILT = """
 
 ROUNDED = """
     import collections
-    from deploy.export.tflite_graph import read_operators, read_tensors
-    from deploy.export.to_tflite import write
-    from deploy.export.xnnpack import left_out
-    from deploy.quantize import litert, qat
-    from deploy.quantize.rounding import rounded
+    from deploy.tflite.graph import read_operators, read_tensors
+    from deploy.tflite.writer import write
+    from deploy.tflite.xnnpack import left_out
+    from deploy.qat import train as qat
+    from deploy.qat.tfmot_rounding import rounded
+    from deploy.target import Wanted
+    from deploy.tflite.pipeline import finish, make
 
     def noise(found):
         return float(np.mean([((np.asarray(found[n]) - wanted[n]) ** 2).sum()
@@ -94,7 +96,7 @@ ROUNDED = """
 """
 
 UNTRAINED = """
-    static = litert.static_w8a8(write(plain, SIZE), images)
+    static = make(write(plain, SIZE), Wanted("static_w8a8", images))[0]
     tensors = read_tensors(untrained)
     def scales(content):
         sides = read_tensors(content)
@@ -112,7 +114,6 @@ UNTRAINED = """
 
 TRAINED = """
     from ai_edge_litert import schema_py_generated as schema
-    from deploy.quantize.merge_weights import merge_weights
 
     def kernels(content):
         model = schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
@@ -127,7 +128,7 @@ TRAINED = """
     settings = qat.Settings(epochs=12, batch_size=8, learning_rate=3e-4, views=16)
     feed = lambda numbers: {n: images[n][numbers] for n in names}
     losses = qat.distil(student, plain, feed, 16, settings)
-    trained, _ = merge_weights(qat.convert(student, names, streams, SIZE))
+    trained, _ = finish(qat.convert(student, names, streams, SIZE), "qat_w8a8", "none")
     codes, buffers = kernels(trained)
     print(json.dumps({
         "losses": losses, "before": divergence(answers(untrained)),

@@ -67,14 +67,14 @@ def full_run(run_path, artifacts, tmp_path):
     (run / "bench").mkdir()
     shutil.copy(run_path / "data.json", run)
     for name, stem in (("fp32", "fp32"), ("int8", "static_w8a8")):
-        for suffix in (".tflite", ".json"):
+        for suffix in (".tflite", ".tflite.json"):
             shutil.copy(artifacts[name].with_suffix(suffix), run / "tflite" / (stem + suffix))
-        sha = json.loads((run / "tflite" / f"{stem}.json").read_text())["file"]["sha256"]
+        sha = json.loads((run / "tflite" / f"{stem}.tflite.json").read_text())["file"]["sha256"]
         verified = result(0.0 if name == "fp32" else 0.75, 0.9871, sha)
-        (run / "tflite" / f"{stem}.verify.json").write_text(json.dumps(verified))
+        (run / "tflite" / f"{stem}.tflite.verify.json").write_text(json.dumps(verified))
         phases = {p: {"p50": 1.25, "p95": 2} for p in ("pre", "infer", "post", "total")}
         timed = {"sha256": sha, "times": phases}
-        (run / "tflite" / f"{stem}.bench.json").write_text(json.dumps(timed))
+        (run / "tflite" / f"{stem}.tflite.bench.json").write_text(json.dumps(timed))
     (run / "frozen.verify.json").write_text(json.dumps(result(0.0, 1.0)))
     times = dict(zip(CONTENDERS, (20, 18, 16, 8), strict=True))
     latency = {
@@ -165,10 +165,10 @@ def test_a_note_does_not_hide_an_artifact_but_an_export_as_trained_is_for_compar
     full_run, as_trained, tmp_path, capsys
 ):
     run, _ = full_run
-    noted = run / "tflite" / "fp32.json"
+    noted = run / "tflite" / "fp32.tflite.json"
     manifest = json.loads(noted.read_text())
     noted.write_text(json.dumps({**manifest, "note": "one layer in float32"}))
-    for suffix in (".tflite", ".json"):
+    for suffix in (".tflite", ".tflite.json"):
         shutil.copy(as_trained.with_suffix(suffix), run / "tflite" / ("as_trained" + suffix))
     told = tmp_path / "rows.json"
     arguments = ["report", str(run), "--out", str(tmp_path / "p.html"), "--pictures", "1"]

@@ -91,7 +91,7 @@ def test_the_command_keeps_its_result_and_judges(artifacts, run_path, tmp_path, 
     told = capsys.readouterr().out
     assert "passed: worst drop" in told and "IoU by class" in told
     result = json.loads(kept.read_text())
-    beside = json.loads(artifacts["int8"].with_suffix(".verify.json").read_text())
+    beside = json.loads(artifacts["int8"].with_suffix(".tflite.verify.json").read_text())
     assert result == beside
     assert result["count"] == 2 and set(result["outputs"]) == {"rgb", "depth", "ensemble"}
     # No artifact is a hundred points better than its model.
@@ -100,7 +100,7 @@ def test_the_command_keeps_its_result_and_judges(artifacts, run_path, tmp_path, 
 
 
 def test_an_artifact_whose_run_is_gone(artifacts, tmp_path, capsys):
-    for suffix in (".tflite", ".json"):
+    for suffix in (".tflite", ".tflite.json"):
         shutil.copy(artifacts["fp32"].with_suffix(suffix), tmp_path / ("a" + suffix))
     assert main(["verify", str(tmp_path / "a.tflite")]) == 2
     assert "not a run folder" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import pytest
 
 from deploy import summary, walkthrough
 from deploy.__main__ import main
-from deploy.walkthrough import Places, Step, Walk, plan
+from deploy.walkthrough import Places, Step, Walkthrough, plan
 
 
 class Commands:
@@ -36,24 +36,24 @@ def steps(tmp_path):
 
 def test_finished_steps_are_kept_and_changed_ones_taken_again(tmp_path, steps, monkeypatch):
     commands = Commands(steps, monkeypatch)
-    assert Walk(tmp_path, lambda _: None).run(steps) == 0
+    assert Walkthrough(tmp_path, lambda _: None).run(steps) == 0
     assert commands.ran == ["one", "two", "three"]
-    walk = Walk(tmp_path, lambda _: None)
+    walk = Walkthrough(tmp_path, lambda _: None)
     assert walk.run(steps) == 0
     assert commands.ran == ["one", "two", "three"]
     assert set(walk.seconds()) == {"first", "second", "third"}
     (tmp_path / "a").write_text("changed by hand")
     # The first step's output is not what it left, so it runs; what it leaves is as before, so the
     # others stay.
-    Walk(tmp_path, lambda _: None).run(steps)
+    Walkthrough(tmp_path, lambda _: None).run(steps)
     assert commands.ran[3:] == ["one"]
     (tmp_path / "b").unlink()
-    Walk(tmp_path, lambda _: None).run(steps)
+    Walkthrough(tmp_path, lambda _: None).run(steps)
     assert commands.ran[4:] == ["two"]
     other = [Step("first", ("one", "--more"), (), (tmp_path / "a",)), *steps[1:]]
     Commands(other, monkeypatch)
     told = []
-    Walk(tmp_path, told.append).run(other)
+    Walkthrough(tmp_path, told.append).run(other)
     assert "--more" in told[0] and "kept" in told[-1]
 
 
@@ -61,19 +61,19 @@ def test_finished_steps_are_kept_and_changed_ones_taken_again(tmp_path, steps, m
 def test_a_step_that_ends_badly_ends_the_walk(tmp_path, steps, monkeypatch, code):
     commands = Commands(steps, monkeypatch)
     commands.codes["two"] = code
-    assert Walk(tmp_path, lambda _: None).run(steps) == code
+    assert Walkthrough(tmp_path, lambda _: None).run(steps) == code
     assert commands.ran == ["one", "two"]
     commands.codes.clear()
-    assert Walk(tmp_path, lambda _: None).run(steps) == 0
+    assert Walkthrough(tmp_path, lambda _: None).run(steps) == 0
     assert commands.ran[2:] == ["two", "three"]
 
 
 def test_a_failed_check_is_told_at_the_end_and_tried_again(tmp_path, steps, monkeypatch):
     commands = Commands(steps, monkeypatch)
     commands.codes["two"] = 1
-    assert Walk(tmp_path, lambda _: None).run(steps) == 1
+    assert Walkthrough(tmp_path, lambda _: None).run(steps) == 1
     assert commands.ran == ["one", "two", "three"]
-    assert Walk(tmp_path, lambda _: None).run(steps) == 1
+    assert Walkthrough(tmp_path, lambda _: None).run(steps) == 1
     assert commands.ran[3:] == ["two"]
 
 
@@ -81,7 +81,7 @@ def test_a_step_that_leaves_nothing_has_failed(tmp_path, monkeypatch):
     monkeypatch.setattr(walkthrough, "_execute", lambda command: 0)
     told = []
     steps = [Step("first", ("one",), (), (tmp_path / "a",))]
-    assert Walk(tmp_path, told.append).run(steps) == 1
+    assert Walkthrough(tmp_path, told.append).run(steps) == 1
     assert "did not leave" in told[-1]
 
 
@@ -132,12 +132,12 @@ def walked(artifacts, tmp_path):
     (places.run / "bench").mkdir(parents=True)
     for name in ("fp32", "int8"):
         places.artifact(name).parent.mkdir(exist_ok=True)
-        for suffix in (".tflite", ".json"):
+        for suffix in (".tflite", ".tflite.json"):
             shutil.copy(
                 artifacts[name].with_suffix(suffix), places.artifact(name).with_suffix(suffix)
             )
         outputs = {"outputs": miou(60 if name == "fp32" else 59.5)}
-        places.artifact(name).with_suffix(".verify.json").write_text(json.dumps(outputs))
+        places.artifact(name).with_suffix(".tflite.verify.json").write_text(json.dumps(outputs))
     frozen = {"outputs": miou(60), "relative_error": 2e-6, "count": 200}
     (places.run / "frozen.verify.json").write_text(json.dumps(frozen))
     (places.run / "best.keras").write_bytes(bytes(1000))
@@ -191,7 +191,7 @@ def test_each_check_can_fail(walked, change, name):
 
 
 def test_the_command_ends_in_a_summary(walked, monkeypatch, capsys):
-    monkeypatch.setattr(Walk, "run", lambda self, steps: 0)
+    monkeypatch.setattr(Walkthrough, "run", lambda self, steps: 0)
     assert main(["walkthrough", "--out", str(walked.root)]) == 0
     told = capsys.readouterr().out
     assert "mIoU in points on 200 held-out views" in told and "MISSED" not in told

@@ -11,7 +11,7 @@ from cen_keras.backbones import BACKBONES
 from cen_keras.data.labels import NYU13_CLASSES, palette
 from cen_keras.models import Segmenter
 from deploy import calibration
-from deploy.export.pipeline import apply_scheme, float_artifact
+from deploy.artifacts import apply_scheme, float_artifact
 from deploy.freeze import freeze
 from deploy.lint import lint_file
 from deploy.run_folder import RunFolder

@@ -1,0 +1,44 @@
+"""Where the quantise/dequantise pairs of an ONNX graph are, and what kinds of nodes stand around them.
+
+After NVIDIA's placement rules (the quantisation toolkits' "custom Q/DQ cases").
+"""
+
+import onnx
+
+CONVOLUTIONS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+# Operators that move values about and compute none outside the range of their inputs.
+PASSING = frozenset(
+    {"MaxPool", "Resize", "Transpose", "Reshape", "Slice", "Gather", "Split", "Identity", "Concat"}
+)
+
+
+class Pairs:
+    """Where the pairs of a graph are.
+
+    Attributes:
+        producers: node by tensor that it makes.
+        source: by output of a DequantizeLinear on an activation, the float tensor before its
+            QuantizeLinear.
+        dequantised: the same the other way round.
+    """
+
+    def __init__(self, model: onnx.ModelProto):
+        graph = model.graph
+        constant = {tensor.name for tensor in graph.initializer}
+        self.producers = {name: node for node in graph.node for name in node.output}
+        self.source: dict[str, str] = {}
+        self.dequantised: dict[str, str] = {}
+        for node in graph.node:
+            before = self.producers.get(node.input[0]) if node.input else None
+            if (
+                node.op_type == "DequantizeLinear"
+                and before is not None
+                and before.op_type == "QuantizeLinear"
+                and before.input[0] not in constant
+            ):
+                self.source[node.output[0]] = before.input[0]
+                self.dequantised[before.input[0]] = node.output[0]
+
+    def quantiser(self, tensor: str) -> onnx.NodeProto:
+        """The QuantizeLinear of a tensor that has a pair."""
+        return self.producers[self.producers[self.dequantised[tensor]].input[0]]

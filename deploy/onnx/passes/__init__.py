@@ -1,0 +1,3 @@
+"""The passes of ONNX models, a file each. Each says what it needs and what it promises; the order is in
+`pipeline.PASSES`.
+"""

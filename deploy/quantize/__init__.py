@@ -1,1 +1,0 @@
-"""Quantisers: a float artifact into one of integers."""
