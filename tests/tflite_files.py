@@ -1,7 +1,8 @@
 """Shorthands for tests of .tflite files: a scheme applied, and one pass run."""
 
 from deploy.target import Wanted, Work, run_passes
-from deploy.tflite.model import empty_unread, pack, unpack
+from deploy.tflite.model import pack, unpack
+from deploy.tflite.passes.unread import drop_unread
 from deploy.tflite.pipeline import PASSES, make
 
 
@@ -31,5 +32,5 @@ def plain(content):
 
 
 def whole(model):
-    empty_unread(model)
+    drop_unread(model)
     return pack(model)

@@ -29,6 +29,7 @@ import secrets
 import signal
 import threading
 from pathlib import Path
+from typing import Sequence
 
 from ..runtime.console import GOOD, Output
 from ..runtime.errors import InputError
@@ -70,6 +71,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         const=str(PORT),
         metavar="[HOST:]PORT",
         help=f"serve a live page (default: {LOOPBACK}:{PORT})",
+    )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a host name under which the page may be opened, such as jetson.lan or a container's",
     )
     parser.add_argument(
         "--depth-scale",
@@ -149,7 +157,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         say(source.note)
     if live is not None:
         live.pipeline = pipeline
-        server = _serve(arguments.serve, live)
+        server = _serve(arguments.serve, live, arguments.allow_host)
         output.say(f"live page: {server.url}  (Ctrl-C ends it)")
     try:
         # Where each picture is told, nothing else needs to be.
@@ -203,12 +211,12 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError("nothing to do with what is seen: give --out, --serve or both")
 
 
-def _serve(text: str, live: Live) -> LiveServer:
+def _serve(text: str, live: Live, names: Sequence[str]) -> LiveServer:
     address = parse_address(text)
     token = os.environ.get("CEN_DEMO_TOKEN") or None
     if token is None and not is_loopback(address[0]):
         token = secrets.token_urlsafe(16)
-    server = LiveServer(address, live, token)
+    server = LiveServer(address, live, token, names=names)
     server.start()
     return server
 

@@ -62,6 +62,7 @@ class Result:
         seconds: by stage.
         number: how many frames the source had given, this one included.
         image: of a translation, float32 (h, w, c), 0 to 255, at the network's size.
+        at: seconds from the first frame to this one.
     """
 
     frame: Frame
@@ -72,6 +73,7 @@ class Result:
     seconds: dict[str, float]
     number: int
     image: np.ndarray | None = None
+    at: float = 0.0
 
 
 class Network:
@@ -108,10 +110,8 @@ class Network:
         return self.manifest.task == "translation"
 
     def close(self) -> None:
-        """Gives back what the engine holds, where it has a way to."""
-        close = getattr(self.runner, "close", None)
-        if close is not None:
-            close()
+        """Gives back what the engine holds."""
+        self.runner.close()
 
     def stream(self, wanted: str, missing: Sequence[str]) -> str:
         """The output to show.
@@ -138,7 +138,9 @@ class Network:
                     return name
         return "ensemble" if "ensemble" in names else names[0]
 
-    def see(self, frame: Frame, wanted: str, missing: tuple[str, ...], number: int) -> Result:
+    def see(
+        self, frame: Frame, wanted: str, missing: tuple[str, ...], number: int, at: float = 0.0
+    ) -> Result:
         """Runs one frame; see `Result` for the arguments."""
         shown = self.stream(wanted, missing)
         started = time.perf_counter()
@@ -160,7 +162,7 @@ class Network:
                 f"{self.choice.artifact}: its image of {frame.name} is not finite (NaN); the "
                 "training diverged, or fp16 is too narrow for it"
             )
-        return Result(frame, classes, shown, self.manifest, missing, seconds, number, image)
+        return Result(frame, classes, shown, self.manifest, missing, seconds, number, image, at)
 
     def _feeds(self, frame: Frame) -> dict[str, np.ndarray]:
         names = tuple(self.manifest.inputs)

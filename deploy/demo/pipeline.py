@@ -153,6 +153,8 @@ class Pipeline:
                 thread.join(10)
             if not any(thread.is_alive() for thread in self._working):
                 self.network.close()
+                if self._next is not None:
+                    self._next.close()
         if self._error is not None:
             raise self._error
 
@@ -181,9 +183,12 @@ class Pipeline:
         try:
             network = Network(choice, self._threads)
             if network.translates:
+                network.close()
                 raise InputError("is a translation; the live page shows segmentations")
             with self._lock:
-                self._next = network
+                passed_over, self._next = self._next, network
+            if passed_over is not None:
+                passed_over.close()
         except (InputError, OSError) as error:
             self._say(f"{choice.label}: {error}")
         finally:
@@ -206,10 +211,14 @@ class Pipeline:
         thread.start()
 
     def _take(self) -> None:
+        first = None
         for number, frame in enumerate(self._capture.frames(), 1):
+            # A camera's frames come when they come, a recording's at its rate.
+            now = time.monotonic() if self.source.camera else number / self.source.rate
+            first = now if first is None else first
             for news in self.watch.look(frame.images):
                 self._say(news)
-            self._frames.put((number, frame), wait=self._lossless)
+            self._frames.put((number, frame, now - first), wait=self._lossless)
             if number == self._count:
                 break
         self._capture.status = "ended"
@@ -218,7 +227,7 @@ class Pipeline:
     def _infer(self) -> None:
         try:
             while True:
-                number, frame = self._frames.take()
+                number, frame, at = self._frames.take()
                 with self._lock:
                     waiting, self._next = self._next, None
                 if waiting is not None:
@@ -228,7 +237,7 @@ class Pipeline:
                 # The stream chosen before may be none of the artifact that came after.
                 if self.stream not in self.network.manifest.outputs:
                     self.stream = AUTO
-                result = self.network.see(frame, self.stream, self.watch.missing, number)
+                result = self.network.see(frame, self.stream, self.watch.missing, number, at)
                 for stage, seconds in result.seconds.items():
                     self.statistics.took(stage, seconds)
                 self.statistics.count("seen")

@@ -13,14 +13,17 @@ where one is wanted, comes from another site, is too large, or is one too many.
 
 from __future__ import annotations
 
+import collections
+import io
 import json
 import select
 import socket
 import socketserver
 import threading
+import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from typing import Any, Sequence
 from urllib.parse import parse_qs, urlsplit
 
 from ..runtime.errors import InputError
@@ -30,9 +33,9 @@ from .page import Page
 from .view import LAYOUTS
 
 PORT = 8000
-MOST_CONNECTIONS, MOST_VIEWERS = 32, 8
+MOST_CONNECTIONS, MOST_PER_ADDRESS, MOST_VIEWERS = 32, 12, 8
 MOST_BODY, MOST_PATH, MOST_HEADERS = 1024, 1024, 16384  # bytes
-PATIENCE = 10.0  # seconds until a silent or stuck client is dropped
+PATIENCE = 10.0  # seconds in which a request must have come, and that a stuck client is waited for
 _BOUNDARY = "frame"
 
 
@@ -45,7 +48,10 @@ class LiveServer(socketserver.ThreadingMixIn, HTTPServer):
         token: what a viewer must know; None = nothing, on loopback only.
         most_viewers: so many may watch the pictures at once.
         most_connections: so many may be connected at once.
-        patience: seconds until a silent or stuck client is dropped.
+        most_per_address: so many from one address.
+        patience: seconds in which a whole request must have come, and after which a client that
+            takes nothing is dropped.
+        names: as for `Access`.
 
     Raises:
         InputError: no token where others than this machine reach the page, a short one, or the
@@ -64,23 +70,26 @@ class LiveServer(socketserver.ThreadingMixIn, HTTPServer):
         *,
         most_viewers: int = MOST_VIEWERS,
         most_connections: int = MOST_CONNECTIONS,
+        most_per_address: int = MOST_PER_ADDRESS,
         patience: float = PATIENCE,
+        names: Sequence[str] = (),
     ):
         host, port = address
         if ":" in host:
             self.address_family = socket.AF_INET6
-        self.access = Access(host, port, token)
+        self.access = Access(host, port, token, names)
         self.live, self.patience = live, patience
         self.page = Page()
         self.viewers = threading.BoundedSemaphore(most_viewers)
-        self._connections = threading.BoundedSemaphore(most_connections)
+        self._most, self._most_per_address = most_connections, most_per_address
+        self._connected: collections.Counter = collections.Counter()
+        self._lock = threading.Lock()
         try:
             super().__init__((host, port), Handler)
         except (OSError, OverflowError) as error:
             raise InputError(
                 f"--serve {host}:{port}: cannot listen there ({error}); choose another port"
             ) from error
-        self.access.port = self.server_address[1]  # 0 has become a free one
 
     def server_bind(self) -> None:
         """As the standard library's, without asking a name server who we are: that may take long
@@ -110,8 +119,14 @@ class LiveServer(socketserver.ThreadingMixIn, HTTPServer):
         self.server_close()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answers in a new thread, if one is left."""
-        if self._connections.acquire(blocking=False):
+        """Answers in a new thread, if one is left for this address."""
+        with self._lock:
+            allowed = (
+                self._connected[client_address[0]] < self._most_per_address
+                and sum(self._connected.values()) < self._most
+            )
+            self._connected[client_address[0]] += allowed
+        if allowed:
             super().process_request(request, client_address)
             return
         request.settimeout(1.0)
@@ -129,7 +144,9 @@ class LiveServer(socketserver.ThreadingMixIn, HTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._connections.release()
+            with self._lock:
+                self._connected[client_address[0]] -= 1
+                self._connected += collections.Counter()  # without addresses that have none
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is nobody's error; anything else is said on the page."""
@@ -140,6 +157,30 @@ class LiveServer(socketserver.ThreadingMixIn, HTTPServer):
             self.live.say(f"page: {type(error).__name__}: {error}")
 
 
+class Deadline(io.RawIOBase):
+    """What a socket receives until a moment, whoever sends it byte by byte.
+
+    Args:
+        connection: the socket; its timeout is changed.
+        seconds: from now to that moment; a read after it raises TimeoutError.
+    """
+
+    def __init__(self, connection: socket.socket, seconds: float):
+        self._connection, self._end = connection, time.monotonic() + seconds
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Receives what there is."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise socket.timeout("the request took too long")
+        self._connection.settimeout(left)
+        return self._connection.recv_into(buffer)
+
+
 class Handler(BaseHTTPRequestHandler):
     """Answers one request."""
 
@@ -147,9 +188,10 @@ class Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "cen-demo", ""
 
     def setup(self) -> None:
-        """A client may be silent for a while, not for ever."""
+        """A client may be slow, but a request has to come within a time, however it drips."""
         self.timeout = self.server.patience
         super().setup()
+        self.rfile = io.BufferedReader(Deadline(self.connection, self.server.patience))
 
     def do_GET(self) -> None:
         """The page, its pictures and its figures."""
@@ -300,6 +342,7 @@ class Handler(BaseHTTPRequestHandler):
         more: dict[str, str] | None = None,
     ) -> None:
         self.close_connection = True
+        self.connection.settimeout(self.server.patience)  # reading has shortened it
         self.send_response(status)
         headers = {
             "Content-Type": kind,

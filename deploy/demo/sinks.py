@@ -17,6 +17,7 @@ from .source_video import load_opencv
 from .view import picture
 
 VIDEO_CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
+LONGEST_STILL = 10.0  # seconds of a gap between two frames that a video shows
 LISTED = 1000  # pictures named in the result; a camera runs for days
 
 
@@ -37,7 +38,7 @@ class PictureFolder(Sink):
     def show(self, result: Result) -> None:
         """Writes a picture, whole or not at all."""
         path = self._folder / (result.frame.name + ".png")
-        with atomic_path(path) as temporary:
+        with atomic_path(path, durable=False) as temporary:
             Image.fromarray(picture(result)).save(str(temporary))
         if len(self.written) < LISTED:
             self.written.append(str(path))
@@ -48,11 +49,12 @@ class PictureFolder(Sink):
 
 
 class Video(Sink):
-    """One video of all frames; it takes its name when it is complete.
+    """One video of all frames, each shown until the next one; it takes its name when it is complete.
 
     Args:
         path: a file whose suffix is a key of VIDEO_CODECS.
-        rate: frames per second.
+        rate: frames per second of the file. A camera's frames that the network had no time for
+            leave the one before standing.
 
     Raises:
         InputError: another suffix, or OpenCV is not installed.
@@ -68,6 +70,8 @@ class Video(Sink):
         self._stack = contextlib.ExitStack()
         self._writer: Any = None
         self._size = (0, 0)
+        self._last: np.ndarray | None = None
+        self._count, self._cut = 0, 0.0  # frames written; seconds of gaps left out
         self.written: list[str] = []
 
     def show(self, result: Result) -> None:
@@ -80,7 +84,22 @@ class Video(Sink):
         width, height = self._size
         if image.shape[:2] != (height, width):  # another camera mode, another artifact
             image = np.asarray(Image.fromarray(image).resize((width, height), Image.BOX))
-        self._writer.write(np.ascontiguousarray(image[..., ::-1]))
+        self._place(result.at, np.ascontiguousarray(image[..., ::-1]))
+
+    def _place(self, at: float, image: np.ndarray) -> None:
+        """Writes an image where its time is, and the one before it up to there."""
+        gap = at - self._cut - self._count / self._rate
+        if gap > LONGEST_STILL:
+            self._cut += gap - LONGEST_STILL
+        due = int((at - self._cut) * self._rate + 0.5)
+        if self._last is not None:
+            for _ in range(self._count, due):
+                self._writer.write(self._last)
+                self._count += 1
+        if due >= self._count:  # or the file's rate has no place for it
+            self._writer.write(image)
+            self._count += 1
+        self._last = image
 
     def _open(self, image: np.ndarray) -> None:
         self._size = (image.shape[1], image.shape[0])

@@ -6,6 +6,7 @@ it does not know.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, Iterator
 
 import numpy as np
@@ -34,8 +35,11 @@ def open_source(argument: str, manifest: Manifest, options: Options, library: An
     height, width = options.size or USUAL_SIZE
     rate = int(options.rate or USUAL_RATE)
 
+    # The camera counts from one again when it is opened again; the names of frames go on.
+    numbers = itertools.count(1)
+
     def start() -> Iterator[Frame]:
-        return _frames(rs, argument, height, width, rate)
+        return _frames(rs, argument, height, width, rate, numbers)
 
     name = f"realsense:{argument}" if argument else "realsense"
     return Source(name, start, camera=True, rate=rate)
@@ -52,7 +56,9 @@ def _load() -> Any:
     return pyrealsense2
 
 
-def _frames(rs: Any, serial: str, height: int, width: int, rate: int) -> Iterator[Frame]:
+def _frames(
+    rs: Any, serial: str, height: int, width: int, rate: int, numbers: Iterator[int]
+) -> Iterator[Frame]:
     pipeline, config = rs.pipeline(), rs.config()
     if serial:
         config.enable_device(serial)
@@ -77,8 +83,7 @@ def _frames(rs: Any, serial: str, height: int, width: int, rate: int) -> Iterato
             if depth:
                 images["depth"] = np.asarray(depth.get_data()).astype(np.float32) * unit
             if images:
-                number = (colour or depth).get_frame_number()
-                yield Frame(f"camera_{number:08d}", images)
+                yield Frame(f"camera_{next(numbers):08d}", images)
     except RuntimeError as error:
         raise SourceLost(f"the camera gives no frames ({error})") from error
     finally:

@@ -13,13 +13,15 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 
 @contextlib.contextmanager
-def atomic_path(path: PathLike) -> Iterator[Path]:
+def atomic_path(path: PathLike, durable: bool = True) -> Iterator[Path]:
     """Yields a temporary path beside `path`; renames it to `path` on success, deletes it on any
     error.
 
     Args:
         path: the file to write; missing parent folders are made. The temporary name keeps its
             suffix, since some writers choose their format by it.
+        durable: bring the bytes to the disk before the name changes. For one picture among many it
+            is not worth it: each time costs an SD card some of its life.
 
     Raises:
         OSError: as the writer or the file system says (full disk, no permission); `path` is then as
@@ -29,7 +31,7 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
     temporary = _temporary_beside(path)
     try:
         yield temporary
-        _settle(temporary)
+        _settle(temporary, durable)
         os.replace(str(temporary), str(path))
     finally:
         _remove(temporary)
@@ -85,12 +87,13 @@ def _temporary_beside(path: Path) -> Path:
     return Path(name)
 
 
-def _settle(temporary: Path) -> None:
+def _settle(temporary: Path, durable: bool = True) -> None:
     """Brings the bytes to the disk and gives the file the user's usual permissions (mkstemp makes
     private ones).
     """
-    with open(str(temporary), "rb+") as file:
-        os.fsync(file.fileno())
+    if durable:
+        with open(str(temporary), "rb+") as file:
+            os.fsync(file.fileno())
     umask = os.umask(0)
     os.umask(umask)
     temporary.chmod(0o666 & ~umask)

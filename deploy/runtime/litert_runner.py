@@ -52,6 +52,10 @@ class LiteRTRunner(Runner):
             for name, spec in side.items():
                 self._check_tensor(spec, details[name]["shape"], details[name]["dtype"])
 
+    def close(self) -> None:
+        """Frees the interpreter with its weights and arena."""
+        del self._signature, self._interpreter
+
     def _invoke(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         # Copies: the arrays are views into the interpreter, which refuses its next run while
         # somebody holds one.

@@ -16,10 +16,11 @@ from typing import Any
 
 from .errors import InputError
 from .files import PathLike, beside, sha256, write_together
-from .tensors import TensorSpec, field, tensor_from_json
+from .tensors import TensorSpec, field, is_number, tensor_from_json
 
 FORMAT = "cen_keras artifact"
 FORMAT_VERSION = 1
+TASKS = ("segmentation", "translation")
 
 
 @dataclass(frozen=True)
@@ -192,11 +193,18 @@ def parse(value: Any, where: str) -> Manifest:
     if field(depth, "unit", str, where) != "metre":
         raise InputError(f"{where}: the unit of depth is {depth['unit']!r}, wanted 'metre'")
     low, high = _numbers(depth, "valid_range", 2, where)
+    if not 0 <= low < high:
+        raise InputError(
+            f"{where}: valid_range is {low:g} to {high:g} m; export the artifact again"
+        )
+    task = field(value, "task", str, where)
+    if task not in TASKS:
+        raise InputError(f"{where}: task is {task!r}, wanted {' or '.join(TASKS)}")
     classes = tuple(field(value, "classes", list, where))
-    palette = tuple(tuple(colour) for colour in field(value, "palette", list, where))
+    palette = tuple(_colour(colour, where) for colour in field(value, "palette", list, where))
     _check_classes(classes, palette, tensors["outputs"], where)
     return Manifest(
-        task=field(value, "task", str, where),
+        task=task,
         target=field(value, "target", str, where),
         scheme=field(value, "scheme", str, where),
         inputs=tensors["inputs"],
@@ -219,14 +227,26 @@ def parse(value: Any, where: str) -> Manifest:
 
 def _numbers(mapping: dict[str, Any], key: str, count: int, where: str) -> tuple[float, ...]:
     numbers = field(mapping, key, list, where)
-    if len(numbers) != count or not all(isinstance(n, (int, float)) for n in numbers):
+    if len(numbers) != count or not all(map(is_number, numbers)):
         raise InputError(f"{where}: {key} is {numbers}, wanted {count} numbers")
     return tuple(float(n) for n in numbers)
+
+
+def _colour(value: Any, where: str) -> tuple[int, int, int]:
+    if isinstance(value, list) and len(value) == 3:
+        if all(type(n) is int and 0 <= n <= 255 for n in value):
+            return tuple(value)
+    raise InputError(
+        f"{where}: a colour of the palette is {value!r:.60}, wanted three whole numbers 0 to 255; "
+        "export the artifact again"
+    )
 
 
 def _check_classes(
     classes: tuple, palette: tuple, outputs: dict[str, TensorSpec], where: str
 ) -> None:
+    if not all(isinstance(name, str) for name in classes):
+        raise InputError(f"{where}: classes are {list(classes)!r:.60}, wanted names")
     if len(classes) != len(palette):
         raise InputError(f"{where}: {len(classes)} classes but {len(palette)} colours")
     for name, spec in outputs.items():

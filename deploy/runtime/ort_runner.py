@@ -2,7 +2,7 @@
 
 The wheels on PyPI for a Jetson's processor have the CPU alone; a build for the JetPack at hand has
 the other two. The TensorRT provider builds an engine at the first run (minutes) and keeps it in
-`NAME.ort_cache` beside the artifact, under names that hold the TensorRT version and the GPU.
+`NAME.onnx.HASH.ort_cache` beside the artifact, under names that hold the TensorRT version and the GPU.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError
-from .files import PathLike
+from .files import PathLike, beside
 from .manifest import Manifest
 from .runner import Runner
 
@@ -73,7 +73,7 @@ class OrtRunner(Runner):
         if threads:
             options.intra_op_num_threads = threads
         chain = [
-            (name, provider_options(name, Path(path), manifest.scheme))
+            (name, provider_options(name, Path(path), manifest))
             for name in CHAINS[provider]
             if name in available
         ]
@@ -106,27 +106,34 @@ class OrtRunner(Runner):
                 dtype = _DTYPES.get(tensor.type, "object")
                 self._check_tensor(spec, tensor.shape, np.dtype(dtype))
 
+    def close(self) -> None:
+        """Frees the session."""
+        del self._session
+
     def _invoke(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         named = {self.inputs[name].tensor_name: array for name, array in feeds.items()}
         values = self._session.run([spec.tensor_name for spec in self.outputs.values()], named)
         return dict(zip(self.outputs, values))  # noqa: B905 - Python 3.8 has no strict=
 
 
-def provider_options(provider: str, artifact: Path, scheme: str) -> dict[str, Any]:
+def provider_options(provider: str, artifact: Path, manifest: Manifest) -> dict[str, Any]:
     """The options of one provider.
 
     Args:
         provider: its name.
-        artifact: the `.onnx` file; TensorRT's cache lies beside it.
-        scheme: of the artifact. An 8-bit one needs 16-bit floats allowed too, or everything that is
-            not 8-bit runs in 32 bits, the commonest cause of "int8 is slower than fp16".
+        artifact: the `.onnx` file; TensorRT's cache lies beside it, in a folder for these very bytes:
+            the provider knows an engine by the graph's names, not by its weights, and would run
+            that of an earlier export.
+        manifest: of the artifact. An 8-bit scheme needs 16-bit floats allowed too, or everything
+            that is not 8-bit runs in 32 bits, the commonest cause of "int8 is slower than fp16".
 
     Returns:
         Option name -> value; empty for a provider that needs none.
     """
     if provider != TENSORRT:
         return {}
-    cache = str(artifact.with_suffix(".ort_cache"))
+    scheme = manifest.scheme
+    cache = str(beside(artifact, f".{manifest.file_sha256[:12]}.ort_cache"))
     return {
         "device_id": 0,
         "trt_engine_cache_enable": True,

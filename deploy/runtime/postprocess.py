@@ -50,6 +50,8 @@ def class_map(logits: np.ndarray, height: int, width: int) -> np.ndarray:
     if count == 1 and logits.dtype.kind in "iu":
         picked = np.arange(height) * rows // height, np.arange(width) * columns // width
         return logits[:, :, 0].astype(np.uint8)[np.ix_(*picked)]
+    if (rows, columns) == (height, width):
+        return logits.argmax(axis=-1).astype(np.uint8)
     factor = height // rows
     if factor > 1 and (height, width) == (factor * rows, factor * columns):
         return _enlarged_classes(logits, factor)

@@ -67,6 +67,9 @@ class Runner(abc.ABC):
         """The outputs by name."""
         return self.manifest.outputs
 
+    def close(self) -> None:  # noqa: B027 - an engine may have nothing to free
+        """Frees what the engine holds; the runner is not to be used after."""
+
     def run(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Runs on real values or on codes.
 

@@ -98,6 +98,11 @@ class TensorSpec:
         return value
 
 
+def is_number(value: Any) -> bool:
+    """Whether a JSON value is a number that one can reckon with: Python's reader takes NaN too."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def field(mapping: dict[str, Any], key: str, kind: type | tuple[type, ...], where: str) -> Any:
     """One required field of a JSON object, of the wanted type.
 
@@ -159,10 +164,12 @@ def _normalization(value: dict[str, Any], channels: int, where: str) -> Normaliz
     columns = {}
     for key in ("mean", "std"):
         numbers = field(value, key, list, where)
-        if len(numbers) != channels or not all(isinstance(n, (int, float)) for n in numbers):
+        if len(numbers) != channels or not all(map(is_number, numbers)):
             raise InputError(f"{where}: {key} is {numbers}, wanted {channels} numbers")
         columns[key] = tuple(float(n) for n in numbers)
     if not all(n > 0 for n in columns["std"]):
         raise InputError(f"{where}: std is {columns['std']}, wanted positive numbers")
     scale = float(field(value, "scale", (int, float), where))
+    if not math.isfinite(scale):
+        raise InputError(f"{where}: the scale is {scale}, wanted a number")
     return Normalization(scale, columns["mean"], columns["std"])

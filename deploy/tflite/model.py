@@ -65,20 +65,6 @@ def padding_of(model, graph, pad) -> np.ndarray:
     return np.asarray(buffer.data, np.uint8).view(np.int32).reshape(-1, 2)
 
 
-def empty_unread(model) -> None:
-    """Empties the buffers of constants that no operator of a `ModelT` reads any more."""
-    read = {
-        graph.tensors[tensor].buffer
-        for graph in model.subgraphs
-        for operator in graph.operators
-        for tensor in operator.inputs
-        if tensor >= 0
-    }
-    for number, buffer in enumerate(model.buffers):
-        if number not in read and not any(m.buffer == number for m in model.metadata or ()):
-            buffer.data = None
-
-
 def operator_code(model, kind: int) -> int:
     """The index of a `BuiltinOperator` among a `ModelT`'s codes, added where it is not there."""
     from ai_edge_litert import schema_py_generated as schema

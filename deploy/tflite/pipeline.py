@@ -20,6 +20,7 @@ from .passes.saturating_relus import drop_saturating_relus
 from .passes.signature_outputs import match_signature
 from .passes.split_pools import split_pools
 from .passes.tight_ranges import tighten
+from .passes.unread import drop_unread
 from .quantizer import quantise
 from .samples import check_input_ranges
 
@@ -59,6 +60,7 @@ PASSES = (
     Pass("padding", lambda work: cheapen_padding(work.model), _for_xnnpack),
     Pass("saturating_relus", lambda work: drop_saturating_relus(work.model), _for_xnnpack),
     Pass("merged_weights", _merged, lambda wanted: wanted.scheme != "fp32"),
+    Pass("unread", lambda work: drop_unread(work.model)),
 )
 AFTER_QUANTIZING = tuple(
     step for step in PASSES[2:] if step.name not in ("fitting_biases", "tight_ranges")

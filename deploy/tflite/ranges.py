@@ -21,9 +21,10 @@ Ranges = dict[str, dict[str, np.ndarray]]
 MET = 2.0**-7
 """Of the range of a sum or concatenation, what each of its inputs has at least; and of the widest
 that is added, what the sum has at least."""
-_WEIGHED = 2.0**-14
+_WEIGHED = 2.0**-13
 """Of the range of a convolution's input times its largest weight, what its result has at least. With
-127 codes for a weight, sums are then requantised by 2^14 / 127 at most."""
+127 codes for a weight, sums are then requantised by 2^13 / 127 at most, and by twice that where
+ranges are tightened."""
 _ROUNDING = 1e-6
 
 
@@ -41,7 +42,7 @@ def widen(content: bytes, ranges: Mapping[str, Mapping[str, Any]]) -> Ranges:
     needs = list(_needs(unpack(content), spans))
     widened: set[str] = set()
     settled = False
-    # No circle of needs multiplies to more than 1 while weights are below 2^14, so this ends.
+    # No circle of needs multiplies to more than 1 while weights are below 2^13, so this ends.
     while not settled:
         settled = True
         for name, other, share in needs:

@@ -22,6 +22,7 @@ import deploy
 from deploy.__main__ import main
 from deploy.demo.network import AUTO, Choice, Network, Result, choices
 from deploy.demo.pipeline import Pipeline, Sink
+from deploy.demo.sinks import Video
 from deploy.demo.slot import Closed, Slot
 from deploy.demo.sources import Source, SourceLost
 from deploy.demo.timing import KEPT, Statistics
@@ -43,7 +44,7 @@ class FakeNetwork:
     def stream(self, wanted, missing):
         return "ensemble"
 
-    def see(self, frame, wanted, missing, number):
+    def see(self, frame, wanted, missing, number, at=0.0):
         time.sleep(self._seconds)
         return Result(
             frame, np.zeros((8, 8), np.uint8), "ensemble", self.manifest, missing, {}, number
@@ -339,7 +340,7 @@ def test_an_artifact_is_exchanged_while_it_runs(artifacts):
 def test_engines_that_this_machine_has_are_offered(tmp_path, monkeypatch):
     for name in ("a.onnx", "b.onnx", "c.tflite", "d.txt"):
         (tmp_path / name).touch()
-    for name in ("a.json", "c.json", "d.json"):
+    for name in ("a.onnx.json", "c.tflite.json", "d.txt.json"):
         (tmp_path / name).write_text("{}")
     for available, expected in (
         (["CPUExecutionProvider"], []),
@@ -354,6 +355,39 @@ def test_engines_that_this_machine_has_are_offered(tmp_path, monkeypatch):
     # The engine that was asked for is not offered twice under its other name.
     offered = [c.label for c in choices(Choice(tmp_path / "c.tflite", "litert"), [])]
     assert offered[0] == "c.tflite (litert)" and "c.tflite" not in offered
+
+
+class Written:
+    """Takes what a video would be written of."""
+
+    def __init__(self):
+        self.images = []
+
+    def write(self, image):
+        self.images.append(int(image[0, 0, 0]))
+
+
+def video(times, rate):
+    """Which of the images taken at these times each frame of a video shows."""
+    made = Video(Path("x.avi"), rate)
+    made._writer = Written()
+    for number, at in enumerate(times):
+        made._place(at, np.full((8, 8, 3), number, np.uint8))
+    return made._writer.images
+
+
+def test_a_slow_network_does_not_make_the_video_fast():
+    # A camera of 30 Hz, every third frame of which was seen.
+    images = video([0.0, 0.1, 0.2, 0.3], 30.0)
+    assert images == [0] * 3 + [1] * 3 + [2] * 3 + [3]
+
+
+def test_a_video_shows_what_its_rate_has_places_for_and_no_long_gap():
+    images = video([number / 60 for number in range(60)], 30.0)
+    assert len(images) in (30, 31) and set(np.diff(images)) <= {1, 2}
+    images = video([0.0, 1.0, 3600.0], 10.0)
+    # One second, ten of an hour's gap, and the last image.
+    assert images == [0] * 10 + [1] * 100 + [2]
 
 
 def test_a_video_of_all_frames(artifacts, tmp_path, capsys):

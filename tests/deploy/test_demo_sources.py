@@ -290,9 +290,6 @@ class Taken:
     def get_data(self):
         return self._array
 
-    def get_frame_number(self):
-        return 7
-
 
 def test_a_realsense_camera(manifest):
     rgb, depth = np.full((48, 64, 3), 9, np.uint8), np.full((48, 64), 8000, np.uint16)
@@ -315,6 +312,14 @@ def test_a_realsense_camera(manifest):
     assert double.log[-1] == "stop"
     with pytest.raises(SourceLost, match="No device connected"):
         next(source.start())
+
+
+def test_names_go_on_when_a_realsense_camera_comes_back(manifest):
+    rgb = np.full((48, 64, 3), 9, np.uint8)
+    double = Double([(rgb, None), (rgb, None)])
+    source = source_realsense.open_source("", manifest, Options(size=(48, 64)), double)
+    names = [next(source.start()).name for _ in range(2)]
+    assert names == ["camera_00000001", "camera_00000002"]
 
 
 def test_the_camera_tells_its_own_unit(manifest, monkeypatch):

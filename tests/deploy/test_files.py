@@ -42,6 +42,15 @@ def test_several_files_are_written_together_or_not_at_all(tmp_path, monkeypatch)
     assert names(tmp_path) == ["a.bin"]
 
 
+def test_one_picture_of_many_is_not_brought_to_the_disk_at_once(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(os, "fsync", asked.append)
+    for durable in (False, True):
+        with atomic_path(tmp_path / "a.png", durable) as temporary:
+            temporary.write_bytes(b"x")
+    assert len(asked) == 1
+
+
 def test_files_get_the_usual_permissions(tmp_path):
     umask = os.umask(0o022)
     try:

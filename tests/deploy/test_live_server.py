@@ -6,12 +6,13 @@ import json
 import socket
 import threading
 import time
+from email.message import Message
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from deploy.demo.access import COOKIE, is_loopback, parse_address
+from deploy.demo.access import Access, is_loopback, parse_address
 from deploy.demo.live import Live
 from deploy.demo.network import Choice, Network, choices
 from deploy.demo.pipeline import Pipeline
@@ -84,7 +85,7 @@ class Running:
 
 @pytest.fixture(scope="module")
 def running(artifacts):
-    made = Running(artifacts["int8"])
+    made = Running(artifacts["int8"], names=["Jetson.lan"])
     yield made
     made.stop()
 
@@ -246,7 +247,8 @@ def test_other_sites_change_nothing(running):
     ("host", "status"),
     [("127.0.0.1:{port}", 200), ("localhost:{port}", 200), ("LOCALHOST:{port}", 200)]
     + [("[::1]:{port}", 200), ("127.0.0.1", 200), ("192.168.1.5:{port}", 200)]
-    + [("evil.example", 421), ("evil.example:{port}", 421), ("127.0.0.1:1", 421)]
+    + [("evil.example", 421), ("evil.example:{port}", 421), ("localhost:9000", 200)]
+    + [("jetson.lan:9000", 200), ("jetson.land", 421)]
     + [("127.0.0.1.evil.example:{port}", 421), ("localhost@evil.example", 421), ("", 421)]
     + [("a b", 421), ("127.0.0.1:x", 421)],
 )
@@ -272,12 +274,12 @@ def test_the_token(guarded):
     answer, _ = guarded.ask(f"/?token={TOKEN}")
     assert answer.status == 303 and answer.headers["Location"] == "/"
     cookie = answer.headers["Set-Cookie"]
-    assert cookie.startswith(f"{COOKIE}={TOKEN};")
+    assert cookie.startswith(f"{guarded.server.access.cookie_name}={TOKEN};")
     assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
     kept = {"Cookie": cookie.split(";")[0]}
     assert guarded.ask("/", **kept)[0].status == 200
     assert guarded.post({"stream": "auto"}, **kept)[0].status == 200
-    assert guarded.ask("/", Cookie=f"{COOKIE}=wrong")[0].status == 401
+    assert guarded.ask("/", Cookie=cookie.split("=")[0] + "=wrong")[0].status == 401
     assert guarded.ask("/", Cookie="\x01;;=")[0].status == 401
 
 
@@ -315,6 +317,51 @@ def test_too_many_connections_and_silent_ones(guarded):
     finally:
         for connection in silent:
             connection.close()
+
+
+def test_a_request_that_drips_has_its_time(guarded):
+    until(lambda: not guarded.server._connected)
+    with socket.create_connection(("127.0.0.1", guarded.port), timeout=20) as dripping:
+        started, gone = time.monotonic(), False
+        for letter in b"GET / HTTP/1.1\r\nX-Long: " + b"a" * 200:
+            try:
+                dripping.sendall(bytes([letter]))
+                time.sleep(0.05)
+            except OSError:
+                gone = True
+                break
+        # A byte every twentieth of a second is never silent for the second of `patience`; all of them
+        # would take eleven, and a closed connection may take one more byte.
+        assert gone and time.monotonic() - started < 6
+
+
+def test_one_address_does_not_take_all_connections(artifacts):
+    made = Running(artifacts["int8"], most_connections=3, most_per_address=2)
+    try:
+        held = [socket.create_connection(("127.0.0.1", made.port), timeout=20) for _ in range(2)]
+        until(lambda: made.server._connected["127.0.0.1"] == 2)
+        assert b" 503 " in made.raw(b"GET / HTTP/1.0\r\n\r\n")
+        with socket.socket() as other:  # another address of this machine
+            other.bind(("127.0.0.2", 0))
+            other.settimeout(20)
+            other.connect(("127.0.0.1", made.port))
+            other.sendall(b"GET /state.json HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            assert other.recv(100).startswith(b"HTTP/1.0 200")
+        for connection in held:
+            connection.close()
+        until(lambda: not made.server._connected)
+    finally:
+        made.stop()
+
+
+def test_two_demos_on_one_host_have_two_cookies():
+    first, second = (Access("127.0.0.1", port, TOKEN + str(port)) for port in (8000, 8001))
+    assert first.cookie_name != second.cookie_name
+    # A browser sends both to either.
+    both = Message()
+    both["Cookie"] = "; ".join(access.cookie().split(";")[0] for access in (first, second))
+    for access in (first, second):
+        assert access.is_token(access.given_token(both))
 
 
 def test_a_stuck_viewer_is_dropped_and_slows_nobody(guarded):

@@ -116,6 +116,39 @@ def test_every_missing_field_is_named():
             manifests.parse(value, "a.json")
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda v: v.update(palette=[3] * len(v["palette"])), "a colour of the palette is 3"),
+        (lambda v: v["palette"].__setitem__(0, [0, 0, 300]), r"\[0, 0, 300\]"),
+        (lambda v: v["palette"].__setitem__(0, [0, 0.5, 1]), "whole numbers"),
+        (lambda v: v["palette"].__setitem__(0, [0, 0]), "three whole numbers"),
+        (lambda v: v["classes"].__setitem__(0, None), "wanted names"),
+        (lambda v: v["depth"].update(valid_range=[float("nan"), 15]), "wanted 2 numbers"),
+        (lambda v: v["depth"].update(valid_range=[15, 0.2]), "valid_range is 15 to 0.2"),
+        (lambda v: v.update(task="detection"), "'detection', wanted segmentation or translation"),
+        (lambda v: v["inputs"]["rgb"]["normalization"].update(mean=[float("nan")] * 3), "mean is"),
+        (lambda v: v["inputs"]["rgb"]["normalization"].update(scale=float("inf")), "scale is inf"),
+    ],
+)
+def test_values_that_make_no_sense_are_named(change, words):
+    value = example().to_json()
+    change(value)
+    # As it would come out of a file: Python's reader takes NaN.
+    with pytest.raises(InputError, match=words):
+        manifests.parse(json.loads(json.dumps(value)), "a.json")
+
+
+def test_two_targets_share_a_folder(tmp_path):
+    for name, content in (("a.tflite", b"one"), ("a.onnx", b"two")):
+        manifests.save(example(), tmp_path / name, content)
+    assert manifests.load(tmp_path / "a.tflite").file_bytes == 3
+    assert manifests.load(tmp_path / "a.onnx").file_name == "a.onnx"
+    (tmp_path / "a.onnx.json").rename(tmp_path / "a.json")
+    with pytest.raises(InputError, match="rename a.json"):
+        manifests.load(tmp_path / "a.onnx")
+
+
 def test_files_that_are_missing_or_damaged(saved, tmp_path):
     path, _ = saved
     with pytest.raises(InputError, match="no such artifact"):

@@ -1,5 +1,7 @@
 """ONNX Runtime's runner: names of the file, layouts, and the providers with their options."""
 
+import hashlib
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -75,8 +77,10 @@ def test_tensorrt_gets_precision_by_scheme_and_a_cache_beside_the_artifact(
     options = dict(runner._session.asked)[TENSORRT]
     assert (options["trt_fp16_enable"], options["trt_int8_enable"]) == (half, int8)
     assert options["trt_engine_cache_enable"] is True
-    assert options["trt_engine_cache_path"] == str(tmp_path / f"{scheme}.ort_cache")
-    assert provider_options(CPU, path, scheme) == provider_options(CUDA, path, scheme) == {}
+    manifest = runner.manifest
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    assert options["trt_engine_cache_path"] == str(tmp_path / f"{scheme}.onnx.{digest}.ort_cache")
+    assert provider_options(CPU, path, manifest) == provider_options(CUDA, path, manifest) == {}
 
 
 def test_a_provider_that_silently_falls_away_is_an_error(artifact, board):

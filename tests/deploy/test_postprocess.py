@@ -49,6 +49,14 @@ def test_the_first_of_equal_classes_wins(size):
     assert class_map(np.zeros((2, 2, 4), np.float32), size, size).max() == 0
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.int8])
+def test_logits_of_the_map_s_size_are_only_compared(dtype):
+    logits = np.random.default_rng(0).integers(-9, 9, (12, 16, 5)).astype(dtype)
+    found = class_map(logits, 12, 16)
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, np.argmax(logits, axis=-1))
+
+
 def test_weights_of_a_pixel_sum_to_one():
     # float32 rounding of two weights.
     np.testing.assert_allclose(interpolation_matrix(7, 19).sum(1), 1, atol=1e-7)

@@ -18,7 +18,7 @@ import numpy as np
 from cen_keras.errors import InputError
 
 from ..graph import WEIGHTED
-from ..model import add_buffer, add_like, empty_unread, kind_of
+from ..model import add_buffer, add_like, kind_of
 
 LARGEST = 2**29
 """A quarter of what 32 bits hold: tighter ranges double codes at most, and the kernels add the sum of
@@ -53,7 +53,6 @@ def fit_biases(model, floats) -> None:
             coarser = coarser.max(keepdims=True)
         for place in (_FILTER, found.bias):
             found.requantise(place, wanted.values(place), found.scale(place) * coarser)
-    empty_unread(model)
 
 
 @dataclasses.dataclass(frozen=True)

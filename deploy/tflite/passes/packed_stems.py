@@ -23,7 +23,6 @@ from ..model import (
     add_constant,
     add_like,
     builtin_of,
-    empty_unread,
     padding_of,
     readers_of,
     reshape,
@@ -102,7 +101,6 @@ def pack_stems(model) -> None:
     """Packs every convolution of a `ModelT` behind a padding where that saves time by `Packing.cost`."""
     for graph in model.subgraphs:
         _pack_graph(model, graph)
-    empty_unread(model)
 
 
 @dataclasses.dataclass

@@ -23,7 +23,6 @@ from ..model import (
     add_constant,
     add_like,
     builtin_of,
-    empty_unread,
     padding_of,
     readers_of,
     reshape,
@@ -37,7 +36,6 @@ def cheapen_padding(model) -> None:
     """Gives each convolution of a `ModelT` its own padding, and others one around whole rows."""
     for graph in model.subgraphs:
         _rewrite(model, graph)
-    empty_unread(model)
 
 
 def _rewrite(model, graph) -> None:
