@@ -26,6 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--views", type=positive, default=1200, metavar="N", help="training views (default: 1200)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of their order (default: 0)")
+    parser.add_argument(
+        "--rounding",
+        choices=("keras", "tfmot"),
+        default="keras",
+        help="whose simulation of it: Keras' own (default), or tensorflow-model-optimization's",
+    )
     parser.add_argument("--out", metavar="FOLDER", help="where to write (default: RUN/tflite)")
 
 
@@ -40,7 +46,12 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from ..qat.train import Settings, summary, train
 
     settings = Settings(
-        arguments.epochs, arguments.batch_size, arguments.rate, arguments.views, arguments.seed
+        arguments.epochs,
+        arguments.batch_size,
+        arguments.rate,
+        arguments.views,
+        arguments.seed,
+        arguments.rounding,
     )
     path = train(folder, arguments.out, settings, output.say)
     result = {**summary(path), "seconds": time.perf_counter() - start}

@@ -21,6 +21,7 @@ import tensorflow_model_optimization as tfmot
 import tf_keras
 
 from ..tflite.passes.merged_weights import LEAST_BYTES
+from .tf_keras_rebuild import rebuild
 
 # Layers that hand on codes as they come, and those whose kernels compute with one scale.
 _PASSING = ("MaxPooling2D", "ZeroPadding2D", "Concatenate")
@@ -36,6 +37,43 @@ _SAME_KERNEL = 1e-4
 _FED_AT_ONCE = 8
 
 Range = tuple[float, float]
+
+
+class Student:
+    """A frozen model that computes with int8's rounding; as that of `keras_rounding`, but rebuilt in the
+    older Keras and wrapped by tensorflow-model-optimization.
+
+    Args:
+        plain: as `freeze` gives it, with any batch size.
+        samples: calibration samples in the order of the model's inputs, float32 (n, h, w, c).
+
+    Raises:
+        InputError: a layer that the older Keras lacks.
+    """
+
+    def __init__(self, plain, samples: list[np.ndarray]):
+        self._model = rounded(rebuild(plain), samples)
+        self.inputs = self._model.inputs
+        # A kernel that another one stands for has no gradient of its own.
+        self.trained = self._model.trainable_variables
+
+    def __call__(self, inputs, training: bool = False) -> list:
+        """Runs on a list of inputs; gives the outputs in the order of their names."""
+        return tf.nest.flatten(self._model(inputs, training=training))
+
+    def optimizer(self, rate: float, steps: int):
+        """Adam whose rate falls to zero as a cosine, and a function that applies gradients."""
+        optimizer = tf_keras.optimizers.Adam(tf_keras.optimizers.schedules.CosineDecay(rate, steps))
+
+        def apply(gradients) -> None:
+            pairs = zip(gradients, self.trained, strict=True)
+            optimizer.apply_gradients([(g, v) for g, v in pairs if g is not None])
+
+        return apply
+
+    def settle(self) -> list:
+        """The variables that a converter has to see."""
+        return list(self._model.variables)
 
 
 def rounded(model: tf_keras.Model, samples: list[np.ndarray]) -> tf_keras.Model:

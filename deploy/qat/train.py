@@ -40,6 +40,8 @@ class Settings:
         learning_rate: of Adam at the start; falls to zero as a cosine.
         views: at most so many training views in an epoch.
         seed: of their order.
+        rounding: whose simulation: "keras", the frozen graph with Keras' own fake quantisation, or
+            "tfmot", tensorflow-model-optimization on the graph rebuilt in the older Keras.
     """
 
     epochs: int = 4
@@ -47,6 +49,7 @@ class Settings:
     learning_rate: float = 1e-4
     views: int = 1200
     seed: int = 0
+    rounding: str = "keras"
 
 
 def train(
@@ -67,28 +70,18 @@ def train(
         Path of `qat_w8a8.tflite`; its manifest lies beside it.
 
     Raises:
-        InputError: tensorflow-model-optimization is not installed, a layer it cannot take, or
-            settings under which nothing can be learnt.
+        InputError: as for `student_of`, or settings under which nothing can be learnt.
     """
     settings = settings or Settings()
     if not settings.learning_rate > 0:
         raise InputError(f"--rate must be above 0; found {settings.learning_rate:g}")
-    try:
-        from .tf_keras_rebuild import rebuild
-        from .tfmot_rounding import rounded
-    except ImportError as error:
-        raise InputError(
-            f"quantisation-aware training needs tensorflow-model-optimization ({error}); "
-            "pip install cen-keras[export]"
-        ) from error
-
     target, shape = TARGET, run.image_shape
     trained = run.model()
     _, manifest = float_artifact(run, trained, target, "all", shape)
     teacher = freeze(trained, "all", shape, batch=None)
     samples = CalibrationChoice().samples(run, manifest.inputs)
     names = [tensor.name for tensor in teacher.inputs]
-    student = rounded(rebuild(teacher), [samples.arrays[name] for name in names])
+    student = student_of(settings.rounding, teacher, [samples.arrays[name] for name in names])
     views = run.views("train")
     prepare = Preprocessor(manifest.inputs, as_float=True)
 
@@ -116,6 +109,33 @@ def train(
     return path
 
 
+def student_of(rounding: str, plain, samples: list[np.ndarray]):
+    """The frozen model with its rounding simulated.
+
+    Args:
+        rounding: as in `Settings`.
+        plain: of `freeze`, with any batch size.
+        samples: in the order of its inputs, float32 (n, h, w, c).
+
+    Raises:
+        InputError: there is no such simulation, its library is not installed, or it cannot take a
+            layer.
+    """
+    if rounding == "keras":
+        from .keras_rounding import Student
+    elif rounding == "tfmot":
+        try:
+            from .tfmot_rounding import Student
+        except ImportError as error:
+            raise InputError(
+                f"--rounding tfmot needs tensorflow-model-optimization ({error}); "
+                "pip install cen-keras[export]"
+            ) from error
+    else:
+        raise InputError(f"--rounding {rounding!r}: wanted keras or tfmot")
+    return Student(plain, samples)
+
+
 def distil(
     student,
     teacher,
@@ -124,10 +144,10 @@ def distil(
     settings: Settings,
     say: Callable[[str], None] = lambda text: None,
 ) -> list[float]:
-    """Trains a rounded model towards the float model's class probabilities.
+    """Trains a student towards the float model's class probabilities.
 
     Args:
-        student: of `rounded`; its outputs are those of `teacher` in the order of their names.
+        student: of `student_of`.
         teacher: of `freeze`, with any batch size.
         feed: gives the inputs of views.
         count: how many views there are.
@@ -142,27 +162,19 @@ def distil(
         InputError: the training diverged.
     """
     import tensorflow as tf
-    import tf_keras
 
     generator = np.random.default_rng(settings.seed)
     used = min(count, settings.views)
     size = min(settings.batch_size, used)
     steps = used // size
-    optimizer = tf_keras.optimizers.Adam(
-        tf_keras.optimizers.schedules.CosineDecay(
-            settings.learning_rate, max(1, steps * settings.epochs)
-        )
-    )
-    # A kernel that another one stands for has no gradient of its own.
-    variables = student.trainable_variables
+    apply = student.optimizer(settings.learning_rate, max(1, steps * settings.epochs))
 
     @tf.function
     def step(batch, wanted):
         with tf.GradientTape() as tape:
             found = student(batch, training=True)
             loss = tf.add_n([_divergence(w, f) for w, f in zip(wanted, found, strict=True)])
-        gradients = zip(tape.gradient(loss, variables), variables, strict=True)
-        optimizer.apply_gradients((g, v) for g, v in gradients if g is not None)
+        apply(tape.gradient(loss, student.trained))
         return loss
 
     means = []
@@ -181,11 +193,11 @@ def distil(
     return means
 
 
-def convert(model, names: list[str], streams: list[str], shape: tuple[int, int]) -> bytes:
-    """Writes a rounded model as a full int8 .tflite file.
+def convert(student, names: list[str], streams: list[str], shape: tuple[int, int]) -> bytes:
+    """Writes a student as a full int8 .tflite file.
 
     Args:
-        model: of `rounded`, trained or not.
+        student: of `student_of`, trained or not.
         names: of its inputs, in order.
         streams: of its outputs, in order.
         shape: height and width of the inputs.
@@ -197,7 +209,7 @@ def convert(model, names: list[str], streams: list[str], shape: tuple[int, int])
 
     signature = {
         name: tf.TensorSpec((1, *shape, tensor.shape[-1]), tf.float32, name)
-        for name, tensor in zip(names, model.inputs, strict=True)
+        for name, tensor in zip(names, student.inputs, strict=True)
     }
 
     class Served(tf.Module):
@@ -209,11 +221,11 @@ def convert(model, names: list[str], streams: list[str], shape: tuple[int, int])
 
         def __init__(self):
             super().__init__()
-            self.weights = list(model.variables)
+            self.weights = student.settle()
 
         @tf.function(input_signature=[signature])
         def serve(self, inputs):
-            found = model([inputs[name] for name in names], training=False)
+            found = student([inputs[name] for name in names], training=False)
             return dict(zip(streams, found, strict=True))
 
     served = Served()

@@ -3,12 +3,12 @@
 import keras
 import numpy as np
 import pytest
+from cen_keras.layers.stream_layers import StreamLayers
 from seeded import images, trained_looking
 
 from cen_keras.backbones import BACKBONES
 from cen_keras.backbones.mobilenet import mobilenet
 from cen_keras.layers import ModalityNorm
-from cen_keras.layers.stream_layers import StreamLayers
 from cen_keras.models import Segmenter
 from deploy.freeze import freeze_with_report
 

@@ -12,7 +12,6 @@ import pytest
 
 SETUP = """
     import json, keras, numpy as np
-    from deploy.qat.tf_keras_rebuild import rebuild
     from cen_keras.layers import BilinearResize
 
     keras.utils.set_random_seed(0)
@@ -49,11 +48,12 @@ SETUP = """
               "depth": rng.normal(size=(16, *SIZE, 1)).astype("f")}
     wanted = plain.predict(images, verbose=0)
     names, streams = [t.name for t in plain.inputs], sorted(plain.output)
-    twin = rebuild(plain)
     batch = [images[n] for n in names]
 """
 
 REBUILT = """
+    from deploy.qat.tf_keras_rebuild import rebuild
+    twin = rebuild(plain)
     found = twin(batch, training=False)
     print(json.dumps({
         "error": {n: float(np.abs(np.asarray(f) - wanted[n]).max() / np.abs(wanted[n]).max())
@@ -69,14 +69,13 @@ ROUNDED = """
     from deploy.tflite.writer import write
     from deploy.tflite.xnnpack import left_out
     from deploy.qat import train as qat
-    from deploy.qat.tfmot_rounding import rounded
     from deploy.target import Wanted
     from deploy.tflite.pipeline import finish, make
 
     def noise(found):
         return float(np.mean([((np.asarray(found[n]) - wanted[n]) ** 2).sum()
                               / (wanted[n] ** 2).sum() for n in streams]))
-    def answers(content):
+    def outputs_of_file(content):
         from ai_edge_litert.interpreter import Interpreter
         interpreter = Interpreter(model_content=content)
         interpreter.allocate_tensors()
@@ -90,7 +89,7 @@ ROUNDED = """
         scales = {k: d["quantization"] for k, d in runner.get_output_details().items()}
         return {k: (np.concatenate([f[k] for f in found]).astype("f") - zero) * scale
                 for k, (scale, zero) in scales.items()}
-    student = rounded(twin, batch)
+    student = qat.student_of(ROUNDING, plain, batch)
     simulated = dict(zip(streams, student(batch, training=False)))
     untrained = qat.convert(student, names, streams, SIZE)
 """
@@ -102,8 +101,8 @@ UNTRAINED = """
         sides = read_tensors(content)
         return [t.quantization.scale for t in (*sides.inputs.values(), *sides.outputs.values())]
     print(json.dumps({
-        "simulated": noise(simulated), "file": noise(answers(untrained)),
-        "static": noise(answers(static)),
+        "simulated": noise(simulated), "file": noise(outputs_of_file(untrained)),
+        "static": noise(outputs_of_file(static)),
         "scales": [scales(untrained), scales(static)],
         "kinds": collections.Counter(o.kind for o in read_operators(untrained)),
         "slow": len(left_out(untrained)),
@@ -131,8 +130,8 @@ TRAINED = """
     trained, _ = finish(qat.convert(student, names, streams, SIZE), "qat_w8a8", "none")
     codes, buffers = kernels(trained)
     print(json.dumps({
-        "losses": losses, "before": divergence(answers(untrained)),
-        "after": divergence(answers(trained)),
+        "losses": losses, "before": divergence(outputs_of_file(untrained)),
+        "after": divergence(outputs_of_file(trained)),
         "kernels": len(codes), "buffers": buffers, "moved": codes[0] != kernels(untrained)[0][0],
     }))
 """
@@ -158,8 +157,9 @@ def test_the_rebuild_computes_the_same():
 
 
 @pytest.mark.slow
-def test_before_training_the_rounding_is_that_of_static_calibration():
-    found = run(SETUP, ROUNDED, UNTRAINED)
+@pytest.mark.parametrize("rounding", ["keras", "tfmot"])
+def test_before_training_the_rounding_is_that_of_static_calibration(rounding):
+    found = run(SETUP, f"ROUNDING = {rounding!r}", ROUNDED, UNTRAINED)
     ours, static = found["scales"]
     # The same smallest and largest values; a range is widened by up to half a code to hold zero.
     assert ours == pytest.approx(static, rel=1 / 255)
@@ -176,10 +176,11 @@ def test_before_training_the_rounding_is_that_of_static_calibration():
 
 
 @pytest.mark.slow
-def test_training_comes_nearer_to_the_float_model():
-    found = run(SETUP, ROUNDED, TRAINED)
+@pytest.mark.parametrize("rounding", ["keras", "tfmot"])
+def test_training_comes_nearer_to_the_float_model(rounding):
+    found = run(SETUP, f"ROUNDING = {rounding!r}", ROUNDED, TRAINED)
     assert found["losses"][-1] < found["losses"][0]
-    # NumPy's divergence of what the files answer, not of what the simulation says.
+    # NumPy's divergence of what the files give, not of what the simulation says.
     assert found["after"] < found["before"]
     # What one kernel was for both modalities stays one.
     assert (found["kernels"], found["buffers"], found["moved"]) == (2, 1, True)
