@@ -13,6 +13,7 @@ import io
 import os
 import platform
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import numpy as np
 
 from .runtime.files import PathLike, atomic_path
 from .runtime.postprocess import class_map, image_values
-from .runtime.preprocess import Frame, Preprocessor
+from .runtime.preprocess import Frame, Preprocessor, resize_image, resize_nearest
 from .runtime.runner import PHASES, Runner
 
 COMPARED_THREADS = 1
@@ -36,7 +37,7 @@ def measure(
     rounds: int = 50,
     warm_up: int = 5,
     frame_shape: tuple[int, int] | None = None,
-    seed: int = 0,
+    view: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Times opened artifacts side by side.
 
@@ -45,12 +46,14 @@ def measure(
         rounds: timed rounds; each runs every artifact once.
         warm_up: untimed rounds before.
         frame_shape: height and width of the camera's frame; None = each artifact's input size.
-        seed: of the random frame (values do not change the time of these networks).
+        view: what the camera shows, images by modality at any size; None = `drawn_view`. Values do
+            not change the time of these networks, but that of a class map: noise has a border of
+            classes at every pixel, a room along the edges of its things.
 
     Returns:
         By name and phase ("pre", "infer", "post", "total"): p50, p95, mean and min in milliseconds.
     """
-    prepared = {name: _Timed(runner, frame_shape, seed) for name, runner in runners.items()}
+    prepared = {name: _Timed(runner, frame_shape, view) for name, runner in runners.items()}
     names = list(prepared)
     for _ in range(warm_up):
         for name in names:
@@ -126,11 +129,16 @@ def peak_memory_mb() -> float | None:
 class _Timed:
     """One artifact with a frame to run it on."""
 
-    def __init__(self, runner: Runner, frame_shape: tuple[int, int] | None, seed: int):
+    def __init__(
+        self,
+        runner: Runner,
+        frame_shape: tuple[int, int] | None,
+        view: Mapping[str, np.ndarray] | None,
+    ):
         self._runner = runner
         self._preprocess = Preprocessor(runner.inputs)
         self._shape = frame_shape or runner.manifest.image_shape
-        self._frame = _random_frame(runner, self._shape, seed)
+        self._frame = _frame(runner, self._shape, view)
         names = list(runner.outputs)
         self._shown = "ensemble" if "ensemble" in names else names[0]
 
@@ -148,15 +156,45 @@ class _Timed:
         return fed - start, ran - fed, time.perf_counter() - ran
 
 
-def _random_frame(runner: Runner, shape: tuple[int, int], seed: int) -> Frame:
-    generator = np.random.default_rng(seed)
+def drawn_view(shape: tuple[int, int]) -> dict[str, np.ndarray]:
+    """A wall, a floor and three boxes before it: areas with edges, as a room has them.
+
+    Args:
+        shape: height and width.
+
+    Returns:
+        "rgb" uint8 (h, w, 3) and "depth" float32 (h, w) in metres.
+    """
+    height, width = shape
+    y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j].astype(np.float32)
+    floor = y > 0.6
+    depth = np.where(floor, 1.8 / np.maximum(y, 0.6), 3.0).astype(np.float32)
+    rgb = np.where(floor[..., None], (120.0, 90.0, 60.0), (200.0, 195.0, 180.0)).astype(np.float32)
+    boxes = ((0.1, 0.35, 0.3, 0.9, 2.2), (0.4, 0.65, 0.5, 0.8, 1.7), (0.75, 0.95, 0.2, 0.85, 2.6))
+    for number, (left, right, top, bottom, metres) in enumerate(boxes):
+        inside = (x > left) & (x < right) & (y > top) & (y < bottom)
+        depth[inside] = metres
+        rgb[inside] = np.roll((40.0, 90.0, 160.0), number)
+    shade = 0.8 + 0.2 * x[..., None]
+    return {"rgb": (rgb * shade).astype(np.uint8), "depth": depth}
+
+
+def _frame(runner: Runner, shape: tuple[int, int], view: Mapping[str, np.ndarray] | None) -> Frame:
+    """The view at a size; inputs that it lacks show its colours, or its first channel."""
+    given = dict(view or drawn_view(shape))
     images = {}
     for name, spec in runner.inputs.items():
-        if spec.content == "depth":
-            images[name] = generator.uniform(0.5, 8.0, shape).astype(np.float32)
-        else:
-            images[name] = generator.integers(0, 256, shape + (spec.hwc[2],), dtype=np.uint8)
-    return Frame("random frame", images)
+        channels = spec.hwc[2]
+        image = given.get(name)
+        if image is None:
+            image = np.resize(
+                resize_nearest(next(iter(given.values())), *shape).T, (channels, *shape[::-1])
+            ).T
+            image = np.ascontiguousarray(image, np.float32 if channels == 1 else np.uint8)
+            image = image[..., 0] if channels == 1 else image
+        resize = resize_image if image.ndim == 3 and image.dtype == np.uint8 else resize_nearest
+        images[name] = resize(image, *shape)
+    return Frame("view", images)
 
 
 def _statistics(times: np.ndarray) -> dict[str, dict[str, float]]:

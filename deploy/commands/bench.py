@@ -73,7 +73,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     runners = {
         name: open_runner(p, arguments.threads, arguments.engine) for name, p in artifacts.items()
     }
-    times = measure(runners, arguments.rounds, arguments.warm_up, arguments.frame)
+    view = _view(runners[next(iter(runners))].manifest)
+    output.say("the frame: " + ("a held-out view" if view else "a drawn room"))
+    times = measure(runners, arguments.rounds, arguments.warm_up, arguments.frame, view)
     first = next(iter(runners))
     rows = {}
     for name, runner in runners.items():
@@ -115,6 +117,21 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         _keep(result, path / "bench" / "latency.json")
     output.result(result)
     return GOOD
+
+
+def _view(manifest) -> dict | None:
+    """A held-out view of the data that the artifact was trained on; None where they are not at hand,
+    as on a board.
+    """
+    if manifest.dataset is None or manifest.task != "segmentation":
+        return None
+    try:
+        from cen_keras.data.datasets import open_dataset
+
+        view = open_dataset(manifest.dataset, "val")[0]
+    except (ImportError, ValueError, OSError):
+        return None
+    return {name: view[name] for name in manifest.inputs}
 
 
 def _keep(value: dict, path: Path) -> None:

@@ -9,7 +9,7 @@ from cen_keras import layers as cen
 
 from .heads import HEADS, Head
 from .ir import Conv, Depthwise, Input, InstanceNorm, Map, Merge, Node, Opaque, View
-from .layers import DilatedConv2D
+from .layers import DilatedConv2D, max_pool
 from .plan import Group, Plan
 
 AT_ONCE = 5
@@ -187,6 +187,8 @@ class Emitter:
         options = dict(node.operation.options)
         if node.operation.kind == "BilinearResize":
             return cen.BilinearResize(**options, name=name)(tensor)
+        if node.operation.kind == "MaxPooling2D":
+            return max_pool(tensor, **options, name=name)
         return getattr(keras.layers, node.operation.kind)(**options, name=name)(tensor)
 
     def _merge(self, node: Merge, group: Group) -> keras.KerasTensor:

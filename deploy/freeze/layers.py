@@ -39,3 +39,25 @@ class ArgMax(keras.layers.Layer):
     def compute_output_spec(self, inputs):
         """Says what `call` gives."""
         return keras.KerasTensor((*inputs.shape[:-1], 1), "int32")
+
+
+LEAST_SPLIT = 4
+"""Up to 3x3, XNNPACK looks at all nine values in one go."""
+
+
+def max_pool(tensor, pool_size, strides=None, padding="valid", name=None, **options):
+    """`keras.layers.MaxPooling2D`, a large window of stride 1 as one over rows and one over columns.
+
+    A maximum of maxima is the maximum: a 5x5 window is a 1x5 one and then a 5x1 one, ten values to
+    look at in place of twenty-five. Chained residual pooling has four such pools on each level of the
+    decoder.
+    """
+    size, steps = (
+        (v, v) if isinstance(v, int) else tuple(v) for v in (pool_size, strides or pool_size)
+    )
+    if min(size) < LEAST_SPLIT or steps != (1, 1) or padding != "same":
+        return keras.layers.MaxPooling2D(pool_size, strides, padding, name=name, **options)(tensor)
+    for window, suffix in (((1, size[1]), "_rows"), ((size[0], 1), "")):
+        layer = keras.layers.MaxPooling2D(window, 1, padding, name=f"{name}{suffix}", **options)
+        tensor = layer(tensor)
+    return tensor

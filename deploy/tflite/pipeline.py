@@ -18,7 +18,6 @@ from .passes.packed_stems import pack_stems
 from .passes.padding import cheapen_padding
 from .passes.saturating_relus import drop_saturating_relus
 from .passes.signature_outputs import match_signature
-from .passes.split_pools import split_pools
 from .passes.tight_ranges import tighten
 from .passes.unread import drop_unread
 from .quantizer import quantise
@@ -55,7 +54,6 @@ PASSES = (
     Pass("signature_outputs", lambda work: match_signature(work.model)),
     Pass("fitting_biases", lambda work: fit_biases(work.model, work.floats), _calibrated),
     Pass("tight_ranges", _tightened, _in_int8),
-    Pass("split_pools", lambda work: split_pools(work.model), _for_xnnpack),
     Pass("packed_stems", lambda work: pack_stems(work.model), _for_xnnpack),
     Pass("padding", lambda work: cheapen_padding(work.model), _for_xnnpack),
     Pass("saturating_relus", lambda work: drop_saturating_relus(work.model), _for_xnnpack),

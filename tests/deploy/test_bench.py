@@ -69,3 +69,24 @@ def test_the_command_compares_two_artifacts(artifacts, tmp_path, capsys):
     assert float(rows[1]["ratio"]) == pytest.approx(wanted, abs=1e-3)  # rounded to 4 digits
     assert all(item[phase]["p50"] > 0 for item in times.values() for phase in PHASES)
     assert json.loads(artifacts["fp32"].with_suffix(".tflite.bench.json").read_text())["sha256"]
+
+
+def test_the_drawn_view_has_areas_and_edges():
+    view = bench.drawn_view((60, 80))
+    assert view["rgb"].dtype == np.uint8 and view["rgb"].shape == (60, 80, 3)
+    assert view["depth"].dtype == np.float32 and 1.5 < np.median(view["depth"]) < 4
+    edges = np.abs(np.diff(view["depth"], axis=1)) > 0.2
+    # The sides of three boxes: some columns, never many.
+    assert 0.005 < edges.mean() < 0.1
+
+
+def test_a_view_is_shown_at_the_camera_s_size(artifacts):
+    from deploy.runtime.runner import open_runner
+
+    runner = open_runner(artifacts["int8"])
+    view = {"rgb": np.full((30, 40, 3), 7, np.uint8), "depth": np.full((30, 40), 2, np.float32)}
+    frame = bench._frame(runner, (60, 80), view)
+    assert frame.images["rgb"].shape == (60, 80, 3) and frame.images["depth"].shape == (60, 80)
+    assert set(np.unique(frame.images["rgb"])) == {7}
+    only = bench._frame(runner, (60, 80), {"rgb": view["rgb"]})
+    assert only.images["depth"].shape == (60, 80) and only.images["depth"].dtype == np.float32

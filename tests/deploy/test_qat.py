@@ -36,7 +36,7 @@ SETUP = """
     u = keras.layers.Resizing(16, 16, interpolation="bilinear", name="u")(t)
     u = keras.layers.Add(name="w")(
         [u, keras.layers.Conv2DTranspose(8, 4, 2, "same", name="up")(t)])
-    v = BilinearResize((16, 16), "align_corners", name="v")({"x": k})["x"]
+    v = BilinearResize((16, 16), "align_corners", name="v")(k)
     o, q = keras.layers.Conv2D(4, 1, name="o")(u), keras.layers.Conv2D(4, 1, name="q")(v)
     e = keras.layers.Add(name="e")([keras.layers.Rescaling(0.3, name="f")(o),
                                     keras.layers.Rescaling(0.7, name="g")(q)])
