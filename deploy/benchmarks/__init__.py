@@ -27,7 +27,8 @@ PARTS = ("network", "accuracy", "lint", "edge", "esanet")
 
 # What the figures are held against; latency on somebody's machine is told, not decided.
 LIMITS = {
-    "latency_ratio.int8": 0.62,
+    "latency_ratio.int8_same_passes": 0.85,
+    "latency_ratio.int8_untuned": 0.62,
     "latency_ratio.int8_vs_mask": 0.95,
     "latency_ratio.fp32": 0.95,
     "size_ratio.int8": 1.05,

@@ -21,6 +21,7 @@ from ..runtime.runner import open_runner
 from ..schemes import SHORT_NAMES
 from ..targets import TARGETS
 from .mask_export import masked
+from .where_export import pools_in_two
 
 THREADS = 2
 """Of the engine. An inference takes long enough here that both cores are kept busy, and the kernels
@@ -126,11 +127,17 @@ def measure(
     network = network or Network()
     model = seeded(network)
     artifacts = {}
-    forms = (("frozen", model, False), ("where", model, True), ("mask", masked(model), True))
-    for form, graph, as_trained in forms:
+    # As trained, with the passes of a frozen file and without.
+    forms = (
+        ("frozen", model, False, None),
+        ("where", pools_in_two(model), True, "xnnpack"),
+        ("untuned", model, True, "none"),
+        ("mask", masked(model), True, "none"),
+    )
+    for form, graph, as_trained, tune in forms:
         say(f"exporting {network.backbone} {network.decoder}, {form}")
-        wanted = ("int8",) if form == "mask" else tuple(SHORT_NAMES)
-        artifacts.update(_export(out, form, graph, network, as_trained, wanted))
+        wanted = tuple(SHORT_NAMES) if form in ("frozen", "where") else ("int8",)
+        artifacts.update(_export(out, form, graph, network, as_trained, wanted, tune))
     del model, graph, forms
     say("exporting one modality")
     one = _export(out, "one", seeded(network, ("rgb",)), network, False, tuple(SHORT_NAMES))
@@ -153,7 +160,8 @@ def measure(
     bench.append_rows(out / "bench.csv", rows)
     return {
         "latency_ratio": {
-            "int8": p50["frozen_int8"] / p50["where_int8"],
+            "int8_same_passes": p50["frozen_int8"] / p50["where_int8"],
+            "int8_untuned": p50["frozen_int8"] / p50["untuned_int8"],
             "fp32": p50["frozen_fp32"] / p50["where_fp32"],
             "int8_vs_mask": p50["frozen_int8"] / p50["mask_int8"],
         },
@@ -172,7 +180,13 @@ def measure(
 
 
 def _export(
-    out: Path, form: str, model, network: Network, as_trained: bool, wanted: tuple[str, ...]
+    out: Path,
+    form: str,
+    model,
+    network: Network,
+    as_trained: bool,
+    wanted: tuple[str, ...],
+    tune: str | None = None,
 ) -> dict[str, Path]:
     """Writes one form in the wanted number formats."""
     run, target = imagined_run(out, model.input, network), TARGETS["tflite"]
@@ -180,7 +194,7 @@ def _export(
     samples = calibration.collect(noise(network.size), manifest.inputs, _SAMPLES)
     paths = {}
     for name in wanted:
-        made = apply_scheme(content, manifest, target, SHORT_NAMES[name], samples)
+        made = apply_scheme(content, manifest, target, SHORT_NAMES[name], samples, tune=tune)
         path = out / "network" / f"{form}_{name}.tflite"
         manifests.save(made[1], path, made[0])
         paths[f"{form}_{name}"] = path

@@ -1,23 +1,25 @@
 """The export that freezing is measured against: the model as trained, its exchange written as
 `where`.
 
-Same weights, same outputs, same converter and quantiser; only the freezing is left out, and what
-tunes a frozen file (a fifteenth of the difference on ResNet-50). Norms still fold into their
-convolutions (the converter does that by itself), so what differs is the exchange. For comparison in
-`bench` only: in int8 LiteRT's fast kernels take neither SELECT_V2 nor the ReLU behind it, which it
-keeps from being fused, and the graph falls into pieces. On ResNet-50 the ReLUs cost most: with
-`tune="xnnpack"` on this side too, freezing takes 0.86 to 0.90 of it in int8, without 0.53 to
-0.64, by the machine.
+Same weights, same outputs, same converter and quantiser; only the freezing is left out. Norms still
+fold into their convolutions (the converter does that by itself), so what differs is the exchange. It
+comes in two forms: as the tools give it, where in int8 LiteRT's fast kernels take neither SELECT_V2
+nor the ReLU behind it and the graph falls into pieces; and with every pass that a frozen file gets,
+too. For comparison in benchmarks only.
 """
 
 import dataclasses
+import itertools
 import math
 import os
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
+
 from .. import bench, calibration
 from ..artifacts import apply_scheme, float_artifact
+from ..freeze.layers import max_pool
 from ..run_folder import RunFolder
 from ..runtime import manifest as manifests
 from ..runtime.runner import open_runner
@@ -69,6 +71,21 @@ def export_contenders(
         "as_trained_int8": trained["int8"],
         "frozen_int8": frozen["int8"],
     }
+
+
+def pools_in_two(model: keras.Model) -> keras.Model:
+    """A trained functional model whose large pools are written as `freeze` writes them."""
+    numbers = itertools.count(1)
+
+    def call(layer, *args, **kwargs):
+        if type(layer) is not keras.layers.MaxPooling2D:
+            return layer(*args, **kwargs)
+        name = f"{layer.name}_{next(numbers)}"
+        return max_pool(*args, layer.pool_size, layer.strides, layer.padding, name=name)
+
+    plain = keras.Model(model.input, model.output)
+    twin = keras.models.clone_model(plain, call_function=call, clone_function=lambda layer: layer)
+    return twin
 
 
 def _export_pair(

@@ -60,7 +60,6 @@ class Student:
     def __init__(self, plain: keras.Model, samples: Sequence[np.ndarray]):
         self.inputs = plain.inputs
         self._graph = Graph(plain)
-        self._order = np.argsort(list(plain.output))
         self._spans = self._ranges(samples)
         # By the id of a layer: its own variables and what stands for them.
         self._kernels: dict[int, tuple] = {}
@@ -72,8 +71,7 @@ class Student:
     def __call__(self, inputs, training: bool = False) -> list:
         """Runs on a list of inputs; gives the outputs in the order of their names."""
         codes = [self._rounded(t, x) for t, x in zip(self._graph.inputs, inputs, strict=True)]
-        found = self._graph.run(codes, self._call)
-        return [found[index] for index in self._order]
+        return self._graph.run(codes, self._call)  # flat: by name
 
     def optimizer(self, rate: float, steps: int):
         """Adam whose rate falls to zero as a cosine, and a function that applies gradients."""

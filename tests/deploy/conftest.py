@@ -35,12 +35,12 @@ def data_json():
 def run_path(tmp_path_factory):
     """A run folder; tests that write into it copy it first."""
     from cen_keras.backbones import BACKBONES
-    from cen_keras.backbones.resnet import basic_block, narrow_stem, resnet
+    from cen_keras.backbones.resnet import basic_block, resnet
     from cen_keras.models import Segmenter
 
     # Conversion takes its time per layer, so there are few.
     BACKBONES["for_tests"] = partial(
-        resnet, block=basic_block, blocks=(1, 1, 1, 1), widths=(16, 16, 24, 24), stem=narrow_stem
+        resnet, block=basic_block, blocks=(1, 1, 1, 1), widths=(16, 16, 24, 24), stem_size=3
     )
     model = trained_looking(
         Segmenter(

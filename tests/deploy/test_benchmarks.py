@@ -1,12 +1,13 @@
 """The contenders compute the same network, half exchanged, and the figures are held the right way round."""
 
 import numpy as np
-from deploy.mask_export import masked
 from seeded import images
 
 from cen_keras.metrics.exchange_rate import exchange_rate
 from deploy.benchmarks import LIMITS, held
+from deploy.benchmarks.mask_export import masked
 from deploy.benchmarks.network import Network, seeded
+from deploy.benchmarks.where_export import pools_in_two
 
 
 def test_masks_compute_what_where_does_with_half_exchanged():
@@ -21,6 +22,17 @@ def test_masks_compute_what_where_does_with_half_exchanged():
         np.testing.assert_array_equal(np.asarray(found[name]), np.asarray(logits))
 
 
+def test_pools_in_two_compute_the_same():
+    options = {"filters": 8, "pooling_stages": 1}
+    model = seeded(Network("narrow", size=(32, 32), decoder_options=options))
+    twin = pools_in_two(model)
+    assert any(getattr(layer, "pool_size", ()) == (1, 5) for layer in twin.layers)
+    feeds = images(model, (32, 32))
+    wanted, found = model(feeds, training=False), twin(feeds, training=False)
+    for name, logits in wanted.items():
+        np.testing.assert_array_equal(np.asarray(found[name]), np.asarray(logits))
+
+
 def test_figures_are_held_against_their_targets():
     result = {"lint": {"ort_default": {"errors": 3}}}
     for name, limit in LIMITS.items():
@@ -30,12 +42,12 @@ def test_figures_are_held_against_their_targets():
             place = place.setdefault(key, {})
         place[last] = limit
     assert all(good for *_, good in held(result))
-    result["latency_ratio"]["int8"] += 0.01
+    result["latency_ratio"]["int8_same_passes"] += 0.01
     result["lint"]["ort_default"]["errors"] = 0
     del result["miou_drop"]["qat_w8a8"]
     missed = [name for name, *_, good in held(result) if not good]
     assert missed == [
-        "latency_ratio.int8",
+        "latency_ratio.int8_same_passes",
         "miou_drop.qat_w8a8",
         "lint.ort_default.errors (at least)",
     ]
