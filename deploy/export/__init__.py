@@ -1,1 +1,0 @@
-"""Writers: a frozen Keras model into the file format of an engine."""
