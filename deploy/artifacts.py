@@ -83,7 +83,7 @@ def export(
     stem = _stem(
         Wanted(scheme_name, None, integer_io, tuple(float_layers)),
         outputs,
-        f"{shape[0]}x{shape[1]}" if tuple(shape) != run.image_shape else "",
+        f"{shape[0]}x{shape[1]}" if list(shape) != run.data["image_shape"] else "",
         head,
         as_trained,
         f"tune_{tune}" if tune != usual else "",

@@ -1,21 +1,26 @@
-"""A preset with trained weights as a run folder, so that every command takes it.
+"""A preset with trained weights, or a model file, as a run folder, so that every command takes it.
 
     python -m deploy export preset:cen_edge_m_rooms --scheme static_w8a8
+    python -m deploy export my_model.keras --image-shape 480x640
 
-unpacks the weights that come with the package into runs/presets/cen_edge_m_rooms (under
-$CEN_KERAS_RUNS where that is set) and goes on as with a folder of one's own training.
+The first unpacks the weights that come with the package into runs/presets/cen_edge_m_rooms (under
+$CEN_KERAS_RUNS where that is set), the second makes a folder my_model beside the file, and both go on as
+with a folder of one's own training.
 """
 
 import json
 import os
 from pathlib import Path
 
+from cen_keras.data.labels import palette
 from cen_keras.errors import InputError
 from cen_keras.files import atomic_path, write_json
 
 from .host import quiet_tensorflow
+from .runtime.files import sha256
 
 PREFIX = "preset:"
+SUFFIX = ".keras"
 _MARK = "preset.json"
 
 
@@ -55,6 +60,70 @@ def unpack(name: str) -> Path:
     write_json(folder / "data.json", preset.card["data"])
     write_json(folder / _MARK, mark)
     return folder
+
+
+def beside_model(file: Path) -> Path:
+    """Makes a run folder for a `Segmenter` that was saved as a file, or finds the one that is there.
+
+    Args:
+        file: a .keras file.
+
+    Returns:
+        the folder; in `data.json` stands what the model knows of itself, and no data set.
+
+    Raises:
+        InputError: the file is no whole model, or none of a segmentation.
+        OSError: full disk, no permission.
+    """
+    folder, digest = file.with_suffix(""), sha256(file)
+    known = _read(folder / "data.json") or {}
+    if known.get("sha256") == digest:
+        return folder
+    quiet_tensorflow()
+    model = load_model(file)
+    if not hasattr(model, "descriptions") or not hasattr(model, "num_classes"):
+        raise InputError(
+            f"{file}: a {type(model).__name__}, which does not say what its inputs and classes are; "
+            "export a saved Segmenter, or train with a recipe"
+        )
+    count = int(model.num_classes)
+    classes = getattr(model, "classes", None) or [f"class {number}" for number in range(count)]
+    shape = list(model.image_shape)
+    data = {
+        "task": "segmentation",
+        "dataset": None,
+        "modalities": list(model.modalities),
+        "descriptions": {name: m.to_config() for name, m in model.descriptions.items()},
+        "normalization": {
+            name: {"scale": m.scale, "mean": list(m.mean), "std": list(m.std)}
+            for name, m in model.descriptions.items()
+        },
+        "classes": list(classes),
+        "palette": [[int(c) for c in colour] for colour in palette(count)],
+        "image_shape": None if None in shape else shape,
+        "model": f"../{file.name}",
+        "sha256": digest,
+    }
+    folder.mkdir(exist_ok=True)
+    write_json(folder / "data.json", data)
+    return folder
+
+
+def load_model(path: Path):
+    """Loads a model file for inference.
+
+    Raises:
+        InputError: it is no whole Keras model.
+    """
+    import keras
+
+    import cen_keras.models  # noqa: F401 - registers the classes that the file names
+
+    try:
+        return keras.models.load_model(path, compile=False)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"{path}: not a whole Keras model ({reason}); train again") from error
 
 
 def _read(path: Path):

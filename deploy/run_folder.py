@@ -9,7 +9,7 @@ from typing import Any
 
 from cen_keras.errors import InputError
 
-from .preset_run import PREFIX, unpack
+from .preset_run import PREFIX, SUFFIX, beside_model, load_model, unpack
 from .runtime.files import PathLike
 from .runtime.manifest import Manifest
 from .runtime.tensors import Normalization, TensorSpec
@@ -37,7 +37,13 @@ class RunFolder:
 
     @property
     def image_shape(self) -> tuple[int, int]:
-        """Height and width of the training images."""
+        """Height and width of the training images.
+
+        Raises:
+            InputError: a model file takes images of any size.
+        """
+        if self.data["image_shape"] is None:
+            raise InputError(f"{self.path}: the model takes any size; give --image-shape HxW")
         height, width = self.data["image_shape"]
         return int(height), int(width)
 
@@ -48,20 +54,12 @@ class RunFolder:
 
     def model(self):
         """Loads the best checkpoint as a `keras.Model` for inference."""
-        path = self.path / "best.keras"
+        path = Path(os.path.normpath(self.path / self.data.get("model", "best.keras")))
         if not path.is_file():
             raise InputError(
                 f"{path}: no such file; `python -m recipes.train` has not finished an epoch there"
             )
-        import keras
-
-        import cen_keras.models  # noqa: F401 - registers the classes that the file names
-
-        try:
-            return keras.models.load_model(path, compile=False)
-        except (OSError, ValueError, KeyError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise InputError(f"{path}: not a whole Keras model ({reason}); train again") from error
+        return load_model(path)
 
     def input_spec(self, name: str, shape: tuple[int, ...], layout: str = "NHWC") -> TensorSpec:
         """Says how an input is fed as float32.
@@ -90,7 +88,15 @@ class RunFolder:
 
         Args:
             split: "train" or "val".
+
+        Raises:
+            InputError: of a model file nobody knows the data.
         """
+        if self.data["dataset"] is None:
+            raise InputError(
+                f"{self.path}: no data set is known of this model; integer schemes take samples of "
+                "its inputs with --calibration FILE.npz, and verify a run folder with --run"
+            )
         if self.task == "translation":
             from cen_keras.data.image_domains import open_domains
 
@@ -105,7 +111,8 @@ def open_run(path: PathLike, tasks: Sequence[str] = ("segmentation",)) -> RunFol
     """Opens a run folder.
 
     Args:
-        path: the folder, or "preset:NAME" for weights that come with the package.
+        path: the folder, "preset:NAME" for weights that come with the package, or a `Segmenter`
+            saved as a .keras file.
         tasks: what the caller can do something with; export and verify take translations too.
 
     Raises:
@@ -115,6 +122,8 @@ def open_run(path: PathLike, tasks: Sequence[str] = ("segmentation",)) -> RunFol
     if str(path).startswith(PREFIX):
         path = unpack(str(path)[len(PREFIX) :])
     path = Path(path)
+    if path.suffix == SUFFIX and path.is_file():
+        path = beside_model(path)
     file = path / "data.json"
     if not file.is_file():
         raise InputError(

@@ -23,7 +23,9 @@ FLOAT_BUDGET = 0.5
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument("run_folder", metavar="RUN", help="folder that recipes.train wrote")
+    parser.add_argument(
+        "run_folder", metavar="RUN", help="a run folder, preset:NAME or MODEL.keras"
+    )
     parser.add_argument(
         "--target", default="tflite", help="file format and engine (default: tflite)"
     )

@@ -11,6 +11,7 @@ from cen_keras.data.labels import NYU13_CLASSES, palette
 from cen_keras.errors import InputError
 from cen_keras.models import Segmenter, presets
 from cen_keras.models.weight_files import save_weights
+from deploy.__main__ import main
 from deploy.preset_run import unpack
 from deploy.run_folder import open_run
 
@@ -111,3 +112,38 @@ def test_the_edge_table_has_every_preset_and_scores_where_there_are_weights(pack
     assert found["miou_drop"]["edge_static_w8a8"] == pytest.approx(drop)
     heads, rows = table(found)
     assert [len(row) for row in rows] == [len(heads)] * 2 and rows[1][-1] == "-"
+
+
+def test_a_saved_segmenter_is_exported_without_a_run_folder(tmp_path, capsys):
+    from cen_keras.models import Segmenter
+    from deploy.runtime import manifest as manifests
+
+    model = Segmenter(
+        num_classes=3, backbone="narrow", decoder_options={"filters": 16, "pooling_stages": 1}
+    )
+    model.save(tmp_path / "mine.keras")
+    assert main(["export", str(tmp_path / "mine.keras")]) == 2
+    assert "give --image-shape" in capsys.readouterr().err
+    command = ["export", str(tmp_path / "mine.keras"), "--image-shape", "32x32"]
+    assert main([*command, "--outputs", "ensemble"]) == 0
+    manifest = manifests.load(tmp_path / "mine" / "tflite" / "fp32-ensemble-32x32.tflite")
+    assert manifest.classes == ("class 0", "class 1", "class 2") and len(manifest.palette) == 3
+    normal = manifest.inputs["rgb"].normalization
+    assert (normal.mean, normal.std) == (
+        model.descriptions["rgb"].mean,
+        model.descriptions["rgb"].std,
+    )
+    assert main([*command, "--scheme", "static_w8a8"]) == 2
+    assert "--calibration FILE.npz" in capsys.readouterr().err
+
+
+def test_a_model_file_of_something_else_is_refused(tmp_path, capsys):
+    import keras
+
+    image = keras.Input((8, 8, 3))
+    keras.Model(image, keras.layers.Conv2D(1, 1)(image)).save(tmp_path / "other.keras")
+    assert main(["export", str(tmp_path / "other.keras"), "--image-shape", "8x8"]) == 2
+    assert "does not say what its inputs and classes are" in capsys.readouterr().err
+    (tmp_path / "cut.keras").write_bytes(b"PK")
+    assert main(["export", str(tmp_path / "cut.keras")]) == 2
+    assert "not a whole Keras model" in capsys.readouterr().err
