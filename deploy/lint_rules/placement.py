@@ -21,7 +21,7 @@ from .core import (
     same,
 )
 
-_PASSES = "run the passes of deploy/quantize/qdq_passes.py (deploy export does)"
+_PASSES = "run the passes of deploy/onnx (deploy export does)"
 
 
 @rule("Q10")
