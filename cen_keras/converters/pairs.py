@@ -18,6 +18,8 @@ from cen_keras.errors import InputError
 TO_TORCH = {"same": None, "conv": (3, 2, 0, 1)}
 TO_KERAS = {"same": None, "conv": (2, 3, 1, 0)}
 LISTED = 12  # names of each kind that an error spells out
+PARALLEL = "module."
+"""What PyTorch's DataParallel puts before every name."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,3 +165,33 @@ def save_pairs(pairs: Iterable[Pair]) -> dict[str, np.ndarray]:
         value = value if axes is None else value.transpose(axes)
         state[p.key] = np.ascontiguousarray(value, p.dtype)
     return state
+
+
+def state_dict_of(checkpoint: Mapping, entry: str | None, source: str) -> dict[str, object]:
+    """Returns the state dict inside a checkpoint, its names without DataParallel's prefix.
+
+    Args:
+        checkpoint: a state dict, or a mapping that holds one under `entry`.
+        entry: name of the entry, or None.
+        source: name of the file or object for the error.
+
+    Raises:
+        InputError: it is no mapping of names.
+    """
+    state = checkpoint
+    if isinstance(state, Mapping) and entry is not None and isinstance(state.get(entry), Mapping):
+        state = state[entry]
+    if (
+        not isinstance(state, Mapping)
+        or not state
+        or not all(isinstance(key, str) for key in state)
+    ):
+        inside = f" under {entry!r}" if entry else ""
+        raise InputError(
+            f"{source} holds no state dict, a mapping of names to tensors{inside}; found a "
+            f"{type(state).__name__}."
+        )
+    if all(key.startswith(PARALLEL) for key in state):
+        # Only the leading one: `conv1.module.weight` has another of its own.
+        state = {key.removeprefix(PARALLEL): value for key, value in state.items()}
+    return dict(state)

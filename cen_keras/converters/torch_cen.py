@@ -17,7 +17,7 @@ import numpy as np
 
 from cen_keras.converters import torch_cen_translation as translation
 from cen_keras.converters.checkpoint_file import read_checkpoint, write_checkpoint
-from cen_keras.converters.pairs import Pair, load_pairs, save_pairs
+from cen_keras.converters.pairs import PARALLEL, Pair, load_pairs, save_pairs, state_dict_of
 from cen_keras.converters.torch_cen_segmentation import describe, segmenter_pairs
 from cen_keras.errors import InputError
 from cen_keras.models import Segmenter, Translator
@@ -35,37 +35,6 @@ TABLES: dict[
     Generator: (translation.generator_pairs, None, translation.describe),
     PatchDiscriminator: (translation.discriminator_pairs, None, translation.describe),
 }
-PARALLEL = "module."
-
-
-def state_dict_of(checkpoint: Mapping, entry: str | None, source: str) -> dict[str, object]:
-    """Returns the state dict inside a checkpoint, its names without DataParallel's prefix.
-
-    Args:
-        checkpoint: a state dict, or a mapping that holds one under `entry`.
-        entry: name of the entry, or None.
-        source: name of the file or object for the error.
-
-    Raises:
-        InputError: it is no mapping of names.
-    """
-    state = checkpoint
-    if isinstance(state, Mapping) and entry is not None and isinstance(state.get(entry), Mapping):
-        state = state[entry]
-    if (
-        not isinstance(state, Mapping)
-        or not state
-        or not all(isinstance(key, str) for key in state)
-    ):
-        inside = f" under {entry!r}" if entry else ""
-        raise InputError(
-            f"{source} holds no state dict, a mapping of names to tensors{inside}; found a "
-            f"{type(state).__name__}."
-        )
-    if all(key.startswith(PARALLEL) for key in state):
-        # Only the leading one: `conv1.module.weight` has another of its own.
-        state = {key.removeprefix(PARALLEL): value for key, value in state.items()}
-    return dict(state)
 
 
 def _table(model: keras.Model):

@@ -8,22 +8,11 @@ over the modalities.
 import re
 from collections.abc import Iterator, Mapping
 
-from cen_keras.backbones import BACKBONES
-from cen_keras.converters.pairs import Pair, conv_pairs, norm_pairs, pair
+from cen_keras.converters.pairs import Pair, pair
+from cen_keras.converters.resnet_pairs import encoder_pairs, layer_pairs
 from cen_keras.errors import InputError
 from cen_keras.models import Segmenter
 
-# Ours -> theirs inside a residual block of the encoder; the shortcut's projection comes last.
-BLOCK = (
-    ("conv1", "conv1"),
-    ("norm1", "bn1"),
-    ("conv2", "conv2"),
-    ("norm2", "bn2"),
-    ("conv3", "conv3"),
-    ("norm3", "bn3"),
-    ("conv0", "downsample.0"),
-    ("norm0", "downsample.1"),
-)
 # Ours -> theirs for one level of the decoder; {k} counts the levels from the deepest.
 LEVEL = (
     ("lateral", "p_ims1d2_outl{k}_dimred"),
@@ -53,46 +42,13 @@ LEVEL = (
 LAYER3_BLOCKS = {6: "refinenet50", 23: "refinenet101", 36: "refinenet152"}
 
 
-def _layer_pairs(model: Segmenter, ours: str, theirs: str) -> list[Pair]:
-    layer = model.get_layer(ours)
-    if hasattr(layer, "norms"):
-        return [
-            p for i, norm in enumerate(layer.norms) for p in norm_pairs(f"{theirs}.bn_{i}", norm)
-        ]
-    return conv_pairs(f"{theirs}.module", layer)
-
-
-def encoder_pairs(model: Segmenter) -> list[Pair]:
-    """Returns the pairs of a ResNet encoder.
-
-    Raises:
-        InputError: the backbone is not a ResNet in torchvision's layout.
-    """
-    built = getattr(BACKBONES.get(model.backbone), "keywords", {})
-    if "blocks" not in built or "stem" in built:
-        known = [name for name in BACKBONES if name.startswith("resnet")]
-        raise InputError(
-            f"backbone {model.backbone!r} has no counterpart among PyTorch's ResNets; choose one "
-            f"of {', '.join(known)}."
-        )
-    present = {layer.name for layer in model.layers}
-    names = [("stem_conv", "conv1"), ("stem_norm", "bn1")]
-    for stage, count in enumerate(built["blocks"], start=1):
-        for block in range(count):
-            for ours, theirs in BLOCK:
-                name = f"stack{stage}_block{block + 1}_{ours}"
-                if name in present:
-                    names.append((name, f"layer{stage}.{block}.{theirs}"))
-    return [p for ours, theirs in names for p in _layer_pairs(model, ours, theirs)]
-
-
 def _decoder_pairs(model: Segmenter) -> Iterator[Pair]:
     for k, level in enumerate(("p5", "p4", "p3", "p2"), start=1):
         for ours, theirs in LEVEL:
             # The deepest level has nothing to join, the finest has nowhere to go up to.
             if not (ours == "join" and k == 1) and not (ours == "up" and k == 4):
-                yield from _layer_pairs(model, f"decoder_{level}_{ours}", theirs.format(k=k))
-    yield from _layer_pairs(model, "classifier", "clf_conv")
+                yield from layer_pairs(model, f"decoder_{level}_{ours}", theirs.format(k=k))
+    yield from layer_pairs(model, "classifier", "clf_conv")
 
 
 def segmenter_pairs(model: Segmenter) -> list[Pair]:
@@ -108,7 +64,7 @@ def segmenter_pairs(model: Segmenter) -> list[Pair]:
             'decoder="refinenet", backbone="resnet101" (or 50, 152).'
         )
     alpha = pair("alpha", model.get_layer("ensemble").alpha)
-    return [alpha, *encoder_pairs(model), *_decoder_pairs(model)]
+    return [alpha, *encoder_pairs(model, model.backbone), *_decoder_pairs(model)]
 
 
 def describe(state: Mapping[str, object]) -> str:

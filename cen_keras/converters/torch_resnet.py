@@ -14,9 +14,8 @@ from collections.abc import Mapping
 import keras
 
 from cen_keras.converters.checkpoint_file import read_checkpoint
-from cen_keras.converters.pairs import Pair, load_pairs
-from cen_keras.converters.torch_cen import state_dict_of
-from cen_keras.converters.torch_cen_segmentation import encoder_pairs
+from cen_keras.converters.pairs import Pair, load_pairs, state_dict_of
+from cen_keras.converters.resnet_pairs import encoder_pairs
 
 CLASSIFIER = ("fc.weight", "fc.bias")
 
@@ -28,16 +27,18 @@ def torchvision_name(key: str) -> str:
 
 def resnet_pairs(model: keras.Model) -> list[Pair]:
     """Returns the pairs of a model's encoder; each modality's norms read the same tensors."""
-    return [dataclasses.replace(p, key=torchvision_name(p.key)) for p in encoder_pairs(model)]
+    pairs = encoder_pairs(model, getattr(model, "backbone", model.name))
+    return [dataclasses.replace(p, key=torchvision_name(p.key)) for p in pairs]
 
 
 def load(source: str | os.PathLike | Mapping, model: keras.Model) -> None:
-    """Loads an ImageNet ResNet into a Segmenter's encoder; all of it or, on any mismatch, nothing.
+    """Loads an ImageNet ResNet into an encoder; all of it or, on any mismatch, nothing.
 
     Args:
         source: path of a torchvision file, or a mapping of names to arrays or tensors, which needs
             no torch.
-        model: a Segmenter whose backbone is a ResNet, dilated or not, of the file's depth.
+        model: a Segmenter whose backbone is a ResNet, dilated or not, of the file's depth; or the plain backbone,
+            with its name.
 
     Raises:
         InputError: the file cannot be read safely, the backbone is no ResNet, or the file's tensors
@@ -49,5 +50,5 @@ def load(source: str | os.PathLike | Mapping, model: keras.Model) -> None:
         name = str(source)
         source = read_checkpoint(source)
     state = state_dict_of(source, "state_dict", name)
-    hint = f"The model's backbone is {model.backbone}."
+    hint = f"The model's backbone is {getattr(model, 'backbone', model.name)}."
     load_pairs(resnet_pairs(model), state, name, ignored=CLASSIFIER, hint=hint)

@@ -14,6 +14,7 @@ from cen_keras.graph import Graph
 from cen_keras.lifting import Lifting
 from cen_keras.lookup import look_up
 from cen_keras.modalities import READY, Modality, modality_of
+from cen_keras.models.pretrained import load_pretrained
 
 STEM_CHANNELS = 3
 
@@ -24,6 +25,7 @@ class Encoder:
     Args:
         backbone: a name in `BACKBONES`, or a functional Keras network of one image.
         features: level -> name of the layer whose output it is; None finds them.
+        weights: of a backbone given by its name: "imagenet", a file, or None.
 
     Attributes:
         borrowed: whether somebody else holds the network, so that its layers must be copied.
@@ -34,9 +36,18 @@ class Encoder:
         InputError: an unknown name, or a network without feature maps at the four strides.
     """
 
-    def __init__(self, backbone: str | keras.Model, features: Mapping[str, str] | None = None):
+    def __init__(
+        self,
+        backbone: str | keras.Model,
+        features: Mapping[str, str] | None = None,
+        weights: str | None = None,
+    ):
         self.borrowed = not isinstance(backbone, str)
         if self.borrowed:
+            if weights is not None:
+                raise InputError(
+                    f"weights={weights!r} is of a backbone given by its name; a network comes with its own."
+                )
             self.graph = Graph(backbone)
             names = find_features(self.graph) if features is None else features
             if set(names) != set(LEVELS):
@@ -47,7 +58,10 @@ class Encoder:
         else:
             build = look_up(BACKBONES, backbone, "backbone")
             image = keras.Input((None, None, STEM_CHANNELS), name="image")
-            self.graph = Graph(keras.Model(image, build(image), name=backbone))
+            network = keras.Model(image, build(image), name=backbone)
+            if weights is not None:
+                load_pretrained(network, weights)
+            self.graph = Graph(network)
         self.channels = self.graph.inputs[0].shape[-1]
         self._preprocessing = preprocessing_of(self.graph)
 

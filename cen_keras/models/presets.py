@@ -13,12 +13,23 @@ every millisecond counts, `cen_edge_m` by default, `cen_edge_l` where there is t
 import dataclasses
 import functools
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
+import keras
+
+from cen_keras.classes import classes_of
 from cen_keras.errors import InputError
+from cen_keras.files import write_json
+from cen_keras.models import weight_files
+
+logger = logging.getLogger(__name__)
 
 WEIGHTS = Path(__file__).parent / "weights"
+CARD = "card.json"
+CLASSIFIER = "classifier"
+"""Name of the layer that depends on the classes, in every decoder."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +42,7 @@ class Preset:
         model: arguments of the `Segmenter`.
         image_shape: height and width that it is meant for, pixels.
         card: of trained weights: what the .json beside them says; None without weights.
+        weights: file of the trained weights, or None.
     """
 
     name: str
@@ -38,11 +50,7 @@ class Preset:
     model: dict[str, Any]
     image_shape: tuple[int, int] = (480, 640)
     card: dict[str, Any] | None = None
-
-    @property
-    def weights(self) -> Path | None:
-        """File of the trained weights, or None."""
-        return WEIGHTS / f"{self.name}.npz" if self.card else None
+    weights: Path | None = None
 
 
 def _edge(size: str, **decoder_options: int) -> dict[str, Any]:
@@ -84,36 +92,100 @@ def presets() -> dict[str, Preset]:
     """
     found = {preset.name: preset for preset in _ARCHITECTURES}
     for path in sorted(WEIGHTS.glob("*.json")):
-        try:
-            card = json.loads(path.read_text(encoding="utf-8"))
-            found[path.stem] = Preset(
-                path.stem, card["about"], card["model"], tuple(card["image_shape"]), card
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{path}: not the card of a preset ({error}); install cen_keras again."
-            ) from error
+        found[path.stem] = read_preset(path, path.stem, path.with_suffix(".npz"))
     return found
 
 
-def preset_of(name: str) -> Preset:
-    """Returns a preset by name.
+def read_preset(path: Path, name: str, weights: Path) -> Preset:
+    """Reads a preset's card.
+
+    Args:
+        path: of the card.
+        name: of the preset.
+        weights: its file of weights.
 
     Raises:
-        InputError: there is none of that name.
+        InputError: there is no card, or it is damaged.
     """
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        model, shape = _described(card), tuple(card["image_shape"])
+        return Preset(name, card["about"], model, shape, card, weights)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: is missing; wanted the card of a preset.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: not the card of a preset ({error}); install cen_keras again, or save the preset again."
+        ) from error
+
+
+def _described(card: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of the `Segmenter`, with what the card knows of the data."""
+    model, data = dict(card["model"]), card.get("data", {})
+    if data:
+        numbers = data.get("normalization", {})
+        model["modalities"] = [
+            {"name": name, **numbers.get(name, {})} if isinstance(name, str) else name
+            for name in model["modalities"]
+        ]
+        model.setdefault("classes", {"names": data["classes"], "colours": data["palette"]})
+    return model
+
+
+def preset_of(name: str) -> Preset:
+    """Returns a preset by name, or of a folder of `Segmenter.save_to_preset`.
+
+    Raises:
+        InputError: there is none of that name, or the folder holds none.
+    """
+    folder = Path(name)
+    if folder.is_dir():
+        return read_preset(folder / CARD, folder.name, folder / "weights.npz")
     known = presets()
     if name not in known:
-        raise InputError(f"preset {name!r} is unknown; choose one of {', '.join(known)}.")
+        raise InputError(
+            f"preset {name!r} is unknown; choose one of {', '.join(known)}, or a folder of a saved preset."
+        )
     return known[name]
 
 
-def build(cls: type, name: str, load_weights: bool = True, **changes: Any):
+def build(cls: type, name: str | Path, load_weights: bool = True, **changes: Any):
     """Builds a preset's model; see `Segmenter.from_preset`."""
-    preset = preset_of(name)
-    model = cls(**{"name": name, **preset.model, **changes})
-    if preset.card and load_weights:
-        from cen_keras.models.weight_files import load_weights as read
-
-        read(model, preset.weights, preset.card["sha256"])
+    preset = preset_of(str(name))
+    given = preset.model.get("classes", preset.model.get("num_classes"))
+    own = None if given is None else classes_of(given)
+    arguments = {"name": preset.name, **preset.model, **changes}
+    if "num_classes" in changes and "classes" not in changes:
+        if own is None or changes["num_classes"] != len(own):
+            arguments.pop("classes", None)
+    model = cls(**arguments)
+    if preset.weights is None or not load_weights:
+        return model
+    fresh = own is not None and model.classes.names != own.names
+    skipped = (CLASSIFIER,) if fresh else ()
+    weight_files.load_weights(model, preset.weights, preset.card["sha256"], skipped)
+    if fresh:
+        logger.info(
+            "%s: %d classes in place of %d, so the classifier is fresh; all other weights are the preset's.",
+            preset.name,
+            len(model.classes),
+            len(own),
+        )
     return model
+
+
+def save(model: keras.Model, folder: Path, about: str = "") -> None:
+    """Writes a model as a preset; see `Segmenter.save_to_preset`."""
+    config = model.get_config()
+    for key in ("name", "frozen"):
+        config.pop(key)
+    folder.mkdir(parents=True, exist_ok=True)
+    checksum = weight_files.save_weights(model, folder / "weights.npz")
+    card = {
+        "about": about or f"{model.name}, {len(model.classes)} classes.",
+        "model": config,
+        "image_shape": list(model.image_shape),
+        "parameters": model.count_params(),
+        "sha256": checksum,
+    }
+    write_json(folder / CARD, card)

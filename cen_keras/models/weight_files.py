@@ -8,6 +8,7 @@ is read, and a variance may be too small or too large for float16.
 import hashlib
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -47,13 +48,14 @@ def save_weights(model: keras.Model, path: Path) -> str:
         return hashlib.sha256(temporary.read_bytes()).hexdigest()
 
 
-def load_weights(model: keras.Model, path: Path, sha256: str) -> None:
+def load_weights(model: keras.Model, path: Path, sha256: str, skipped: Sequence[str] = ()) -> None:
     """Reads weights into a model: all of them, or the model is as it was.
 
     Args:
         model: of the architecture that was saved.
         path: of the .npz.
         sha256: what the file's checksum must be.
+        skipped: names of layers that keep the weights that they have.
 
     Raises:
         InputError: the file is missing, damaged, or of another architecture.
@@ -74,7 +76,11 @@ def load_weights(model: keras.Model, path: Path, sha256: str) -> None:
             arrays = {name: file[name] for name in file.files}
     except (ValueError, OSError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: not a .npz of arrays ({error}); install it again.") from error
-    wanted = {variable.path: tuple(variable.shape) for variable in model.weights}
+    # str.startswith(()) is never true.
+    left_out = tuple(f"{name}/" for name in skipped)
+    variables = [v for v in model.weights if not v.path.startswith(left_out)]
+    arrays = {name: value for name, value in arrays.items() if not name.startswith(left_out)}
+    wanted = {variable.path: tuple(variable.shape) for variable in variables}
     for name, shape in wanted.items():
         there = arrays[name].shape if name in arrays else "nothing"
         if there != shape:
@@ -88,5 +94,5 @@ def load_weights(model: keras.Model, path: Path, sha256: str) -> None:
             f"{path}: has {unknown[0]!r}, which the model has not. Build the model with the "
             "preset's own arguments, or pass load_weights=False."
         )
-    for variable in model.weights:
+    for variable in variables:
         variable.assign(arrays[variable.path].astype(np.float32))

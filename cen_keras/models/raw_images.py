@@ -1,0 +1,99 @@
+"""Class maps of raw images: what a model that knows its modalities can say of a picture as a camera gives it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cen_keras.errors import InputError
+from cen_keras.metrics.confusion import resize_logits
+
+
+class SegmentsRawImages:
+    """`segment` of a model with `descriptions`, modality -> `Modality`, and a dict of logits as outputs."""
+
+    def segment(
+        self,
+        images: Mapping[str, np.ndarray],
+        outputs: str | Sequence[str] = "ensemble",
+        interpolation: str = "bilinear",
+    ) -> np.ndarray | dict[str, np.ndarray]:
+        """Segments raw images: one view or a batch of views.
+
+        Args:
+            images: modality -> (h, w, channels) or (b, h, w, channels); one channel may come without its axis. rgb
+                is uint8, depth float metres with 0, NaN or infinity where there is none; nothing is normalised.
+            outputs: "ensemble" or a modality for one class map, or several names for a dict of them.
+            interpolation: of the logits to the images' size: "bilinear" or "cubic".
+
+        Returns:
+            int64 (h, w) or (b, h, w) class numbers, at the images' own size; with several outputs a dict of them.
+
+        Raises:
+            InputError: a modality is missing or unknown, images differ in size, or one does not fit its modality.
+        """
+        names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
+        unknown = [name for name in names if name not in self.output]
+        if unknown or not names:
+            raise InputError(
+                f"outputs {unknown or names} unknown; the model has {', '.join(self.output)}."
+            )
+        batch, single = self._batch_of(images)
+        size = next(iter(batch.values())).shape[1:3]
+        logits = self.predict_on_batch(batch)
+        maps = {
+            name: np.stack(
+                [
+                    resize_logits(one, size, interpolation).argmax(-1)
+                    for one in np.asarray(logits[name])
+                ]
+            )
+            for name in names
+        }
+        if single:
+            maps = {name: found[0] for name, found in maps.items()}
+        return maps[outputs] if isinstance(outputs, str) else maps
+
+    def _batch_of(self, images: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], bool]:
+        """Returns the normalised batch, and whether it is of one view that came without its axis."""
+        wanted = set(self.descriptions)
+        if set(images) != wanted:
+            raise InputError(
+                f"images of {', '.join(sorted(images)) or 'nothing'}; the model wants exactly "
+                f"{', '.join(self.descriptions)}."
+            )
+        batch, singles = {}, set()
+        for name, modality in self.descriptions.items():
+            image = np.asarray(images[name])
+            if modality.unit is not None and image.dtype.kind in "iu":
+                raise InputError(
+                    f"{name}: found {image.dtype}, wanted floats in {modality.unit}; multiply by the unit of a count "
+                    f"first, for instance {modality.unit_per_count or 0.001}."
+                )
+            single = image.ndim == 2 or (image.ndim == 3 and image.shape[-1] == modality.channels)
+            singles.add(single)
+            batch[name] = modality.normalize(image[None] if single else image, axes=4)
+        sizes = {name: x.shape[:3] for name, x in batch.items()}
+        if len(set(sizes.values())) > 1 or len(singles) > 1:
+            raise InputError(
+                f"the images of a view have one number, height and width; found {sizes}."
+            )
+        return batch, singles.pop()
+
+    def segment_folder(self, folder: str | Path, out: str | Path, outputs: str = "ensemble") -> int:
+        """Segments every view of a folder and writes NAME.png of class numbers and NAME_overlay.png.
+
+        Args:
+            folder: as `cen_keras.data.frames.FrameViews` reads it.
+            out: folder to write, made if it is missing.
+            outputs: "ensemble" or a modality.
+
+        Returns:
+            the number of views.
+
+        Raises:
+            InputError: the folder holds no views, or one cannot be read.
+        """
+        from cen_keras.training.predict import predict_folder
+
+        return predict_folder(self, Path(folder), Path(out), outputs)
