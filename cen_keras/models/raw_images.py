@@ -1,7 +1,6 @@
 """Class maps of raw images: what a model that knows its modalities can say of a picture as a camera gives it."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -70,7 +69,11 @@ class SegmentsRawImages:
                     f"{name}: found {image.dtype}, wanted floats in {modality.unit}; multiply by the unit of a count "
                     f"first, for instance {modality.unit_per_count or 0.001}."
                 )
-            single = image.ndim == 2 or (image.ndim == 3 and image.shape[-1] == modality.channels)
+            # Three axes are (h, w, channels), or of one channel (b, h, w).
+            batched = image.ndim == 4 or (
+                image.ndim == 3 and image.shape[-1] > modality.channels == 1
+            )
+            single = not batched
             singles.add(single)
             batch[name] = modality.normalize(image[None] if single else image, axes=4)
         sizes = {name: x.shape[:3] for name, x in batch.items()}
@@ -79,21 +82,3 @@ class SegmentsRawImages:
                 f"the images of a view have one number, height and width; found {sizes}."
             )
         return batch, singles.pop()
-
-    def segment_folder(self, folder: str | Path, out: str | Path, outputs: str = "ensemble") -> int:
-        """Segments every view of a folder and writes NAME.png of class numbers and NAME_overlay.png.
-
-        Args:
-            folder: as `cen_keras.data.frames.FrameViews` reads it.
-            out: folder to write, made if it is missing.
-            outputs: "ensemble" or a modality.
-
-        Returns:
-            the number of views.
-
-        Raises:
-            InputError: the folder holds no views, or one cannot be read.
-        """
-        from cen_keras.training.predict import predict_folder
-
-        return predict_folder(self, Path(folder), Path(out), outputs)

@@ -1,0 +1,98 @@
+"""segment: raw images in, class maps of their own size out, as the evaluation computes them."""
+
+import numpy as np
+import pytest
+
+from cen_keras.classes import Classes
+from cen_keras.data.rooms.views import RoomSpec, RoomViews
+from cen_keras.errors import InputError
+from cen_keras.metrics.confusion import resize_logits
+from cen_keras.modalities import Modality
+from cen_keras.models import Segmenter
+
+SIZE = (48, 64)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return Segmenter.from_preset("cen_edge_s_rooms")
+
+
+@pytest.fixture(scope="module")
+def view():
+    return RoomViews(RoomSpec(size=SIZE), count=1)[0]
+
+
+def raw(view):
+    return {"rgb": view["rgb"], "depth": view["depth"]}
+
+
+def test_a_raw_view_gets_the_class_of_the_largest_logit(model, view):
+    found = model.segment(raw(view))
+    rgb, depth = model.descriptions["rgb"], model.descriptions["depth"]
+    # The definition, written out: (picture * scale - mean) / std.
+    x = {
+        "rgb": (view["rgb"] * np.float32(rgb.scale) - rgb.mean) / rgb.std,
+        "depth": (view["depth"][..., None] - depth.mean[0]) / depth.std[0],
+    }
+    logits = model.predict_on_batch({k: v[None].astype("float32") for k, v in x.items()})
+    expected = resize_logits(np.asarray(logits["ensemble"][0]), SIZE, "bilinear").argmax(-1)
+    assert found.shape == SIZE and found.dtype == np.int64
+    # Of 3072 pixels a few may lie between two classes to within a rounding of the input.
+    assert (found == expected).mean() > 0.999
+
+
+def test_batches_several_outputs_and_missing_depth(model, view):
+    batch = {name: np.stack([image, image]) for name, image in raw(view).items()}
+    maps = model.segment(batch, ("rgb", "ensemble"))
+    assert set(maps) == {"rgb", "ensemble"} and maps["rgb"].shape == (2, *SIZE)
+    np.testing.assert_array_equal(maps["ensemble"][0], maps["ensemble"][1])
+    hole = {**raw(view), "depth": view["depth"].copy()}
+    hole["depth"][:4] = 0
+    nan = {**hole, "depth": np.where(hole["depth"] == 0, np.nan, hole["depth"])}
+    np.testing.assert_array_equal(model.segment(hole), model.segment(nan))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x: {"rgb": x["rgb"]}, "wants exactly"),
+        (lambda x: {**x, "label": x["rgb"]}, "wants exactly"),
+        (lambda x: {**x, "depth": (x["depth"] * 1000).astype("uint16")}, "uint16"),
+        (lambda x: {**x, "depth": x["depth"][:8]}, "height and width"),
+        (lambda x: {**x, "rgb": x["rgb"][..., :2]}, "channels"),
+    ],
+)
+def test_images_that_do_not_fit_are_named(model, view, change, message):
+    with pytest.raises(InputError, match=message):
+        model.segment(change(raw(view)))
+    with pytest.raises(InputError, match="'nothing'"):
+        model.segment(raw(view), "nothing")
+
+
+def test_a_saved_preset_knows_all_that_the_model_knew(view, tmp_path):
+    warm = Modality("thermal", channels=1, mean=(0.4,), std=(0.2,), scale=1 / 65535)
+    made = Segmenter(
+        ("rgb", warm),
+        backbone="narrow",
+        decoder_options={"filters": 8, "pooling_stages": 1},
+        classes=Classes(("cold", "hot"), ((0, 0, 255), (255, 0, 0))),
+    )
+    made.save_to_preset(tmp_path / "warm", "For tests.")
+    again = Segmenter.from_preset(tmp_path / "warm")
+    assert again.descriptions == made.descriptions and again.classes == made.classes
+    images = {"rgb": view["rgb"], "thermal": np.full(SIZE, 30000, np.uint16)}
+    # Kernels are rounded to float16, so a pixel between two classes may fall on the other side.
+    assert (again.segment(images) == made.segment(images)).mean() > 0.99
+
+
+def test_other_classes_get_a_fresh_classifier_and_all_else_stays(model, caplog):
+    caplog.set_level("INFO")
+    fewer = Segmenter.from_preset("cen_edge_s_rooms", classes=("floor", "rest"))
+    assert "classifier is fresh" in caplog.text
+    assert fewer.classes.names == ("floor", "rest")
+    own = {weight.path: weight for weight in model.weights}
+    for weight in fewer.weights:
+        if not weight.path.startswith("classifier/"):
+            np.testing.assert_array_equal(np.array(weight), np.array(own[weight.path]))
+    assert Segmenter.from_preset("cen_edge_s_rooms", num_classes=13).classes == model.classes
