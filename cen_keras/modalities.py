@@ -300,7 +300,7 @@ _DEPTH: dict[str, Any] = {
     "jitter": "depth",
     "unit_per_count": 0.001,
     "missing_counts": (0, 65535),
-    "limits": (0.2, 15.0),
+    "limits": (0.25, 7.0),
     "values": (0.0, 100.0),
     "stretch": "log",
 }

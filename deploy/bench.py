@@ -190,7 +190,10 @@ def _frame(runner: Runner, shape: tuple[int, int], view: Mapping[str, np.ndarray
             image = np.resize(
                 resize_nearest(next(iter(given.values())), *shape).T, (channels, *shape[::-1])
             ).T
-            image = np.ascontiguousarray(image, np.float32 if channels == 1 else np.uint8)
+            image = np.ascontiguousarray(image, np.uint8 if spec.kind.unit is None else np.float32)
+            if spec.kind.unit is not None and spec.kind.limits is not None:
+                low, high = spec.kind.limits
+                image = np.float32(low) + image / np.float32(255) * np.float32(high - low)
             image = image[..., 0] if channels == 1 else image
         resize = resize_image if image.ndim == 3 and image.dtype == np.uint8 else resize_nearest
         images[name] = resize(image, *shape)

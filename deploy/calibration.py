@@ -24,8 +24,6 @@ from .target import Samples
 DEFAULT_COUNT = 64
 # Training views that a file's samples are held against.
 _USUAL = 16
-# Metres; no sensor or room of ours goes beyond.
-FARTHEST = 100.0
 
 
 @dataclass(frozen=True)
@@ -163,9 +161,9 @@ def check(calibration: Calibration, inputs: Mapping[str, TensorSpec]) -> None:
         inputs: of the float artifact.
 
     Raises:
-        InputError: a name or shape differs, or a value cannot come out of the input's normalisation
-            - an image's pixel has 256 values, and no depth is negative - as when two inputs were
-            swapped.
+        InputError: a name or shape differs, a value is NaN or infinite, or one cannot come out of
+            the input's normalisation - a pixel of 8 bits has 256 values, and no depth is negative -
+            as when two inputs were swapped.
     """
     check_samples(inputs, calibration.arrays)
     for name, spec in inputs.items():
@@ -249,6 +247,6 @@ def _present(path: PathLike) -> Path:
 def _possible(spec: TensorSpec) -> tuple[np.ndarray, np.ndarray]:
     """The least and largest value of each channel that normalisation can give."""
     normal = spec.normalization
-    top = 255.0 if spec.content == "image" else FARTHEST
+    low, high = spec.kind.values or (-np.inf, np.inf)
     mean, std = np.array(normal.mean), np.array(normal.std)
-    return (0.0 - mean) / std, (top * normal.scale - mean) / std
+    return (low * normal.scale - mean) / std, (high * normal.scale - mean) / std

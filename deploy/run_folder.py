@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from cen_keras.errors import InputError
+from cen_keras.modalities import Modality, modality_of
 
 from .preset_run import PREFIX, SUFFIX, beside_model, load_model, unpack
 from .runtime.files import PathLike
+from .runtime.image_kind import kind_of
 from .runtime.manifest import Manifest
 from .runtime.tensors import Normalization, TensorSpec
 
@@ -52,6 +54,18 @@ class RunFolder:
         """In the model's order."""
         return tuple(self.data["modalities"])
 
+    @property
+    def descriptions(self) -> dict[str, Modality]:
+        """What is known of the modalities, by name; those of a run that did not keep it are none."""
+        return {
+            name: modality_of(config) for name, config in self.data.get("descriptions", {}).items()
+        }
+
+    @property
+    def ignore(self) -> int:
+        """Label of pixels that do not count."""
+        return int(self.data.get("ignore", 255))
+
     def model(self):
         """Loads the best checkpoint as a `keras.Model` for inference."""
         path = Path(os.path.normpath(self.path / self.data.get("model", "best.keras")))
@@ -72,6 +86,13 @@ class RunFolder:
         Raises:
             InputError: the run has no normalisation for it.
         """
+        modality = self.descriptions.get(name)
+        if modality is not None:
+            normal = Normalization(modality.scale, modality.mean, modality.std)
+            metres = modality.unit == "m" and modality.channels == 1
+            content = "depth" if metres else "image"
+            kind = kind_of(modality)
+            return TensorSpec(name, shape, layout, "float32", content, None, normal, kind=kind)
         try:
             value = self.data["normalization"][name]
             normal = Normalization(float(value["scale"]), tuple(value["mean"]), tuple(value["std"]))

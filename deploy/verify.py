@@ -31,8 +31,8 @@ _BATCH = 8
 class OutputComparison:
     """Running comparison of one output of two models."""
 
-    def __init__(self, num_classes: int):
-        self._confusions = Confusion(num_classes), Confusion(num_classes)
+    def __init__(self, num_classes: int, ignore: int = 255):
+        self._confusions = Confusion(num_classes, ignore), Confusion(num_classes, ignore)
         self._largest_error = self._largest = self._noise = self._signal = 0.0
         self._agreeing = self._pixels = 0
 
@@ -42,7 +42,7 @@ class OutputComparison:
         Args:
             reference: float32 (h, w, classes), logits of the float model.
             candidate: the same of the other; or its class map, integers (h, w, 1).
-            label: uint8 (H, W), 255 = ignored.
+            label: integers (H, W), some of them ignored.
 
         Raises:
             InputError: logits that are not finite.
@@ -211,7 +211,7 @@ def _compare(
     if count < 1:
         raise InputError(f"{run.path}: no views to compare on; --count must be 1 or more")
     classes = tuple(run.data["classes"])
-    comparisons = {name: OutputComparison(len(classes)) for name in names}
+    comparisons = {name: OutputComparison(len(classes), run.ignore) for name in names}
     for start in range(0, count, _BATCH):
         chunk = [views[i] for i in range(start, min(start + _BATCH, count))]
         frames = [Frame(f"{split} view {start + i}", view) for i, view in enumerate(chunk)]

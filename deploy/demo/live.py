@@ -140,6 +140,7 @@ class Live(Sink):
             "dropped": dropped["network"],
             "undrawn": dropped.get(self.name, 0),
             "missing": list(pipeline.watch.missing),
+            "panels": list(self._panels.names),
             "stages": [
                 {"name": s, "p50": round(times[s]["p50"], 2), "p95": round(times[s]["p95"], 2)}
                 for s in TIMES

@@ -1,16 +1,19 @@
 """Notices a modality that has gone: a depth camera that is unplugged, covered or out of range.
 
-A modality is missing in a frame that lacks it or where all of its values are 0. Single frames are
-normal; PATIENCE of them in a row are news, told once, and once more when it is back.
+A modality is missing in a frame that lacks it or where nothing was measured: all of its values are
+the one that stands for missing, 0 where there is none, or NaN. Single frames are normal; PATIENCE
+of them in a row are news, told once, and once more when it is back.
 """
 
 from __future__ import annotations
 
-from typing import Mapping, Sequence
+from typing import Iterable, Mapping
 
 import numpy as np
 
+from ..runtime.image_kind import ImageKind
 from ..runtime.preprocess import Frame
+from ..runtime.tensors import TensorSpec
 
 PATIENCE = 10
 
@@ -19,19 +22,27 @@ class MissingWatch:
     """Counts in how many frames in a row each modality was missing.
 
     Args:
-        modalities: names of those to watch.
+        kinds: of those to watch, by name.
         patience: so many frames in a row make it missing.
     """
 
-    def __init__(self, modalities: Sequence[str], patience: int = PATIENCE):
+    def __init__(self, kinds: Mapping[str, ImageKind], patience: int = PATIENCE):
         self._patience = patience
-        self._runs = {name: 0 for name in modalities}
+        self._kinds: dict[str, ImageKind] = {}
+        self._runs: dict[str, int] = {}
         self._missing: set[str] = set()
+        self.add(kinds)
+
+    def add(self, kinds: Mapping[str, ImageKind]) -> None:
+        """Watches these too, as the inputs of another artifact."""
+        for name, kind in kinds.items():
+            self._kinds[name] = kind
+            self._runs.setdefault(name, 0)
 
     @property
     def missing(self) -> tuple[str, ...]:
         """The modalities that are missing now, in the given order."""
-        return tuple(name for name in self._runs if name in self._missing)
+        return tuple(name for name in tuple(self._runs) if name in self._missing)
 
     def look(self, images: Mapping[str, np.ndarray]) -> list[str]:
         """Takes one frame's images.
@@ -40,8 +51,8 @@ class MissingWatch:
             what there is to tell people: nothing for most frames.
         """
         news = []
-        for name, run in self._runs.items():
-            gone = name not in images or not images[name].any()
+        for name, run in tuple(self._runs.items()):
+            gone = name not in images or is_blank(images[name], self._kinds[name])
             self._runs[name] = run + 1 if gone else 0
             if gone and self._runs[name] == self._patience:
                 self._missing.add(name)
@@ -52,16 +63,26 @@ class MissingWatch:
         return news
 
 
-def complete(frame: Frame, modalities: Sequence[str]) -> Frame:
-    """The frame with 0 for every modality that it lacks: black, or depth that is missing."""
-    absent = [name for name in modalities if name not in frame.images]
+def is_blank(image: np.ndarray, kind: ImageKind) -> bool:
+    """Whether nothing was measured in any pixel of an image."""
+    if kind.blank == 0 and not image.any():
+        return True
+    if image.dtype.kind == "f":
+        return not (np.isfinite(image) & (image != kind.blank)).any()
+    return kind.blank != 0 and bool((image == kind.blank).all())
+
+
+def complete(frame: Frame, specs: Iterable[TensorSpec]) -> Frame:
+    """The frame with a blank image for every input that it lacks: black, or depth that is missing."""
+    absent = [spec for spec in specs if spec.name not in frame.images]
     if not absent:
         return frame
     height, width = next(iter(frame.images.values())).shape[:2]
     images = dict(frame.images)
-    for name in absent:
-        if name == "depth":
-            images[name] = np.zeros((height, width), np.float32)
-        else:
-            images[name] = np.zeros((height, width, 3), np.uint8)
+    for spec in absent:
+        channels = spec.hwc[2]
+        shape = (height, width) if channels == 1 else (height, width, channels)
+        eight_bits = spec.kind.unit is None and 0 <= spec.kind.blank <= 255
+        dtype = np.uint8 if eight_bits else np.float32
+        images[spec.name] = np.full(shape, spec.kind.blank, dtype)
     return Frame(frame.name, images)

@@ -14,6 +14,7 @@ from typing import Sequence
 import numpy as np
 
 from ..runtime.errors import InputError
+from ..runtime.image_kind import ImageKind
 from ..runtime.manifest import Manifest, manifest_path
 from ..runtime.postprocess import class_map, dequantize, image_values
 from ..runtime.preprocess import Frame, Preprocessor
@@ -94,7 +95,7 @@ class Network:
         self._prepare = Preprocessor(self.runner.inputs)
         # The first run of an engine prepares its kernels; no frame shall wait for that.
         height, width = self.manifest.image_shape
-        blank = Frame("warm-up", {"rgb": np.zeros((height, width, 3), np.uint8)})
+        blank = Frame("warm-up", {"": np.zeros((height, width), np.uint8)})
         if self.translates:
             blank = domains.blank(self.manifest)
         self.runner.run_raw(self._feeds(blank))
@@ -103,6 +104,11 @@ class Network:
     def manifest(self) -> Manifest:
         """The artifact's manifest."""
         return self.runner.manifest
+
+    @property
+    def kinds(self) -> dict[str, ImageKind]:
+        """Of the inputs, by name."""
+        return {name: spec.kind for name, spec in self.manifest.inputs.items()}
 
     @property
     def translates(self) -> bool:
@@ -166,7 +172,11 @@ class Network:
 
     def _feeds(self, frame: Frame) -> dict[str, np.ndarray]:
         names = tuple(self.manifest.inputs)
-        whole = domains.joined(frame, names) if self.translates else complete(frame, names)
+        whole = (
+            domains.joined(frame, names)
+            if self.translates
+            else complete(frame, self.manifest.inputs.values())
+        )
         return self._prepare(whole)
 
     def _check(self) -> None:

@@ -80,10 +80,8 @@ class Pipeline:
         self.stream, self.live = stream, live
         self._lossless = not live and not source.camera
         self.statistics = Statistics()
-        # A modality of no input is watched too: another artifact may want it.
         # A view to translate is whole, and all black where there are no edges.
-        watched = () if network.manifest.task == "translation" else ("rgb", "depth")
-        self.watch = MissingWatch(watched, patience)
+        self.watch = MissingWatch({} if network.translates else network.kinds, patience)
         self._say, self._count, self._threads = say, count, threads
         self._capture = Capture(
             source, self.statistics, say, live=live, stall=stall, retries=retries
@@ -232,6 +230,8 @@ class Pipeline:
                     waiting, self._next = self._next, None
                 if waiting is not None:
                     before, self.network = self.network, waiting
+                    if not waiting.translates:
+                        self.watch.add(waiting.kinds)
                     before.close()
                     self._say(f"now at work: {waiting.choice.label}, {waiting.runner.engine}")
                 # The stream chosen before may be none of the artifact that came after.

@@ -7,8 +7,17 @@ import io
 import numpy as np
 from PIL import Image
 
+from ..runtime.image_kind import ImageKind
 from ..runtime.manifest import Manifest
-from ..runtime.pictures import colorize, depth_picture, legend, overlay, side_by_side, stack
+from ..runtime.pictures import (
+    colorize,
+    depth_picture,
+    image_picture,
+    legend,
+    overlay,
+    side_by_side,
+    stack,
+)
 from ..runtime.preprocess import Frame, resize_image, resize_nearest
 from . import domains
 from .network import Result
@@ -17,7 +26,6 @@ from .network import Result
 _MOST_HEIGHT, _LEAST_HEIGHT = 480, 240
 # A panel of the live page is a third of a screen wide; more would only cost time.
 _LIVE_HEIGHT = 360
-PANELS = ("rgb", "depth", "overlay")
 LAYOUTS = ("row", "column")
 JPEG_QUALITY = 85
 
@@ -40,7 +48,7 @@ def compose(
     """Sets a frame, its prediction and the overlay side by side, with a legend below.
 
     Args:
-        frame: with "rgb", "depth" or both.
+        frame: with any images.
         classes: uint8 (h, w), the prediction at the frame's size.
         manifest: for names and colours.
         shown: name of the output that was predicted, for the title.
@@ -51,19 +59,52 @@ def compose(
     """
     colours = colorize(classes, manifest.palette)
     row = []
-    if "rgb" in frame.images:
-        row.append(("rgb", frame.images["rgb"]))
-    if "depth" in frame.images:
-        known = frame.images["depth"][frame.images["depth"] > 0]
-        title = f"depth, median {np.median(known):.1f} m" if known.size else "depth (missing)"
-        row.append((title, depth_picture(frame.images["depth"])))
+    for name in shown_names(frame, manifest):
+        image, kind = frame.images[name], kind_in(manifest, name)
+        row.append((_title(name, image, kind), image_picture(image, kind)))
     row.append((f"prediction ({shown})", colours))
-    if "rgb" in frame.images:
-        row.append(("overlay", overlay(frame.images["rgb"], colours)))
+    base = base_name(frame, manifest)
+    if base:
+        row.append(("overlay", overlay(frame.images[base], colours)))
     pictures = side_by_side(row, _height(classes.shape[0]))
     present = [int(c) for c in np.unique(classes) if c < len(manifest.classes)]
     chosen = None if whole_legend else present
     return stack([pictures, legend(manifest.classes, manifest.palette, pictures.shape[1], chosen)])
+
+
+def kind_in(manifest: Manifest, name: str) -> ImageKind | None:
+    """The kind of an image that the artifact takes; None of another."""
+    spec = manifest.inputs.get(name)
+    return spec.kind if spec else None
+
+
+def shown_names(frame: Frame, manifest: Manifest) -> list[str]:
+    """The images of a frame, colours first, then as the artifact takes them, then the others."""
+    names = [name for name in manifest.inputs if name in frame.images]
+    names += [name for name in frame.images if name not in names]
+    return sorted(names, key=lambda name: not _is_colour(frame.images[name]))
+
+
+def base_name(frame: Frame, manifest: Manifest) -> str:
+    """The colour image that a prediction is laid over; "" where there is none."""
+    names = shown_names(frame, manifest)
+    return names[0] if names and _is_colour(frame.images[names[0]]) else ""
+
+
+def _is_colour(image: np.ndarray) -> bool:
+    return image.dtype == np.uint8 and image.shape[2:] == (3,)
+
+
+def _is_depth(image: np.ndarray, kind: ImageKind | None) -> bool:
+    """Metres in one channel; of an image that the artifact does not take by its type."""
+    return image.ndim == 2 and (image.dtype == np.float32 if kind is None else kind.unit == "m")
+
+
+def _title(name: str, image: np.ndarray, kind: ImageKind | None) -> str:
+    if not _is_depth(image, kind):
+        return name
+    known = image[image > 0]
+    return f"{name}, median {np.median(known):.1f} m" if known.size else f"{name} (missing)"
 
 
 def _height(rows: int) -> int:
@@ -78,17 +119,18 @@ def shares(result: Result) -> list[float]:
 
 
 class Panels:
-    """Draws rgb, depth and overlay of one result after the other at one size.
+    """Draws colour, another image and overlay of one result after the other at one size.
 
     The ramp of the depth picture follows the nearest and the farthest depths slowly, or a live
     picture would flicker.
     """
 
     def __init__(self) -> None:
+        self.names = ("rgb", "depth")
         self._ramp: tuple[float, float] | None = None
 
     def __call__(self, result: Result) -> list[np.ndarray]:
-        """The panels in the order of PANELS, each uint8 (h, w, 3)."""
+        """The panels, each uint8 (h, w, 3); `names` says of which images the first two are."""
         images = result.frame.images
         height, width = next(iter(images.values())).shape[:2]
         factor = 1.0
@@ -97,22 +139,26 @@ class Panels:
         elif height < _LEAST_HEIGHT:
             factor = float(-(-_LEAST_HEIGHT // height))  # whole: every pixel stays a square
         height, width = round(height * factor), round(width * factor)
-        depth = images.get("depth")
-        if depth is None:
-            depth_panel = np.zeros((height, width, 3), np.uint8)
-        else:
-            small = resize_nearest(depth, height, width)
-            depth_panel = depth_picture(small, *self._range(small))
-        rgb = images.get("rgb")
-        if rgb is None:
-            rgb_panel = np.zeros((height, width, 3), np.uint8)
+        colour = base_name(result.frame, result.manifest)
+        others = [n for n in shown_names(result.frame, result.manifest) if n != colour]
+        self.names = (colour or "rgb", others[0] if others else "depth")
+        second = np.zeros((height, width, 3), np.uint8)
+        if others:
+            kind = kind_in(result.manifest, others[0])
+            small = resize_nearest(images[others[0]], height, width)
+            if _is_depth(small, kind):
+                second = depth_picture(small, *self._range(small))
+            else:
+                second = image_picture(small, kind)
+        if not colour:
+            first = np.zeros((height, width, 3), np.uint8)
         elif factor > 1:
-            rgb_panel = resize_nearest(rgb, height, width)
+            first = resize_nearest(images[colour], height, width)
         else:
-            rgb_panel = resize_image(rgb, height, width)
-        base = depth_panel if rgb is None or "rgb" in result.missing else rgb_panel
+            first = resize_image(images[colour], height, width)
+        base = second if not colour or colour in result.missing else first
         colours = colorize(resize_nearest(result.classes, height, width), result.manifest.palette)
-        return [rgb_panel, depth_panel, overlay(base, colours)]
+        return [first, second, overlay(base, colours)]
 
     def _range(self, depth: np.ndarray) -> tuple[float, float]:
         sample = depth[::4, ::4]

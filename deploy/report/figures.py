@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from ..run_folder import RunFolder
+from ..runtime.image_kind import kind_of
 from ..runtime.pictures import (
     colorize,
-    depth_picture,
     difference_map,
+    image_picture,
     legend,
     side_by_side,
     stack,
@@ -124,8 +125,10 @@ def predictions(
     for index in np.linspace(0, len(views) - 1, min(count, len(views))).astype(int):
         view = views[int(index)]
         height, width = view["label"].shape
-        row = [("rgb", view["rgb"])] if "rgb" in view else []
-        row += [("depth", depth_picture(view["depth"]))] if "depth" in view else []
+        row = [
+            (name, image_picture(np.asarray(view[name]), kind_of(kind) if kind else None))
+            for name, kind in ((name, run.descriptions.get(name)) for name in run.modalities)
+        ]
         row.append(("truth", colorize(view["label"], palette)))
         maps = []
         for name, runner in runners.items():
@@ -138,7 +141,7 @@ def predictions(
             share = float((maps[0] != maps[1]).mean())
             row.append((f"difference, {share:.1%}", difference_map(maps[0], maps[1])))
         present |= set(np.unique(np.stack(maps)).tolist())
-        present |= set(np.unique(view["label"]).tolist()) - {255}
+        present |= set(np.unique(view["label"]).tolist()) - {run.ignore}
         rows.append(side_by_side(row, 168))
     strip = legend(classes, palette, rows[0].shape[1], sorted(present))
     return _picture_url(stack([*rows, strip]))

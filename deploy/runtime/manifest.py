@@ -34,7 +34,6 @@ class Manifest:
         inputs, outputs: the tensors by name.
         classes, palette: names and (r, g, b) colours, 0 to 255, in the order of the logits'
             channels.
-        depth_range: metres; the median of a depth image in the right unit lies between these two.
         file_name, file_bytes, file_sha256: the artifact as it was written.
         dataset: what `verify` opens for held-out views; None when the artifact was exported from a
             bare model.
@@ -55,7 +54,6 @@ class Manifest:
     outputs: dict[str, TensorSpec]
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
-    depth_range: tuple[float, float] = (0.2, 15.0)
     file_name: str = ""
     file_bytes: int = 0
     file_sha256: str = ""
@@ -86,7 +84,6 @@ class Manifest:
             "file": {"name": self.file_name, "bytes": self.file_bytes, "sha256": self.file_sha256},
             "inputs": {name: spec.to_json() for name, spec in self.inputs.items()},
             "outputs": {name: spec.to_json() for name, spec in self.outputs.items()},
-            "depth": {"unit": "metre", "missing": 0.0, "valid_range": list(self.depth_range)},
             "classes": list(self.classes),
             "palette": [list(colour) for colour in self.palette],
             "dataset": self.dataset,
@@ -189,14 +186,6 @@ def parse(value: Any, where: str) -> Manifest:
     if len(set(sizes.values())) != 1:
         raise InputError(f"{where}: the inputs differ in size ({sizes}); export the artifact again")
     file = field(value, "file", dict, where)
-    depth = field(value, "depth", dict, where)
-    if field(depth, "unit", str, where) != "metre":
-        raise InputError(f"{where}: the unit of depth is {depth['unit']!r}, wanted 'metre'")
-    low, high = _numbers(depth, "valid_range", 2, where)
-    if not 0 <= low < high:
-        raise InputError(
-            f"{where}: valid_range is {low:g} to {high:g} m; export the artifact again"
-        )
     task = field(value, "task", str, where)
     if task not in TASKS:
         raise InputError(f"{where}: task is {task!r}, wanted {' or '.join(TASKS)}")
@@ -211,7 +200,6 @@ def parse(value: Any, where: str) -> Manifest:
         outputs=tensors["outputs"],
         classes=classes,
         palette=palette,
-        depth_range=(low, high),
         file_name=field(file, "name", str, where),
         file_bytes=field(file, "bytes", int, where),
         file_sha256=field(file, "sha256", str, where),
@@ -223,13 +211,6 @@ def parse(value: Any, where: str) -> Manifest:
         domain=field(value, "domain", str, where) if "domain" in value else "",
         note=field(value, "note", str, where),
     )
-
-
-def _numbers(mapping: dict[str, Any], key: str, count: int, where: str) -> tuple[float, ...]:
-    numbers = field(mapping, key, list, where)
-    if len(numbers) != count or not all(map(is_number, numbers)):
-        raise InputError(f"{where}: {key} is {numbers}, wanted {count} numbers")
-    return tuple(float(n) for n in numbers)
 
 
 def _colour(value: Any, where: str) -> tuple[int, int, int]:

@@ -10,6 +10,8 @@ from typing import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from .image_kind import ImageKind
+
 IGNORE = 255
 # Near is warm and bright, far is dark: control points of a ramp that stays readable in grey.
 _RAMP = np.array(
@@ -58,6 +60,32 @@ def depth_picture(depth: np.ndarray, near: float | None = None, far: float | Non
     picture = np.take(ramp.astype(np.uint8), share.astype(np.uint8), axis=0)
     picture[depth <= 0] = 0
     return picture
+
+
+def image_picture(image: np.ndarray, kind: ImageKind | None = None) -> np.ndarray:
+    """Any image as people can look at it.
+
+    Args:
+        image: (h, w) or (h, w, channels), as a frame holds it.
+        kind: of the image; None for one that the artifact does not take.
+
+    Returns:
+        uint8 (h, w, 3): colours as they are, what can be missing as depth, vectors from -1..1, and
+        else greys from the second to the 98th percentile of the first channel or channels.
+    """
+    planes = image if image.ndim == 3 else image[..., None]
+    if planes.dtype == np.uint8 and planes.shape[2] == 3:
+        return planes
+    if planes.shape[2] == 1 and (kind is None or kind.missing is not None):
+        return depth_picture(np.nan_to_num(planes[..., 0], posinf=0, neginf=0))
+    planes = planes[..., :3] if planes.shape[2] >= 3 else planes[..., :1]
+    values = planes.astype(np.float32)
+    if kind is not None and kind.mirror == "negate_x" and image.dtype.kind == "f":
+        low, high = -1.0, 1.0
+    else:
+        low, high = (float(x) for x in np.percentile(values, (2, 98)))
+    grey = np.clip((values - low) / max(high - low, 1e-6), 0, 1) * 255
+    return np.repeat(grey, 3 // grey.shape[2], axis=2).astype(np.uint8)
 
 
 def overlay(rgb: np.ndarray, colours: np.ndarray, share: float = 0.55) -> np.ndarray:

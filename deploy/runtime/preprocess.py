@@ -34,7 +34,8 @@ class Frame:
 
     Attributes:
         name: for messages and file names.
-        images: by modality; "rgb" uint8 (h, w, 3), "depth" float32 (h, w) in metres, 0 = missing.
+        images: by modality, (h, w) or (h, w, channels) of any dtype: colour uint8 (h, w, 3), depth
+            float32 (h, w) in metres, 0, NaN or infinity = missing.
             Of a view to translate every domain is an image (h, w, 3), 0 to 255, uint8 or float32.
     """
 
@@ -181,11 +182,9 @@ class Preprocessor:
         self.inputs = inputs
         self._as_float = as_float
         self._tables = {
-            name: _Table(
-                self._encode(np.repeat(np.arange(256.0)[:, None], spec.hwc[2], axis=1), spec)
-            )
+            name: _Table(self._encode(_every_count(spec), spec))
             for name, spec in inputs.items()
-            if spec.content == "image"
+            if spec.kind.unit is None
         }
 
     def __call__(self, frame: Frame) -> dict[str, np.ndarray]:
@@ -198,8 +197,8 @@ class Preprocessor:
             By input name, (1, h, w, c) in the input's type (or float32), at the network's size.
 
         Raises:
-            InputError: an image that an input wants is not in the frame, or has another number of
-                channels or type.
+            InputError: an image that an input wants is not in the frame, has another number of
+                channels, or holds NaN where nothing can be missing.
         """
         return {name: self._prepare(frame, spec) for name, spec in self.inputs.items()}
 
@@ -211,22 +210,29 @@ class Preprocessor:
             )
         image = frame.images[spec.name]
         height, width, channels = spec.hwc
-        if spec.content == "depth":
-            return self._encode(resize_nearest(image, height, width)[..., None], spec)[None]
-        fits = image.ndim == 3 and image.shape[2] == channels
-        if fits and image.dtype == np.float32:  # finer than 8 bits, on the same scale
-            return self._encode(resize_image(image, height, width), spec)[None]
-        if not fits or image.dtype != np.uint8:
+        fits = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == channels)
+        if not fits or image.dtype.kind not in "uif":
             raise InputError(
-                f"{frame.name}: {spec.name!r} is {image.dtype} {image.shape}, wanted uint8 (h, w, "
+                f"{frame.name}: {spec.name!r} is {image.dtype} {image.shape}, wanted (h, w, "
                 f"{channels})"
             )
-        return self._tables[spec.name](resize_image(image, height, width))[None]
+        if image.ndim == 2:
+            image = (
+                np.repeat(image[..., None], channels, axis=2) if channels > 1 else image[..., None]
+            )
+        if image.dtype not in (np.uint8, np.float32):
+            image = image.astype(np.float32)
+        image = spec.kind.finite(image, f"{frame.name}, {spec.name!r}")
+        resize = resize_nearest if spec.kind.interpolation == "nearest" else resize_image
+        image = resize(image, height, width)
+        if image.dtype == np.uint8 and spec.name in self._tables:
+            return self._tables[spec.name](image)[None]
+        return self._encode(np.asarray(image, np.float32), spec)[None]
 
     def _encode(self, values: np.ndarray, spec: TensorSpec) -> np.ndarray:
         """Normalises (..., c) values and quantises them if the input is of integers."""
         normal = spec.normalization
-        # In the type of the values: tables are made in float64, depth stays float32 at every pixel.
+        # Floats, in the type of the values: tables are made in float64, depth stays float32.
         mean, std = (np.array(column, values.dtype) for column in (normal.mean, normal.std))
         # Metres have scale 1; every pass over a depth image counts.
         real = values - mean if normal.scale == 1 else values * normal.scale - mean
@@ -235,6 +241,16 @@ class Preprocessor:
         if self._as_float or spec.quantization is None:
             return real
         return quantize(real, spec.quantization, spec.dtype)
+
+
+def _every_count(spec: TensorSpec) -> np.ndarray:
+    """What the 256 counts of 8 bits stand for, float64 (256, channels)."""
+    counts = np.repeat(np.arange(256.0)[:, None], spec.hwc[2], axis=1)
+    normal = spec.normalization
+    # As on the host: vectors whose numbers are for -1..1 come as counts all the same.
+    if spec.kind.mirror == "negate_x" and normal.scale == 1 and abs(normal.mean[0]) <= 1:
+        return counts / 127.5 - 1
+    return counts
 
 
 class _Table:

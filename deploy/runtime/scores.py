@@ -2,7 +2,7 @@
 
 The same definitions as the training metric: intersection over union per class, averaged over the
 classes that occur in
-the labels or the predictions; pixels labelled 255 count nowhere.
+the labels or the predictions; ignored pixels count nowhere.
 """
 
 from __future__ import annotations
@@ -19,32 +19,41 @@ IGNORE = 255
 class Confusion:
     """Counts of (label, prediction) pairs over any number of images.
 
+    Args:
+        num_classes: of both.
+        ignore: label of pixels that count nowhere.
+
     Attributes:
         counts: int64 (classes, classes); row = label, column = prediction.
     """
 
-    def __init__(self, num_classes: int):
+    def __init__(self, num_classes: int, ignore: int = IGNORE):
+        self._ignore = ignore
         self.counts = np.zeros((num_classes, num_classes), np.int64)
 
     def add(self, label: np.ndarray, prediction: np.ndarray) -> None:
         """Counts one image.
 
         Args:
-            label: integers, any shape; 255 = ignored.
+            label: integers, any shape; some are `ignore`.
             prediction: integers of the same shape, each a class.
 
         Raises:
-            InputError: the shapes differ, or a label is neither a class nor 255.
+            InputError: the shapes differ, or a label is neither a class nor `ignore`.
         """
         if label.shape != prediction.shape:
             raise InputError(
                 f"labels {label.shape} and predictions {prediction.shape} differ in shape"
             )
         classes = len(self.counts)
-        valid = label != IGNORE
+        valid = label != self._ignore
         true, seen = label[valid].astype(np.int64), prediction[valid].astype(np.int64)
-        if true.size and (true.max() >= classes or true.min() < 0):
-            raise InputError(f"a label is {true.max()}, but there are {classes} classes")
+        wrong = true[(true >= classes) | (true < 0)]
+        if wrong.size:
+            raise InputError(
+                f"a label is {wrong.max()}, but there are {classes} classes, and {self._ignore} is "
+                "ignored; give the data's own labels"
+            )
         self.counts += np.bincount(true * classes + seen, minlength=classes * classes).reshape(
             classes, classes
         )

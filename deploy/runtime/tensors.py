@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .errors import InputError
+from .image_kind import USUAL, ImageKind, kind_from_json
 
 DTYPES = ("float32", "int8", "uint8", "int16", "int32")
 LAYOUTS = ("NHWC", "NCHW")
@@ -27,7 +28,7 @@ class Quantization:
 class Normalization:
     """What the network is fed: (x * scale - mean) / std, channel by channel.
 
-    x is 0 to 255 for an image and metres for depth.
+    x is 0 to 255 for a picture of 8 bits and metres for depth.
     """
 
     scale: float
@@ -45,11 +46,12 @@ class TensorSpec:
         layout: "NHWC" or "NCHW", as the engine has it; the runners take and give NHWC always.
         dtype: of the engine's tensor.
         quantization: for integer tensors; None for float ones and for classes.
-        content: "image" (an input: uint8, 0 to 255; an output: -1 to 1), "depth" (metres, 0 =
-            missing), "logits", or "classes": one channel with the class of every pixel.
+        content: "depth" (an input of metres in one channel), "image" (any other input; an output of
+            -1 to 1), "logits", or "classes": one channel with the class of every pixel.
         normalization: of an input; None for an output.
         tensor: its name in the file where that is another one (a value of an ONNX graph has one
             name, so input and output of a modality need two); "" = `name`.
+        kind: of an input: all else that is known of its images; None = as is usual for the content.
     """
 
     name: str
@@ -60,6 +62,11 @@ class TensorSpec:
     quantization: Quantization | None = None
     normalization: Normalization | None = None
     tensor: str = ""
+    kind: ImageKind | None = None
+
+    def __post_init__(self):
+        if self.kind is None and self.normalization is not None:
+            object.__setattr__(self, "kind", USUAL.get(self.content))
 
     @property
     def tensor_name(self) -> str:
@@ -89,6 +96,8 @@ class TensorSpec:
                 "scale": self.quantization.scale,
                 "zero_point": self.quantization.zero_point,
             }
+        if self.kind is not None:
+            value["kind"] = self.kind.to_json()
         if self.normalization is not None:
             value["normalization"] = {
                 "scale": self.normalization.scale,
@@ -144,7 +153,10 @@ def tensor_from_json(name: str, value: dict[str, Any], where: str, is_input: boo
     if not is_input:
         return spec
     normalization = _normalization(field(value, "normalization", dict, where), spec.hwc[2], where)
-    return replace(spec, normalization=normalization)
+    kind = None
+    if "kind" in value:
+        kind = kind_from_json(field(value, "kind", dict, where), where)
+    return replace(spec, normalization=normalization, kind=kind)
 
 
 def _one_of(value: str, allowed: tuple[str, ...], key: str, where: str) -> str:
@@ -170,6 +182,6 @@ def _normalization(value: dict[str, Any], channels: int, where: str) -> Normaliz
     if not all(n > 0 for n in columns["std"]):
         raise InputError(f"{where}: std is {columns['std']}, wanted positive numbers")
     scale = float(field(value, "scale", (int, float), where))
-    if not math.isfinite(scale):
-        raise InputError(f"{where}: the scale is {scale}, wanted a number")
+    if not math.isfinite(scale) or scale == 0:
+        raise InputError(f"{where}: the scale is {scale}, wanted a number other than 0")
     return Normalization(scale, columns["mean"], columns["std"])

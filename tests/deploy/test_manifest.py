@@ -74,8 +74,16 @@ def edit(path, change):
         (lambda v: v.update(inputs={}), "inputs is empty"),
         (lambda v: v.update(classes=["wall"]), "1 classes but 2 colours"),
         (lambda v: v.update(classes=["a", "b", "c"], palette=[[0, 0, 0]] * 3), "2 channels"),
-        (lambda v: v["depth"].update(unit="millimetre"), "unit of depth is 'millimetre'"),
-        (lambda v: v["depth"].update(valid_range=[1]), "valid_range"),
+        (lambda v: v["inputs"]["depth"]["kind"].update(unit=3), "unit is 3"),
+        (lambda v: v["inputs"]["depth"]["kind"].update(limits=[1]), "limits is (1,)"),
+        (lambda v: v["inputs"]["depth"]["kind"].update(values=[5, 1]), "least and the largest"),
+        (lambda v: v["inputs"]["depth"]["kind"].update(mirror="flip"), "mirror is 'flip'"),
+        (lambda v: v["inputs"]["depth"]["kind"].update(missing="no"), "missing is 'no'"),
+        (lambda v: v["inputs"]["depth"]["kind"].update(unit_per_count=0), "above 0"),
+        (lambda v: v["inputs"]["depth"]["kind"].update(missing_counts=[0.5]), "whole numbers"),
+        (lambda v: v["inputs"]["depth"]["kind"].update(colour=1), "'colour' of its kind"),
+        (lambda v: v["inputs"]["rgb"]["normalization"].update(scale=float("nan")), "scale is nan"),
+        (lambda v: v["inputs"]["rgb"]["normalization"].update(mean=[1, 2, float("inf")]), "mean"),
     ],
 )
 def test_a_manifest_that_does_not_hold(saved, change, words):
@@ -97,7 +105,7 @@ def leaves(value, path=()):
 
 def test_every_missing_field_is_named():
     whole = example().to_json()
-    optional = {("depth", "missing"), ("outputs", "ensemble")}
+    optional = {("outputs", "ensemble")}
     for place in leaves(whole):
         value = copy.deepcopy(whole)
         inner = value
@@ -106,6 +114,7 @@ def test_every_missing_field_is_named():
         del inner[place[-1]]
         if (
             place in optional
+            or "kind" in place  # what is lacking there has its usual value
             or place[:2] in {("inputs", "rgb"), ("inputs", "depth")}
             and len(place) == 2
         ):

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from cen_keras.modalities import modality_of
 from deploy.runtime.errors import InputError
+from deploy.runtime.image_kind import kind_of
 from deploy.runtime.preprocess import (
     Frame,
     Preprocessor,
@@ -186,6 +188,35 @@ def test_a_frame_must_hold_what_the_inputs_want():
     only_rgb = Frame("f", {"rgb": frame().images["rgb"]})
     with pytest.raises(InputError, match="no 'depth' image, only rgb"):
         Preprocessor(inputs())(only_rgb)
-    grey = Frame("f", dict(frame().images, rgb=np.zeros((8, 12), np.uint8)))
-    with pytest.raises(InputError, match="wanted uint8"):
-        Preprocessor(inputs())(grey)
+    for image in (np.zeros((8, 12, 4), np.uint8), np.zeros((8, 12, 3), bool), np.zeros(3)):
+        with pytest.raises(InputError, match="'rgb' is .* wanted \\(h, w, 3\\)"):
+            Preprocessor(inputs())(Frame("f", dict(frame().images, rgb=image)))
+    nothing = Frame("f", dict(frame().images, rgb=np.full((8, 12, 3), np.nan, np.float32)))
+    with pytest.raises(InputError, match="'rgb': 288 values are NaN"):
+        Preprocessor(inputs())(nothing)
+    holes = np.full((8, 12), np.nan, np.float32)
+    fed = Preprocessor(inputs(), as_float=True)(Frame("f", dict(frame().images, depth=holes)))
+    # 0 metres, normalised in float32.
+    np.testing.assert_allclose(fed["depth"], -2.5 / 1.5, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["thermal", "nir", "normals", "normal", "hha", "rgb", "disparity"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+def test_the_board_feeds_every_modality_as_the_host_does(name, dtype):
+    """At the network's own size, where nothing is resized, both are one formula."""
+    modality = modality_of(name)
+    spec = TensorSpec(
+        name,
+        (1, 8, 12, modality.channels),
+        "NHWC",
+        "float32",
+        "image",
+        normalization=Normalization(modality.scale, modality.mean, modality.std),
+        kind=kind_of(modality),
+    )
+    top = 1.0 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
+    image = (np.random.default_rng(0).random((8, 12, modality.channels)) * top).astype(dtype)
+    for picture in (image, image[..., 0]) if modality.channels == 1 else (image,):
+        fed = Preprocessor({name: spec})(Frame("f", {name: picture}))[name][0]
+        # float32 against float64 tables, of values up to 65535 / 255 / 0.25.
+        np.testing.assert_allclose(fed, modality.normalize(picture), rtol=2e-6, atol=2e-6)
