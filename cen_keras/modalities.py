@@ -61,6 +61,7 @@ class Modality:
         limits: least and largest median of the known values of a picture, in `unit`; outside it
             the unit is taken to be wrong. None for no check.
         values: least and largest value that a view's picture can hold; None where unknown.
+        aliases: other usual names of its folders and endings of its files.
         stretch: how float values become an image of -1..1 for a translation: "unit" (0..1
             stretched), "signed" (as they are), "log" (logarithm of metres), "ratio" (x / (x + 10)).
 
@@ -84,6 +85,7 @@ class Modality:
     limits: tuple[float, float] | None = None
     values: tuple[float, float] | None = None
     stretch: str = "unit"
+    aliases: tuple[str, ...] = ()
 
     def __post_init__(self):
         if not isinstance(self.name, str) or not self.name:
@@ -114,6 +116,7 @@ class Modality:
                 self._set(field, self._number(field))
         if self.unit_per_count is not None and self.unit_per_count <= 0:
             self._refuse("unit_per_count", "a number above 0")
+        self._set("aliases", tuple(str(alias) for alias in self.aliases))
         self._set("missing_counts", tuple(int(count) for count in self.missing_counts))
         for field in ("limits", "values"):
             pair = getattr(self, field)
@@ -329,15 +332,16 @@ READY: dict[str, Modality] = {
             padding=IMAGENET_PADDING,
             jitter="colour",
             values=(0.0, 255.0),
+            aliases=("color", "colour", "image", "images", "img"),
         ),
         Modality("depth", **_DEPTH),
         Modality("depth_euclidean", **{**_DEPTH, "unit_per_count": 1 / 512}),
         Modality("depth_zbuffer", **{**_DEPTH, "unit_per_count": 1 / 512}),
         # 1/m in some data sets, pixels in others: whatever the file counts.
         Modality("disparity", channels=1, interpolation="nearest", missing=0.0),
-        Modality("thermal", **_GREY),
-        Modality("nir", **_GREY),
-        Modality("normals", **_VECTORS),
+        Modality("thermal", **_GREY, aliases=("lwir", "temperature")),
+        Modality("nir", **_GREY, aliases=("ir", "infrared")),
+        Modality("normals", **_VECTORS, aliases=("normal",)),
         Modality("normal", **_VECTORS),
         # Disparity, height above ground and angle with gravity, as pictures of 8 bits.
         Modality("hha", **_COLOUR),

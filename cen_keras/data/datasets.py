@@ -1,6 +1,7 @@
 """The table of data sets: from a JSON-able spec to views."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
@@ -26,12 +27,12 @@ def _frames(spec: dict, split: str) -> Views:
     """`{"name": "frames", "root": "captures/{split}", "depth_scale": 0.001, "classes": [...]}`."""
     from cen_keras.data.frames import FrameViews
 
-    options = {"classes", "palette", "depth_scale", "size"}
+    options = {"modalities", "depth_scale", "depth_limits"} | FOLDER_OPTIONS
     _check_keys("frames", spec, options | {"root"})
     if "root" not in spec:
-        raise InputError('frames: the spec has no "root"; give the folder that holds the pairs.')
+        raise InputError('frames: the spec has no "root"; give the folder that holds the views.')
     fields = {name: spec[name] for name in options if name in spec}
-    return FrameViews(str(spec["root"]).replace("{split}", split), **fields)
+    return FrameViews(str(spec["root"]).replace("{split}", split), split=split, **fields)
 
 
 def _nyudv2(spec: dict, split: str) -> Views:
@@ -66,6 +67,12 @@ def _taskonomy(spec: dict, split: str) -> Views:
     return TaskonomyViews(spec["root"], spec.get(f"{split}_list", default), spec["domains"])
 
 
+FOLDER_OPTIONS = {
+    *("classes", "palette", "folders", "label_map", "colours", "ignore", "size", "lists"),
+    *("fractions", "seed"),
+}
+"""Of a spec, arguments of `cen_keras.data.folder.FolderViews`."""
+
 DATASETS: dict[str, Callable[[dict, str], Views]] = {
     "rooms": _rooms,
     "frames": _frames,
@@ -75,13 +82,24 @@ DATASETS: dict[str, Callable[[dict, str], Views]] = {
 }
 """Name of a data set and the function that opens it from (spec, split)."""
 
+ASKED = {"frames"}
+"""Data sets that read the modalities and take the ignored label that they are asked for."""
 
-def open_dataset(spec: dict, split: str) -> Views:
+
+def open_dataset(
+    spec: dict,
+    split: str,
+    modalities: Iterable[Any] | None = None,
+    ignore: int | None = None,
+) -> Views:
     """Opens a data set.
 
     Args:
         spec: JSON-able; `name` is a key of `DATASETS`, the rest depends on it.
         split: "train", "val" or "test".
+        modalities: that a net takes, for data sets that read what they are asked for and whose spec
+            does not say.
+        ignore: label that does not count; likewise.
 
     Returns:
         the views.
@@ -96,6 +114,9 @@ def open_dataset(spec: dict, split: str) -> Views:
         )
     if split not in ("train", "val", "test"):
         raise InputError(f"split {split!r} is unknown; choose train, val or test.")
+    if spec["name"] in ASKED:
+        asked = {"modalities": modalities and list(modalities), "ignore": ignore}
+        spec = {**{k: v for k, v in asked.items() if v is not None}, **spec}
     return DATASETS[spec["name"]](spec, split)
 
 

@@ -4,6 +4,8 @@ The 13 classes are those of Couprie et al., "Indoor Semantic Segmentation using 
 (2013), for NYUDv2.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from cen_keras.errors import InputError
@@ -60,15 +62,70 @@ def colorize(label: np.ndarray, colours: np.ndarray) -> np.ndarray:
     """Labels as a picture.
 
     Args:
-        label: integers (..., ), each below `len(colours)` or `IGNORE`.
+        label: integers (..., ); what is none of `len(colours)` classes is ignored.
         colours: uint8 (n, 3) RGB.
 
     Returns:
         uint8 (..., 3); ignored pixels are black.
     """
-    table = np.zeros((256, 3), np.uint8)
-    table[: len(colours)] = colours
-    return table[np.asarray(label, np.uint8)]
+    table = np.concatenate([np.asarray(colours, np.uint8), np.zeros((1, 3), np.uint8)])
+    label = np.asarray(label)
+    return table[np.where((label >= 0) & (label < len(colours)), label, len(colours))]
+
+
+def checked_classes(classes: Sequence[str], name: str) -> tuple[str, ...]:
+    """Names of classes.
+
+    Raises:
+        InputError: no list of words, or a word comes twice.
+    """
+    words = () if isinstance(classes, str) else tuple(classes)
+    if not words or not all(isinstance(word, str) and word for word in words):
+        raise InputError(f"{name}: classes is {classes!r}; wanted a list of names.")
+    twice = sorted({word for word in words if words.count(word) > 1})
+    if twice:
+        raise InputError(f"{name}: the class {twice[0]!r} comes twice in classes.")
+    return words
+
+
+def checked_palette(
+    colours: Sequence[Sequence[int]] | np.ndarray | None, count: int, name: str
+) -> np.ndarray:
+    """A palette, uint8 (count, 3); None for the usual one.
+
+    Raises:
+        InputError: not a colour of three numbers 0..255 for each class.
+    """
+    if colours is None:
+        return palette(count) if count else np.zeros((0, 3), np.uint8)
+    try:
+        found = np.asarray(colours)
+        good = found.shape == (count, 3) and found.dtype.kind in "iuf"
+        good = good and bool(((found >= 0) & (found <= 255) & (found == np.round(found))).all())
+        shape = found.shape
+    except ValueError:  # rows of different lengths
+        good, shape = False, len(colours)
+    if not good:
+        raise InputError(
+            f"{name}: the palette has the shape {shape} for {count} classes; give three numbers of "
+            "0 to 255 for each class, or none for the usual colours."
+        )
+    return found.astype(np.uint8)
+
+
+def checked_size(size: Sequence[int] | None, name: str) -> tuple[int, int] | None:
+    """Height and width, or None.
+
+    Raises:
+        InputError: not two whole numbers from 1.
+    """
+    if size is None:
+        return None
+    numbers = tuple(size) if isinstance(size, Sequence | np.ndarray) else (size,)
+    whole = all(isinstance(n, int | np.integer) and n > 0 for n in numbers)
+    if len(numbers) != 2 or not whole:
+        raise InputError(f"{name}: size is {size!r}; give [height, width], pixels.")
+    return int(numbers[0]), int(numbers[1])
 
 
 def check_labels(label: np.ndarray, num_classes: int, source: str, ignore: int = IGNORE) -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from cen_keras.data import labels
-from cen_keras.data.frames import read_colour, read_depth, read_label
+from cen_keras.data.folder_checks import check_units
+from cen_keras.data.image_files import read_image, read_label
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
+from cen_keras.modalities import modality_of
 
 OFFICIAL_DEPTH_SCALE = 1 / 5000
 """Metres per count of the official depth files."""
@@ -53,8 +55,10 @@ class PairListViews(Views):
         self.name = name
         self.classes = tuple(classes)
         self.palette = labels.palette(len(self.classes))
-        self.depth_scale = float(depth_scale)
+        depth = {"name": "depth", "unit_per_count": float(depth_scale)}
+        self.modalities = {"rgb": modality_of("rgb"), "depth": modality_of(depth)}
         self.files = read_list(self.root, self.root / Path(list_file).expanduser())
+        check_units(self.files, self.modalities)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -75,11 +79,9 @@ class PairListViews(Views):
         if not -len(self.files) <= index < len(self.files):
             raise IndexError(f"{self.root} has {len(self.files)} views; there is no view {index}.")
         files = self.files[index]
-        label = read_label(files["label"], len(self.classes))
-        pictures = {
-            "rgb": read_colour(files["rgb"]),
-            "depth": read_depth(files["depth"], self.depth_scale),
-        }
+        label = read_label(files["label"])
+        labels.check_labels(label, len(self.classes), str(files["label"]))
+        pictures = {k: read_image(files[k], m, k) for k, m in self.modalities.items()}
         cut = {k: centre_crop(v, label.shape, str(files[k])) for k, v in pictures.items()}
         return {**cut, "label": label}
 

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from cen_keras.data import labels
-from cen_keras.data.frames import COLOUR_SUFFIXES, _read, read_colour
+from cen_keras.data.image_files import SUFFIXES, read_array, read_colour
 from cen_keras.data.pair_lists import open_pair_list
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
@@ -66,7 +66,7 @@ def read_rotated_depth(path: Path) -> np.ndarray:
         InputError: it cannot be read, or is not a 16-bit picture of one channel.
         OSError: it is not there.
     """
-    counts = _read(path, -1)
+    counts = read_array(path)
     if counts.ndim != 2 or counts.dtype != np.uint16:
         raise InputError(
             f"{path}: has {counts.dtype.itemsize * 8} bits and {counts.ndim - 1} channel axes; "
@@ -252,7 +252,7 @@ class TreeViews(Views):
         Raises:
             FileNotFoundError: there is none.
         """
-        return _only_file(self.root / self.folders[index] / "image", COLOUR_SUFFIXES)
+        return _only_file(self.root / self.folders[index] / "image", SUFFIXES)
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         """Reads a view.

@@ -83,7 +83,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--depth-scale",
         type=float,
         metavar="M",
-        help="metres per count of depth files (default: 0.001; tum: 0.0002)",
+        help="metres per count of depth files (default: as the training's; tum: 0.0002)",
+    )
+    parser.add_argument(
+        "--depth-range",
+        type=_range,
+        metavar="LEAST,LARGEST",
+        help="metres between which the median depth lies, where the artifact's rooms are none "
+        "(default: as the training's)",
     )
     parser.add_argument(
         "--stream",
@@ -126,7 +133,13 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             f"--serve: {arguments.artifact} is a translation; the live page shows segmentations: "
             "give --out alone"
         )
-    options = Options(arguments.depth_scale, arguments.count, arguments.size, arguments.rate)
+    options = Options(
+        arguments.depth_scale,
+        arguments.count,
+        arguments.size,
+        arguments.rate,
+        depth_range=arguments.depth_range,
+    )
     source = open_source(arguments.source, network.manifest, options)
     sinks: list = []
     file_sink = live = server = None
@@ -249,6 +262,15 @@ def _tell(pipeline: Pipeline, output: Output) -> None:
             f"{dropped} of {statistics.counted('captured')} frames were dropped: newer ones came "
             "while the network was at work"
         )
+
+
+def _range(text: str) -> tuple[float, float]:
+    """Reads LEAST,LARGEST."""
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: wanted LEAST,LARGEST such as 1,80") from None
+    return low, high
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -1,54 +1,94 @@
-"""Frames from a folder of pairs: `rgb/NAME.*` with `depth/NAME.png`, or `NAME_rgb.*` with
-`NAME_depth.png`.
+"""Frames from a folder with a folder for each input of the artifact, `rgb/NAME.*` with
+`depth/NAME.png`, or with files beside each other, `NAME_rgb.*` with `NAME_depth.png`.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Iterator
 
 import numpy as np
 
+from ..runtime.depth_units import check_limits
 from ..runtime.errors import InputError
 from ..runtime.files import PathLike
+from ..runtime.image_files import SUFFIXES
+from ..runtime.image_folders import find_views
+from ..runtime.image_kind import METRES, USUAL, ImageKind
 from ..runtime.manifest import Manifest
-from ..runtime.preprocess import Frame, check_depth_range, read_pair
+from ..runtime.preprocess import Frame, read_frame
 from .sources import Options, Source, need_argument
 
-RGB_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
-DEPTH_SUFFIXES = (".png", ".tif", ".tiff")
+RGB_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix not in (".npy", ".exr", ".pfm"))
+DEPTH_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix not in (".jpg", ".jpeg"))
 MILLIMETRES = 0.001
+# Shown beside the artifact's inputs where a folder has them.
+_SHOWN = {"rgb": USUAL["image"], "depth": USUAL["depth"]}
 
 
 def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
     """Opens `frames:FOLDER`."""
-    pairs = find_pairs(Path(need_argument(argument, "frames")))[: options.count]
-    scale = options.depth_scale(MILLIMETRES)
+    folder = Path(need_argument(argument, "frames"))
+    kinds = scaled_kinds(manifest, options)
+    try:
+        both = {**_SHOWN, **kinds}
+        views, read = find_views(folder, both, label=False), both
+    except InputError:
+        views, read = find_views(folder, kinds, label=False), kinds
+    # In the order of the inputs, colours first: the first one gives the size.
+    chosen = [(name, {key: files[key] for key in (*kinds, *files)}) for name, files in views][
+        : options.count
+    ]
 
     def start() -> Iterator[Frame]:
-        return read_pairs(pairs, scale, manifest)
+        return read_views(chosen, read, manifest)
 
     return Source(f"frames:{argument}", start, rate=options.rate or 30.0)
 
 
-def read_pairs(
-    pairs: list[tuple[str, Path, Path]], scale: float, manifest: Manifest
+def scaled_kinds(manifest: Manifest, options: Options) -> dict[str, ImageKind]:
+    """The kinds of the artifact's inputs, with the metres per count of the command line."""
+    return {
+        name: replace(spec.kind, unit_per_count=options.depth_scale(spec.kind.unit_per_count))
+        if spec.kind.unit == "m" and spec.kind.unit_per_count
+        else spec.kind
+        for name, spec in manifest.inputs.items()
+    }
+
+
+def read_views(
+    views: list[tuple[str, dict[str, Path]]], kinds: dict[str, ImageKind], manifest: Manifest
 ) -> Iterator[Frame]:
-    """Reads pairs of files one after the other.
+    """Reads views one after the other.
 
     Args:
-        pairs: (name, colour, depth).
-        scale: metres per count of the depth files.
+        views: (name, file by modality).
+        kinds: by modality.
         manifest: of the artifact, for the depths it was trained for.
 
     Raises:
         InputError: a file is none, or the depth is in another unit.
     """
-    check = UnitCheck(scale, manifest)
-    for name, rgb_path, depth_path in pairs:
-        frame = read_pair(rgb_path, depth_path, scale)
-        check(frame.images["depth"], depth_path)
-        yield Frame(name, frame.images)
+    checks = {
+        name: UnitCheck(kind.unit_per_count or 1.0, manifest, name)
+        for name, kind in kinds.items()
+        if kind.limits is not None
+    }
+    for name, files in views:
+        frame = read_frame(name, files, kinds)
+        for modality, check in checks.items():
+            check(frame.images[modality], files[modality])
+        yield frame
+
+
+def read_pairs(
+    pairs: list[tuple[str, Path, Path]], scale: float, manifest: Manifest
+) -> Iterator[Frame]:
+    """Reads pairs of colour and depth files, (name, colour, depth), as `read_views` does."""
+    kinds = {**_SHOWN, "depth": replace(METRES, unit_per_count=scale)}
+    views = [(name, {"rgb": rgb, "depth": depth}) for name, rgb, depth in pairs]
+    return read_views(views, kinds, manifest)
 
 
 class UnitCheck:
@@ -56,58 +96,36 @@ class UnitCheck:
 
     The first image with a depth on a tenth of its pixels or more decides: later a hand before the
     camera is no reason to stop, and a sensor that sees nothing at all is reported as missing.
+
+    Args:
+        scale: metres per count.
+        manifest: of the artifact.
+        name: of the modality.
     """
 
-    def __init__(self, scale: float, manifest: Manifest):
-        self._scale, self._range = scale, manifest.depth_range
+    def __init__(self, scale: float, manifest: Manifest, name: str = "depth"):
+        spec = manifest.inputs.get(name)
+        # A translation takes depth as an image; its files are metres all the same.
+        metres = spec is not None and spec.kind.limits is not None
+        self._scale, self._kind = scale, spec.kind if metres else METRES
         self._decided = False
 
     def __call__(self, depth: np.ndarray, source: PathLike) -> None:
         """Looks at one depth image (metres, 0 = missing); `source` names it in the message."""
-        if self._decided or np.count_nonzero(depth) < 0.1 * depth.size:
+        if self._decided:
             return
-        check_depth_range(depth, self._scale, self._range, source)
-        self._decided = True
-
-
-def find_pairs(folder: Path) -> list[tuple[str, Path, Path]]:
-    """Finds pairs of colour and depth images.
-
-    Args:
-        folder: where to look.
-
-    Returns:
-        (name, colour, depth) sorted by name.
-
-    Raises:
-        InputError: there is no such folder, no colour image, or one without its depth.
-    """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
-    if (folder / "rgb").is_dir():
-        colours = {p.stem: p for p in images(folder / "rgb", RGB_SUFFIXES)}
-        places = {name: folder / "depth" / name for name in colours}
-    else:
-        colours = {
-            p.stem[: -len("_rgb")]: p
-            for p in images(folder, RGB_SUFFIXES)
-            if p.stem.endswith("_rgb")
-        }
-        places = {name: folder / (name + "_depth") for name in colours}
-    if not colours:
-        raise InputError(
-            f"{folder}: no pairs; wanted rgb/NAME.* with depth/NAME.png, or NAME_rgb.* with "
-            "NAME_depth.png"
+        known = depth[np.isfinite(depth) & (depth != self._kind.blank)]
+        if known.size < 0.1 * depth.size:
+            return
+        check_limits(
+            [float(np.median(known))],
+            self._scale,
+            self._kind.limits,
+            source,
+            "--depth-scale",
+            "say --depth-range LEAST,LARGEST",
         )
-    pairs = []
-    for name in sorted(colours):
-        # Not with_suffix(): a name may hold dots itself, as time stamps do.
-        files = [Path(str(places[name]) + suffix) for suffix in DEPTH_SUFFIXES]
-        found = [file for file in files if file.is_file()]
-        if not found:
-            raise InputError(f"{colours[name]}: its depth image {files[0]} is missing")
-        pairs.append((name, colours[name], found[0]))
-    return pairs
+        self._decided = True
 
 
 def images(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:

@@ -42,7 +42,7 @@ def open_source(argument: str, manifest: Manifest, options: Options, library: An
         return _frames(rs, argument, height, width, rate, numbers)
 
     name = f"realsense:{argument}" if argument else "realsense"
-    return Source(name, start, camera=True, rate=rate)
+    return Source(name, start, camera=True, rate=rate, gives=("rgb", "depth"))
 
 
 def _load() -> Any:

@@ -39,7 +39,7 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
         ) from error
     size = options.size or manifest.image_shape
     translates = manifest.task == "translation"
-    wanted = parts_of(manifest) if translates else ("rgb", "depth")
+    wanted = parts_of(manifest) if translates else tuple(manifest.inputs)
     unknown = [domain for domain in wanted if domain not in DOMAINS or domain == "label"]
     if unknown:
         raise InputError(f"source rooms: has no {', no '.join(unknown)}; take frames:FOLDER")
@@ -55,10 +55,15 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
 
     def render() -> Generator[dict[str, np.ndarray], None, None]:
         number = int(argument or 0)
-        if options.count is None and not translates:
+        if options.count is None and not translates and set(wanted) <= {"rgb", "depth"}:
             # A live demo goes on while its walk is rendered.
             return walk_apart(seed, length, size, number=number, sensed=sensed)
-        return walk_through(seed, length, size, number=number, sensed=sensed, wanted=wanted)
+        domains = tuple(dict.fromkeys((*wanted, *(() if translates else ("rgb", "depth")))))
+        return walk_through(seed, length, size, number=number, sensed=sensed, wanted=domains)
+
+    def others() -> Iterator[Frame]:
+        for index, view in enumerate(render()):
+            yield Frame(f"room_{index:03d}", view)
 
     def images() -> Iterator[Frame]:
         for index, view in enumerate(render()):
@@ -75,6 +80,8 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
     name, rate = f"rooms:{argument}" if argument else "rooms", options.rate or 30.0
     if translates:
         return Source(name, images, rate=rate)
+    if not set(wanted) <= {"rgb", "depth"}:
+        return Source(name, others, rate=rate)
     kept = Walk(length, size)
     return Source(
         name,

@@ -48,7 +48,8 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
     def start() -> Iterator[Frame]:
         return read_pairs(chosen, scale, manifest)
 
-    return Source(f"tum:{argument}", start, rate=options.rate or _rate(times), note=note)
+    rate = options.rate or _rate(times)
+    return Source(f"tum:{argument}", start, rate=rate, note=note, gives=("rgb", "depth"))
 
 
 def read_list(path: Path) -> list[tuple[float, Path]]:

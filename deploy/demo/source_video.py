@@ -15,8 +15,9 @@ from typing import Any, Iterator
 import numpy as np
 
 from ..runtime.errors import InputError
+from ..runtime.image_kind import METRES
 from ..runtime.manifest import Manifest
-from ..runtime.preprocess import MISSING_COUNTS, Frame, read_depth
+from ..runtime.preprocess import Frame, read_depth
 from .source_files import DEPTH_SUFFIXES, MILLIMETRES, UnitCheck, images
 from .sources import Options, Source, need_argument
 
@@ -57,7 +58,8 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
             yield Frame(f"frame_{index:06d}", frame)
 
     known = 1 <= rate <= 240
-    return Source(f"video:{argument}", start, rate=options.rate or (rate if known else 30.0))
+    rate = options.rate or (rate if known else 30.0)
+    return Source(f"video:{argument}", start, rate=rate, gives=("rgb", "depth"))
 
 
 def load_opencv(purpose: str) -> Any:
@@ -118,5 +120,5 @@ def _depths(cv2: Any, path: Path, scale: float) -> Iterator[np.ndarray]:
                 f"{path}: a video of {counts.dtype} {counts.shape}, wanted 16-bit greys such as "
                 "FFV1's gray16le; other codecs have lost the metres"
             )
-        missing = np.isin(counts, MISSING_COUNTS)
+        missing = np.isin(counts, METRES.missing_counts)
         yield np.where(missing, 0.0, counts * scale).astype(np.float32)

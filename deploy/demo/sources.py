@@ -8,7 +8,7 @@ imported when asked for, since some need what a board does not have.
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable, Iterator
 
 from ..runtime.errors import InputError
@@ -42,6 +42,7 @@ class Options:
         size: height and width of frames that are made or asked of a camera; None = the network's.
         rate: frames per second of a camera or of a recording that is played; None = its own.
         seed: of generated frames.
+        depth_range: metres between which the median depth lies; None = as the artifact says.
     """
 
     metres_per_count: float | None = None
@@ -49,6 +50,26 @@ class Options:
     size: tuple[int, int] | None = None
     rate: float | None = None
     seed: int = 0
+    depth_range: tuple[float, float] | None = None
+
+    def applied_to(self, manifest: Manifest) -> Manifest:
+        """The manifest with the depth range of the command line.
+
+        Raises:
+            InputError: it is none.
+        """
+        if self.depth_range is None:
+            return manifest
+        low, high = self.depth_range
+        if not 0 <= low < high < float("inf"):
+            raise InputError(f"--depth-range is {low},{high}; wanted LEAST,LARGEST in metres")
+        inputs = {
+            name: replace(spec, kind=replace(spec.kind, limits=(low, high)))
+            if spec.kind.limits is not None
+            else spec
+            for name, spec in manifest.inputs.items()
+        }
+        return replace(manifest, inputs=inputs)
 
     def depth_scale(self, usual: float) -> float:
         """Metres per count of depth files.
@@ -74,6 +95,7 @@ class Source:
             or the end of its frames) is opened again.
         rate: frames per second at which a recording is played where pictures are shown live.
         note: what to say of it before the first frame; "" = nothing.
+        gives: the modalities that it can give; empty where it was asked for the artifact's.
     """
 
     name: str
@@ -81,6 +103,7 @@ class Source:
     camera: bool = False
     rate: float = 30.0
     note: str = ""
+    gives: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Frame]:
         return self.start()
@@ -111,7 +134,14 @@ def open_source(text: str, manifest: Manifest, options: Options) -> Source:
             )
         module_name = DOMAIN_SOURCES[name]
     module = importlib.import_module(".source_" + module_name, __package__)
-    return module.open_source(argument, manifest, options)
+    source = module.open_source(argument, options.applied_to(manifest), options)
+    lacking = [name for name in manifest.inputs if source.gives and name not in source.gives]
+    if lacking:
+        raise InputError(
+            f"source {text!r}: gives {' and '.join(source.gives)}, but the artifact takes "
+            f"{', '.join(manifest.inputs)}; take frames:FOLDER with {lacking[0]}/NAME.png"
+        )
+    return source
 
 
 def need_argument(argument: str, name: str) -> str:

@@ -31,6 +31,8 @@ class ImageKind:
         limits: least and largest median of the known values of an image in the right unit; None for
             no check.
         values: least and largest value that an image can hold; None where unknown.
+        channels: of an image.
+        aliases: other usual names of its folders and endings of its files.
     """
 
     unit: str | None = None
@@ -41,6 +43,8 @@ class ImageKind:
     missing_counts: tuple[int, ...] = ()
     limits: tuple[float, float] | None = None
     values: tuple[float, float] | None = None
+    channels: int = 3
+    aliases: tuple[str, ...] = ()
 
     @property
     def blank(self) -> float:
@@ -72,9 +76,12 @@ class ImageKind:
         return np.where(good, image, image.dtype.type(self.missing))
 
 
-PICTURE = ImageKind(values=(0.0, 255.0))
+PICTURE = ImageKind(values=(0.0, 255.0), aliases=("color", "colour", "image", "images", "img"))
 METRES = ImageKind(
-    "m", "nearest", 0.0, "copy", 0.001, (0, 65535), limits=(0.25, 7.0), values=(0.0, 100.0)
+    *("m", "nearest", 0.0, "copy", 0.001, (0, 65535)),
+    limits=(0.25, 7.0),
+    values=(0.0, 100.0),
+    channels=1,
 )
 # What an input is whose manifest says no more than its content.
 USUAL = {"image": PICTURE, "depth": METRES}
@@ -108,6 +115,12 @@ def kind_from_json(value: Mapping[str, Any], where: str) -> ImageKind:
         good = isinstance(pair, tuple) and len(pair) == 2 and all(map(_is_number, pair))
         if not good or not pair[0] < pair[1]:
             raise InputError(f"{where}: {name} is {pair}, wanted the least and the largest")
+    channels = given.get("channels", 3)
+    if type(channels) is not int or channels < 1:
+        raise InputError(f"{where}: channels is {channels!r}, wanted a whole number from 1")
+    aliases = given.get("aliases", ())
+    if not isinstance(aliases, tuple) or not all(isinstance(word, str) for word in aliases):
+        raise InputError(f"{where}: aliases is {aliases!r}, wanted words")
     counts = given.get("missing_counts", ())
     if not isinstance(counts, tuple) or not all(type(count) is int for count in counts):
         raise InputError(f"{where}: missing_counts is {counts}, wanted whole numbers")

@@ -10,7 +10,7 @@ pixels themselves, moved by 128.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Mapping
 
 import numpy as np
@@ -18,12 +18,12 @@ from PIL import Image
 
 from .errors import InputError
 from .files import PathLike
+from .image_files import orientation_note, read_colour, read_image
+from .image_kind import METRES, PICTURE, ImageKind
 from .tensors import Quantization, TensorSpec
 
-MISSING_COUNTS = (0, 65535)
-# Metres per count of the sensors and data sets in use: millimetres, TUM RGB-D, Taskonomy, 1/256,
-# 0.1 mm, centimetres, metres.
-KNOWN_SCALES = (0.001, 0.0002, 1 / 512, 1 / 256, 0.0001, 0.01, 1.0)
+# Two images of one view differ in their proportions by rounding only.
+SAME_VIEW = 0.02
 SMALLEST_SIDE = 8
 _CODE_RANGE = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
 
@@ -52,36 +52,32 @@ def read_rgb(path: PathLike) -> np.ndarray:
     Raises:
         InputError: the file is missing, truncated, no image, or smaller than 8 pixels a side.
     """
-    image = _open(path)
-    if image.mode not in ("RGB", "RGBA", "L", "P", "CMYK", "YCbCr"):
-        raise InputError(f"{path}: a {image.mode} image; wanted 8-bit colour")
-    return _checked_size(np.array(image.convert("RGB")), path)
+    return _checked_size(read_colour(path), path)
 
 
 def read_depth(path: PathLike, metres_per_count: float = 0.001) -> np.ndarray:
-    """Reads a 16-bit depth image.
+    """Reads a depth image.
 
     Args:
-        path: a single-channel 16-bit PNG or TIFF.
-        metres_per_count: metres of one count of the file.
+        path: of 16 bits and one channel, or floats in metres.
+        metres_per_count: metres of one count of whole numbers.
 
     Returns:
-        float32 (h, w) in metres; 0 where the file has 0 or 65535.
+        float32 (h, w) in metres; 0 where the file has 0 or 65535, or NaN.
 
     Raises:
         InputError: the file is missing, truncated, no image, or of 8 bits or several channels.
     """
-    image = _open(path)
-    if not (image.mode == "I" or image.mode.startswith("I;16")):
-        bits = "8-bit" if image.mode in ("L", "P", "RGB", "RGBA", "1") else image.mode
-        raise InputError(
-            f"{path}: a {bits} image ({image.mode}); wanted 16-bit depth in counts of a known "
-            "size. A picture of the depth (colours or greys) has lost the metres: record the "
-            "sensor's 16-bit image"
-        )
-    counts = _checked_size(np.array(image), path).astype(np.int64)
-    missing = np.isin(counts, MISSING_COUNTS)
-    return np.where(missing, 0.0, counts * metres_per_count).astype(np.float32)
+    return read_kind(path, replace(METRES, unit_per_count=metres_per_count), "depth")
+
+
+def read_kind(path: PathLike, kind: ImageKind, name: str) -> np.ndarray:
+    """Reads an image of any kind; see `image_files`.
+
+    Raises:
+        InputError: it cannot be read, is of another kind, or smaller than 8 pixels a side.
+    """
+    return _checked_size(read_image(path, kind, name), path)
 
 
 def read_pair(rgb_path: PathLike, depth_path: PathLike, metres_per_count: float = 0.001) -> Frame:
@@ -90,47 +86,52 @@ def read_pair(rgb_path: PathLike, depth_path: PathLike, metres_per_count: float 
     Raises:
         InputError: as for `read_rgb` and `read_depth`, or the two differ in size.
     """
-    rgb = read_rgb(rgb_path)
-    depth = read_depth(depth_path, metres_per_count)
-    if rgb.shape[:2] != depth.shape:
-        raise InputError(
-            f"{depth_path}: {depth.shape[1]}x{depth.shape[0]} pixels, but {rgb_path} has "
-            f"{rgb.shape[1]}x{rgb.shape[0]}; depth must be registered to the colour image, pixel "
-            "on pixel"
-        )
-    return Frame(str(rgb_path), {"rgb": rgb, "depth": depth})
+    depth = replace(METRES, unit_per_count=metres_per_count)
+    return read_frame(
+        str(rgb_path), {"rgb": rgb_path, "depth": depth_path}, {"rgb": PICTURE, "depth": depth}
+    )
 
 
-def check_depth_range(
-    depth: np.ndarray, metres_per_count: float, valid_range: tuple[float, float], source: PathLike
-) -> None:
-    """Refuses depth that is in another unit than was said.
+def read_frame(name: str, files: Mapping[str, PathLike], kinds: Mapping[str, ImageKind]) -> Frame:
+    """Reads the images of one view.
 
     Args:
-        depth: (h, w) metres, 0 = missing.
-        metres_per_count: what was assumed; the message proposes another.
-        valid_range: metres between which the median of the known depths lies.
-        source: the file's name for the message.
+        name: of the frame.
+        files: by modality.
+        kinds: likewise.
+
+    Returns:
+        a frame whose images have the size of the first one; those that show the same in another
+        size are scaled.
 
     Raises:
-        InputError: no depth at all, or the median is outside the range.
+        InputError: as for `read_kind`, or an image has other proportions than the first.
     """
-    known = depth[depth > 0]
-    if known.size == 0:
-        raise InputError(f"{source}: every depth is missing (0 or 65535); the sensor saw nothing")
-    median = float(np.median(known))
-    if valid_range[0] <= median <= valid_range[1]:
-        return
-    counts = median / metres_per_count
-    fitting = [s for s in KNOWN_SCALES if valid_range[0] <= counts * s <= valid_range[1]]
-    # A room's median is about 2.5 m; of several scales that fit, the one nearest to it (by ratio)
-    # is the likely one.
-    best = min(fitting, key=lambda s: abs(np.log(counts * s / 2.5))) if fitting else 2.5 / counts
-    raise InputError(
-        f"{source}: the median depth is {median:.3g} m at {metres_per_count:g} m per count, "
-        f"wanted {valid_range[0]:g} to {valid_range[1]:g} m; the unit is probably another: try "
-        f"--depth-scale {best:.6g}, which makes it {counts * best:.3g} m"
-    )
+    images: dict[str, np.ndarray] = {}
+    for key, path in files.items():
+        image = read_kind(path, kinds[key], key)
+        first = next(iter(images.values()), image)
+        height, width = first.shape[:2]
+        if image.shape[:2] != (height, width):
+            rows, columns = image.shape[:2]
+            source = next(iter(files.values()))
+            if abs(columns * height / (rows * width) - 1) > SAME_VIEW:
+                raise InputError(
+                    f"{path}: {columns}x{rows} pixels, but {source} has {width}x{height}; images of "
+                    "a view must be registered to each other, pixel on pixel"
+                    + orientation_note(source)
+                )
+            image = _scaled(image, height, width, kinds[key])
+        images[key] = image
+    return Frame(name, images)
+
+
+def _scaled(image: np.ndarray, height: int, width: int, kind: ImageKind) -> np.ndarray:
+    if kind.interpolation == "nearest" or image.dtype not in (np.uint8, np.float32):
+        return resize_nearest(image, height, width)
+    bare = image.ndim == 2
+    scaled = resize_image(image[..., None] if bare else image, height, width)
+    return scaled[..., 0] if bare else scaled
 
 
 def resize_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -276,20 +277,6 @@ class _Table:
         for channel, column in enumerate(self._columns):
             np.take(column, image[..., channel], out=out[..., channel])
         return out
-
-
-def _open(path: PathLike) -> Image.Image:
-    """Opens and decodes an image; whatever Pillow finds wrong is the user's file."""
-    try:
-        with Image.open(str(path)) as image:
-            image.load()
-            return image.copy()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such image") from None
-    except PermissionError:
-        raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: not a whole image ({error}); copy or record it again") from error
 
 
 def _checked_size(image: np.ndarray, path: PathLike) -> np.ndarray:

@@ -9,10 +9,13 @@ from deploy_size import SIZE
 from PIL import Image
 
 from deploy.__main__ import main
-from deploy.demo.source_files import find_pairs
 from deploy.demo.sources import Options, open_source
 from deploy.runtime import manifest as manifests
 from deploy.runtime.errors import InputError
+from deploy.runtime.image_folders import find_views
+from deploy.runtime.image_kind import METRES, PICTURE
+
+PAIR = {"rgb": PICTURE, "depth": METRES}
 
 
 def pair(rgb, depth, size=(36, 48), metres=2.0):
@@ -26,24 +29,27 @@ def pair(rgb, depth, size=(36, 48), metres=2.0):
 def test_both_ways_to_name_pairs(tmp_path):
     pair(tmp_path / "a/rgb/1.5.jpg", tmp_path / "a/depth/1.5.png")
     pair(tmp_path / "a/rgb/1.6.png", tmp_path / "a/depth/1.6.png")
-    assert [name for name, *_ in find_pairs(tmp_path / "a")] == ["1.5", "1.6"]
+    assert [name for name, _ in find_views(tmp_path / "a", PAIR)] == ["1.5", "1.6"]
     pair(tmp_path / "b/x_rgb.png", tmp_path / "b/x_depth.png")
     pair(tmp_path / "b/y_rgb.jpg", tmp_path / "b/y_depth.png")
-    found = find_pairs(tmp_path / "b")
-    assert [(n, c.name, d.name) for n, c, d in found] == [
+    found = find_views(tmp_path / "b", PAIR)
+    assert [(n, files["rgb"].name, files["depth"].name) for n, files in found] == [
         ("x", "x_rgb.png", "x_depth.png"),
         ("y", "y_rgb.jpg", "y_depth.png"),
     ]
 
 
 def test_folders_without_pairs(tmp_path):
-    with pytest.raises(InputError, match="no such folder"):
-        find_pairs(tmp_path / "none")
-    with pytest.raises(InputError, match="no pairs; wanted"):
-        find_pairs(tmp_path)
+    with pytest.raises(InputError, match="is not a folder"):
+        find_views(tmp_path / "none", PAIR)
+    with pytest.raises(InputError, match="no views; wanted"):
+        find_views(tmp_path, PAIR)
     pair(tmp_path / "x_rgb.png", tmp_path / "other.png")
-    with pytest.raises(InputError, match="its depth image .*x_depth.png is missing"):
-        find_pairs(tmp_path)
+    with pytest.raises(InputError, match="no depth .*other.png, x_rgb.png"):
+        find_views(tmp_path, PAIR)
+    pair(tmp_path / "y_rgb.png", tmp_path / "y_depth.png")
+    with pytest.raises(InputError, match="x has no depth"):
+        find_views(tmp_path, PAIR)
 
 
 def test_frames_are_in_metres(tmp_path, artifacts):

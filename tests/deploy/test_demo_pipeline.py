@@ -28,11 +28,17 @@ from deploy.demo.sources import Source, SourceLost
 from deploy.demo.timing import KEPT, Statistics
 from deploy.runtime import manifest as manifests
 from deploy.runtime.errors import InputError
+from deploy.runtime.image_kind import METRES, PICTURE
 from deploy.runtime.preprocess import Frame
+
+USUAL_KINDS = {"rgb": PICTURE, "depth": METRES}
 
 
 class FakeNetwork:
     """Sees nothing, in a given time."""
+
+    translates = False
+    kinds = USUAL_KINDS
 
     class runner:
         engine = "fake"

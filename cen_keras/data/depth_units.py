@@ -1,0 +1,74 @@
+"""Whether depths are in the unit that was said, and which of the usual ones they are in.
+
+`deploy/runtime/depth_units.py` is this file for boards; a test holds the two together. It is written
+in the syntax of Python 3.8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cen_keras.errors import InputError
+
+
+def check_limits(
+    medians: Sequence[float],
+    per_count: float,
+    limits: tuple[float, float] | None,
+    source: Any,
+    option: str,
+    limits_option: str,
+) -> None:
+    """Refuses quantities that are in another unit than was said.
+
+    Args:
+        medians: of the known values of one image or several, in the unit that was assumed.
+        per_count: unit of one count that was assumed.
+        limits: least and largest median in the right unit; None for no check.
+        source: file or folder, for the message.
+        option: with which another unit is said.
+        limits_option: with which other limits are said.
+
+    Raises:
+        InputError: the middle one of the medians lies outside.
+    """
+    if limits is None or not len(medians):
+        return
+    median = float(np.median(medians))
+    low, high = limits
+    if low <= median <= high:
+        return
+    raise InputError(
+        f"{source}: the median depth is {median:.4g} m at {per_count:.6g} m a count, wanted {low:g} to "
+        f"{high:g} m; {propose(median / per_count, option)}; or, if that is how far things are, "
+        f"{limits_option}"
+    )
+
+
+USUAL_SCALES = {
+    0.001: "millimetres: Kinect, RealSense, Azure Kinect",
+    0.0002: "1/5000 m: TUM RGB-D, the authors' NYUDv2",
+    0.00025: "1/4000 m",
+    0.000125: "1/8000 m: SUN RGB-D as published",
+    1 / 512: "1/512 m: Taskonomy",
+    0.0001: "1/10000 m: RealSense D405",
+    0.01: "centimetres",
+    1 / 256: "1/256 m: KITTI",
+    1.0: "metres",
+}
+"""Metres per count -> who counts so."""
+MIDDLE = 2.5
+"""Metres: the median depth of most rooms."""
+
+
+def propose(counts: float, option: str) -> str:
+    """Which of the usual units would put a median of so many counts where rooms have it."""
+    fitting = [scale for scale in USUAL_SCALES if 0.5 <= counts * scale <= 8]
+    fitting.sort(key=lambda scale: abs(np.log(counts * scale / MIDDLE)))
+    if not fitting:
+        return f"{option} {MIDDLE / counts:.3g} would make it {MIDDLE} m"
+    said = [f"{scale:.6g} ({USUAL_SCALES[scale]}; {counts * scale:.3g} m)" for scale in fitting[:2]]
+    return f"try {option} {' or '.join(said)}"

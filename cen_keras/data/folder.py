@@ -1,0 +1,234 @@
+"""Any folder of views of any modalities, with or without labels.
+
+Which files belong together `cen_keras.data.image_folders` says, what their numbers mean
+`cen_keras.data.image_files`; both are the same on a board. Before anything else the whole
+description is looked at, so that what does not fit is known before a training, not after it.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cen_keras.data import image_files, labels, transforms
+from cen_keras.data.folder_checks import check_label_files, check_units
+from cen_keras.data.image_folders import find_views
+from cen_keras.data.labels import IGNORE
+from cen_keras.data.splits import chosen_names
+from cen_keras.data.views import Views
+from cen_keras.errors import InputError
+from cen_keras.modalities import Modality, modality_of
+
+_LOG = logging.getLogger(__name__)
+
+SAME_VIEW = 0.02
+"""Two pictures of one view differ in their proportions by rounding only."""
+
+
+class FolderViews(Views):
+    """A folder of views.
+
+    ```python
+    views = FolderViews("captures/train", ("rgb", "thermal"), classes=("floor", "ball"))
+    view = views[0]  # {"rgb": ..., "thermal": ...}, and "label" if there are label files
+    ```
+
+    Args:
+        root: the folder.
+        modalities: names, or `Modality` objects or configs that say what is different: unit, limits,
+            channels.
+        classes: names of the classes, in the order of the label values; needed where there are
+            labels.
+        palette: RGB colour of each class, (n, 3).
+        folders: modality, or "label" -> folder, or ending of the files ("_rgb"), where it is none
+            of the usual.
+        label_map: label in the files -> class number, or `ignore`; labels that are not in it stay.
+        colours: (r, g, b) -> class number, of labels in colours.
+        ignore: label of pixels that neither train nor count.
+        size: height and width to resize to, pixels; None keeps each file's own.
+        split: which part of the folder: "train", "val" or "test"; used with `lists` or `fractions`.
+        lists: split -> text file with a view's name a line.
+        fractions: split -> share of the views, drawn with `seed`.
+        seed: of the draw.
+
+    Raises:
+        InputError: the folder has no such views, a file lacks its partner, or the description does
+            not fit itself or the files.
+    """
+
+    name = "folder"
+
+    def __init__(
+        self,
+        root: str | Path,
+        modalities: Iterable[str | Modality | Mapping[str, Any]] = ("rgb", "depth"),
+        *,
+        classes: Sequence[str] | None = None,
+        palette: Sequence[Sequence[int]] | np.ndarray | None = None,
+        folders: Mapping[str, str] | None = None,
+        label_map: Mapping[Any, int] | None = None,
+        colours: Mapping[Any, int] | None = None,
+        ignore: int = IGNORE,
+        size: Sequence[int] | None = None,
+        split: str = "train",
+        lists: Mapping[str, str] | None = None,
+        fractions: Mapping[str, float] | None = None,
+        seed: int = 0,
+    ):
+        self.root = Path(root).expanduser()
+        known = [modality_of(modality) for modality in modalities]
+        self.modalities = {modality.name: modality for modality in known}
+        if not known or len(self.modalities) < len(known):
+            raise InputError(
+                f"{self.name}: modalities are {[m.name for m in known]}; name each once."
+            )
+        self.size = labels.checked_size(size, self.name)
+        self.ignore = int(ignore)
+        self._label_map = label_lookup(label_map, self.name)
+        self._colours = colour_table(colours, self.name)
+        views = find_views(self.root, self.modalities, folders)
+        names = chosen_names([name for name, _ in views], self.root, split, lists, fractions, seed)
+        self.files = [files for name, files in views if name in names]
+        labelled = "label" in self.files[0]
+        self.classes = labels.checked_classes(classes, self.name) if classes is not None else ()
+        if labelled and not self.classes:
+            raise InputError(
+                f"{self.root}: has labels, but no classes are given; name them in the order of the "
+                f'label values: classes ["floor", ...]. The labels of {self.files[0]["label"].name} '
+                f"are {self._values_of_first()}."
+            )
+        self.palette = labels.checked_palette(palette, len(self.classes), self.name)
+        self._told: set[str] = set()
+        check_units(self.files, self.modalities)
+        if labelled:
+            check_label_files(self)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def source(self, index: int) -> str:
+        """File of a view's first modality."""
+        return str(self.files[index][next(iter(self.modalities))])
+
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        """Reads a view.
+
+        Raises:
+            IndexError: there is no such view.
+            InputError: a file is damaged, or the files of a view do not fit each other.
+        """
+        if not -len(self.files) <= index < len(self.files):
+            raise IndexError(f"{self.root} has {len(self.files)} views; there is no view {index}.")
+        files = self.files[index]
+        view = {
+            name: image_files.read_image(files[name], modality, name)
+            for name, modality in self.modalities.items()
+        }
+        size = next(iter(view.values())).shape[:2]
+        for name in view:
+            view[name] = self._registered(view[name], name, size, files)
+        if "label" in files:
+            view["label"] = self.read_label(files["label"])
+            if view["label"].shape != size:
+                raise InputError(self._of_other_size("label", view["label"].shape, size, files))
+        return transforms.resize(view, self.size, self._known()) if self.size else view
+
+    def read_label(self, path: Path) -> np.ndarray:
+        """Reads labels as class numbers and `ignore`: integers (h, w).
+
+        Raises:
+            InputError: they cannot be read, or some are neither.
+        """
+        label = image_files.read_label(path, self._colours)
+        if self._label_map:
+            label = mapped(label, self._label_map)
+        labels.check_labels(label, len(self.classes), str(path), self.ignore)
+        return label
+
+    def _known(self) -> transforms.Known:
+        return transforms.Known(self.modalities.values(), self.ignore)
+
+    def _registered(self, picture, name, size, files):
+        """A picture at the size of the first one: scaled if it shows the same."""
+        if picture.shape[:2] == size:
+            return picture
+        height, width = picture.shape[:2]
+        if abs(width * size[0] / (height * size[1]) - 1) > SAME_VIEW:
+            raise InputError(self._of_other_size(name, (height, width), size, files))
+        if name not in self._told:
+            self._told.add(name)
+            _LOG.warning(
+                "%s: is %dx%d, scaled to the %dx%d of %s, as if both showed the same",
+                files[name],
+                width,
+                height,
+                size[1],
+                size[0],
+                next(iter(files.values())).name,
+            )
+        return transforms.resize({name: picture}, size, self._known())[name]
+
+    def _of_other_size(self, name, found, size, files) -> str:
+        first = next(iter(files.values()))
+        return (
+            f"{files[name]}: is {found[1]}x{found[0]}, but {first.name} is {size[1]}x{size[0]}; the "
+            "pictures of a view must be registered to each other, pixel by pixel"
+            + image_files.orientation_note(first)
+        )
+
+    def _values_of_first(self) -> str:
+        label = image_files.read_label(self.files[0]["label"], self._colours)
+        values = np.unique(label)
+        return ", ".join(map(str, values[:20])) + (", ..." if len(values) > 20 else "")
+
+
+def label_lookup(label_map: Mapping[Any, int] | None, name: str) -> dict[int, int]:
+    """A label map with whole numbers; JSON has its keys as text.
+
+    Raises:
+        InputError: a key or a value is no whole number.
+    """
+    try:
+        return {int(key): int(value) for key, value in (label_map or {}).items()}
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f'{name}: label_map is {label_map!r}; wanted label -> class number, {{"255": 1}}.'
+        ) from error
+
+
+def mapped(label: np.ndarray, lookup: Mapping[int, int]) -> np.ndarray:
+    """Labels with some numbers replaced, all at once: int32."""
+    result = label.astype(np.int32)
+    for old, new in lookup.items():
+        result[label == old] = new
+    return result
+
+
+def colour_table(
+    colours: Mapping[Any, int] | None, name: str
+) -> dict[tuple[int, int, int], int] | None:
+    """A table of colours: (r, g, b), "r,g,b" or "#rrggbb" -> class number.
+
+    Raises:
+        InputError: a colour is none.
+    """
+    if not colours:
+        return None
+    table = {}
+    for key, number in colours.items():
+        try:
+            if isinstance(key, str) and key.startswith("#"):
+                parts = tuple(bytes.fromhex(key[1:]))
+            else:
+                parts = tuple(int(x) for x in (key.split(",") if isinstance(key, str) else key))
+            if len(parts) != 3 or not all(0 <= x <= 255 for x in parts):
+                raise ValueError
+            table[parts] = int(number)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f'{name}: colours has {key!r}: {number!r}; wanted "r,g,b" or "#rrggbb" -> class '
+                "number."
+            ) from error
+    return table

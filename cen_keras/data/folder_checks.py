@@ -1,0 +1,85 @@
+"""What is looked at when a folder of views is opened: the unit of depth, and what labels hold.
+
+A few files stand for all, so that a single odd frame stops nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cen_keras.data import image_files, label_counts
+from cen_keras.data.depth_units import check_limits
+from cen_keras.errors import InputError
+from cen_keras.modalities import Modality
+
+if TYPE_CHECKING:
+    from cen_keras.data.folder import FolderViews
+
+IMAGES, LABELS = 5, 100
+"""Files that are read, evenly over the folder."""
+
+
+def check_units(files: Sequence[Mapping[str, Path]], modalities: Mapping[str, Modality]) -> None:
+    """Refuses files whose numbers are in another unit than their modality says.
+
+    Args:
+        files: of each view, by modality.
+        modalities: those with `limits` are looked at.
+
+    Raises:
+        InputError: the median of the files' medians lies outside.
+    """
+    for name, modality in modalities.items():
+        if modality.limits is None:
+            continue
+        medians = []
+        for path in spread([view[name] for view in files], IMAGES):
+            try:
+                picture = image_files.read_image(path, modality, name)
+            except (InputError, OSError):
+                continue  # told when it is its turn
+            seen = picture[picture != modality.blank]
+            if seen.size:
+                medians.append(float(np.median(seen)))
+        check_limits(
+            medians,
+            modality.unit_per_count or 1.0,
+            modality.limits,
+            files[0][name],
+            "depth_scale",
+            "set depth_limits [least, largest]",
+        )
+
+
+def check_label_files(views: "FolderViews") -> None:
+    """Refuses labels that teach nothing: of one class alone, or ignored everywhere.
+
+    Raises:
+        InputError: as said, or not one label can be read.
+    """
+    paths = [files["label"] for files in views.files]
+    chosen = spread(paths, LABELS)
+    pixels, ignored, error = np.zeros(len(views.classes), np.int64), 0, None
+    for path in chosen:
+        try:
+            label = views.read_label(path)
+        except InputError as found:
+            error = error or found
+            continue
+        valid = label[label != views.ignore]
+        ignored += label.size - valid.size
+        pixels += np.bincount(valid.ravel(), minlength=len(pixels))
+    if error is not None and not (pixels.any() or ignored):
+        raise error
+    problem = label_counts.only_ignored(pixels, ignored, views.ignore, views)
+    # A rare class may be in none of the labels that were looked at.
+    if problem and error is None and (len(chosen) == len(paths) or ignored):
+        raise InputError(f"{views.root}: {problem}")
+
+
+def spread(items: Sequence, count: int) -> list:
+    """At most so many of a sequence, evenly over it."""
+    places = np.linspace(0, len(items) - 1, min(count, len(items))).astype(int)
+    return [items[place] for place in places]

@@ -1,0 +1,177 @@
+"""Folders of views: which files belong together, the same for training and for a board.
+
+Understood are a folder for each modality, `rgb/NAME.*` and `depth/NAME.*`, sub-folders included; or
+files beside each other, `NAME_rgb.*` and `NAME_depth.*`. Usual other names of the folders the kinds
+of images say (`aliases`): color/ and images/ are rgb/, masks/ are label/.
+
+`deploy/runtime/image_folders.py` is this file for boards; a test holds the two together. It is
+written in the syntax of Python 3.8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cen_keras.data.image_files import SUFFIXES
+from cen_keras.errors import InputError
+
+LABEL = "label"
+LABEL_NAMES = ("labels", "mask", "masks", "annotation", "annotations", "segmentation", "semantic")
+SHOWN = 5
+
+Files = "dict[str, Path]"
+
+
+def find_views(
+    root: Any,
+    kinds: Mapping[str, Any],
+    folders: Mapping[str, str] | None = None,
+    label: bool = True,
+) -> list[tuple[str, dict[str, Path]]]:
+    """Finds the views in a folder.
+
+    Args:
+        root: the folder.
+        kinds: of the modalities wanted, by name; each has `aliases`.
+        folders: names of folders, or endings of files ("_rgb"), that differ from the usual ones.
+        label: whether labels are wanted where there are some.
+
+    Returns:
+        (name, file by modality, and "label" where there are labels), sorted by name.
+
+    Raises:
+        InputError: there is no folder, a modality has no files or two folders, or views lack a
+            file.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise InputError(f"{root}: is not a folder; give one that holds {_wanted(kinds)}")
+    names = {name: _names(name, kinds[name].aliases, folders) for name in kinds}
+    if label:
+        names[LABEL] = _names(LABEL, LABEL_NAMES, folders)
+    inside = {path.name.lower(): path for path in sorted(root.iterdir()) if path.is_dir()}
+    places = {name: _folder(name, words, inside, root) for name, words in names.items()}
+    if any(places.get(name) for name in kinds):
+        found = {
+            name: _in_folder(place, names[name]) if place else {} for name, place in places.items()
+        }
+    else:
+        found = {name: _beside(root, words) for name, words in names.items()}
+    if not any(found[name] for name in kinds):
+        raise InputError(f"{root}: holds no views; wanted {_wanted(kinds)}{_held(root)}")
+    for name in kinds:
+        if not found[name]:
+            raise InputError(
+                f"{root}: holds no {name} ({', '.join(w + '/' for w in names[name])} or NAME_{name}.*)"
+                f"{_held(root)}; add it, or leave {name} out of the modalities"
+            )
+    if not found.get(LABEL):
+        found.pop(LABEL, None)
+    _check_partners(found, root)
+    return [
+        (name, {kind: files[name] for kind, files in found.items()})
+        for name in sorted(found[next(iter(found))])
+    ]
+
+
+def _names(
+    name: str, aliases: tuple[str, ...], folders: Mapping[str, str] | None
+) -> tuple[str, ...]:
+    """What the files of a modality may be called; only what is said where something is."""
+    if folders and name in folders:
+        return (str(folders[name]).strip("/"),)
+    return tuple(dict.fromkeys((name, *aliases, name + "s")))
+
+
+def _folder(
+    name: str, words: tuple[str, ...], inside: Mapping[str, Path], root: Path
+) -> Path | None:
+    """The folder of a modality, None where there is none."""
+    found = [inside[word.lower()] for word in words if word.lower() in inside]
+    if len(words) == 1 and not found and (root / words[0]).is_dir():
+        found = [root / words[0]]  # a path of several folders
+    # An empty one beside a full one is no choice.
+    full = [path for path in found if next(_images(path), None) is not None]
+    found = full or found
+    if len(found) > 1:
+        raise InputError(
+            f"{root}: {' and '.join(path.name + '/' for path in found)} may both be {name}; say "
+            f'which: folders {{"{name}": "{found[0].name}"}}'
+        )
+    return found[0] if found else None
+
+
+def _images(folder: Path):
+    """The images of a folder and its sub-folders, hidden ones left out."""
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix.lower() in SUFFIXES and not hidden and path.is_file():
+            yield path
+
+
+def _in_folder(folder: Path, words: tuple[str, ...]) -> dict[str, Path]:
+    """Name -> file; an ending that all files have, `_depth`, is no part of the name."""
+    # Not with_suffix(): a name may hold dots itself, as time stamps do.
+    paths = {path: str(path.relative_to(folder))[: -len(path.suffix)] for path in _images(folder)}
+    for word in words:
+        for ending in ("_" + word, "-" + word):
+            if paths and all(name.lower().endswith(ending.lower()) for name in paths.values()):
+                paths = {path: name[: -len(ending)] for path, name in paths.items()}
+    return _unique(paths)
+
+
+def _beside(root: Path, words: tuple[str, ...]) -> dict[str, Path]:
+    """Name -> file of those that end with a modality's name."""
+    paths = {}
+    for path in sorted(root.iterdir()):
+        stem = path.name[: -len(path.suffix)] if path.suffix else path.name
+        if path.suffix.lower() not in SUFFIXES or path.name.startswith(".") or not path.is_file():
+            continue
+        for word in words:
+            ending = word if word[:1] in "_-." else "_" + word
+            if stem.lower().endswith(ending.lower()):
+                paths[path] = stem[: -len(ending)]
+                break
+    return _unique(paths)
+
+
+def _unique(paths: Mapping[Path, str]) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for path, name in paths.items():
+        if name in files:
+            raise InputError(f"{path}: {files[name].name} is the same frame; keep one of them")
+        files[name] = path
+    return files
+
+
+def _check_partners(found: Mapping[str, Mapping[str, Path]], root: Path) -> None:
+    names = sorted(set().union(*(found[kind] for kind in found)))
+    lacking = [
+        f"{name} has no {kind}" for name in names for kind in found if name not in found[kind]
+    ]
+    if not lacking:
+        return
+    more = f"; and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else ""
+    raise InputError(
+        f"{root}: {len(lacking)} of {len(names) * len(found)} files have no partner: "
+        f"{'; '.join(lacking[:SHOWN])}{more}; add them, or take the others away"
+    )
+
+
+def _wanted(kinds: Mapping[str, Any]) -> str:
+    return (
+        " with ".join(f"{name}/NAME.png" for name in kinds)
+        + ", or "
+        + " with ".join(f"NAME_{name}.png" for name in kinds)
+    )
+
+
+def _held(root: Path) -> str:
+    """What a folder holds, for a message."""
+    inside = sorted(path.name + ("/" if path.is_dir() else "") for path in root.iterdir())
+    if not inside:
+        return "; it is empty"
+    more = ", ..." if len(inside) > SHOWN + 3 else ""
+    return f"; it holds {', '.join(inside[: SHOWN + 3])}{more}"
