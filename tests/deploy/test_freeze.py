@@ -219,8 +219,9 @@ class _Translating(keras.Model):
 
 def test_instance_norms_and_transposed_convolutions_are_frozen():
     """The pieces of a translator: its norms stay, and still nobody computes a replaced channel."""
-    from cen_keras.layers import ModalityEnsemble
     from cen_keras.layers.stream_layers import StreamLayers
+
+    from cen_keras.layers import ModalityEnsemble
 
     names = ("b", "a")
     layers = StreamLayers(names, exchange_threshold=0.02, norm_kind="instance")

@@ -13,7 +13,6 @@ from deploy.runtime.image_kind import kind_of
 from deploy.runtime.preprocess import (
     Frame,
     Preprocessor,
-    check_depth_range,
     quantize,
     read_depth,
     read_pair,
@@ -136,7 +135,7 @@ def test_depth_files(tmp_path):
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1"])
 def test_8_bit_depth_is_refused(tmp_path, mode):
     Image.new(mode, (16, 16)).save(tmp_path / "depth.png")
-    with pytest.raises(InputError, match=r"depth.png: a 8-bit image.*wanted 16-bit depth"):
+    with pytest.raises(InputError, match="depth.png: has (8 bits, must have 16|3 channels, must have one)"):
         read_depth(tmp_path / "depth.png")
 
 
@@ -150,9 +149,9 @@ def test_files_that_are_no_images(tmp_path):
     (tmp_path / "text.png").write_text("no image at all")
     Image.new("RGB", (4, 100)).save(tmp_path / "small.png")
     for name, words in (
-        ("cut", "not a whole image"),
-        ("empty", "not a whole image"),
-        ("text", "not a whole image"),
+        ("cut", "is damaged|is cut off|is empty"),
+        ("empty", "is damaged|is cut off|is empty"),
+        ("text", "is damaged|is cut off|is empty"),
         ("missing", "no such image"),
         ("small", "4x100 pixels; wanted at least 8"),
     ):
@@ -165,23 +164,6 @@ def test_a_pair_must_be_registered(tmp_path):
     cv2.imwrite(str(tmp_path / "depth.png"), np.ones((12, 20), np.uint16))
     with pytest.raises(InputError, match="20x12 pixels, but .*rgb.png has 16x12"):
         read_pair(tmp_path / "rgb.png", tmp_path / "depth.png")
-
-
-@pytest.mark.parametrize(
-    ("counts", "assumed", "proposed"),
-    [(3000, 1.0, "0.001"), (12000, 0.01, "0.0002"), (1300, 0.1, "0.00195312")],
-)
-def test_a_wrong_unit_is_named_with_a_better_one(counts, assumed, proposed):
-    depth = np.full((8, 8), counts * assumed, np.float32)
-    with pytest.raises(InputError, match=f"try --depth-scale {proposed}"):
-        check_depth_range(depth, assumed, (0.2, 15.0), "d.png")
-    right = float(proposed)
-    check_depth_range(depth / assumed * right, right, (0.2, 15.0), "d.png")
-
-
-def test_no_depth_at_all_is_refused():
-    with pytest.raises(InputError, match="every depth is missing"):
-        check_depth_range(np.zeros((8, 8), np.float32), 0.001, (0.2, 15.0), "d.png")
 
 
 def test_a_frame_must_hold_what_the_inputs_want():

@@ -1,0 +1,245 @@
+"""Image files of every kind, written by other hands, read as what they mean."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from cen_keras.data import depth_units, image_files, image_folders
+from cen_keras.data.image_files import read_array, read_colour, read_image, read_label
+from cen_keras.errors import InputError
+from cen_keras.modalities import Modality, modality_of
+
+ROOT = Path(__file__).parent.parent.parent
+RNG = np.random.default_rng(0)
+COLOURS = RNG.integers(0, 256, (9, 12, 3), np.uint8)
+METRES = RNG.uniform(0.5, 5, (9, 12)).astype(np.float32)
+
+
+@pytest.mark.parametrize("module", [image_files, image_folders, depth_units])
+def test_the_boards_files_are_the_same(module):
+    """But for where they import from, and in which order."""
+
+    def lines(path):
+        text = path.read_text().splitlines()
+        return [line for line in text if not line.startswith(("from cen_keras", "from ."))]
+
+    host = Path(module.__file__)
+    assert lines(host) == lines(ROOT / "deploy" / "runtime" / host.name)
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "ppm", "tif", "webp"])
+def test_colours_are_rgb_whatever_the_format(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    options = {"lossless": True} if suffix == "webp" else {}
+    Image.fromarray(COLOURS).save(path, **options)
+    np.testing.assert_array_equal(read_colour(path), COLOURS)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "YCbCr", "I;16"])
+def test_every_mode_is_eight_bits_of_three_channels(tmp_path, mode):
+    suffix = "jpg" if mode in ("CMYK", "YCbCr") else "png"
+    picture = Image.fromarray(COLOURS)
+    if mode == "I;16":
+        picture = Image.fromarray(COLOURS[..., 0].astype(np.uint16) * 257)
+    else:
+        picture = picture.convert(mode)
+    picture.save(tmp_path / f"a.{suffix}")
+    found = read_colour(tmp_path / f"a.{suffix}")
+    assert found.dtype == np.uint8 and found.shape == (9, 12, 3)
+    if mode == "I;16":
+        np.testing.assert_array_equal(found[..., 2], COLOURS[..., 0])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_cameras_orientation_is_heeded(tmp_path, orientation):
+    """The eight ways as EXIF's standard says them, undone by hand."""
+    undo = {
+        1: lambda x: x,
+        2: lambda x: x[:, ::-1],
+        3: lambda x: x[::-1, ::-1],
+        4: lambda x: x[::-1],
+        5: lambda x: x.transpose(1, 0, 2),
+        6: lambda x: np.rot90(x, -1),
+        7: lambda x: x[::-1, ::-1].transpose(1, 0, 2),
+        8: lambda x: np.rot90(x, 1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[image_files.ORIENTATION] = orientation
+    Image.fromarray(COLOURS).save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(read_colour(tmp_path / "a.png"), undo(COLOURS))
+    assert image_files.image_size(tmp_path / "a.png") == undo(COLOURS).shape[:2]
+    assert ("EXIF" in image_files.orientation_note(tmp_path / "a.png")) == (orientation != 1)
+
+
+def test_depth_of_every_format_is_metres(tmp_path):
+    depth, counts = modality_of("depth"), np.round(METRES * 1000).astype(np.uint16)
+    np.save(tmp_path / "float.npy", METRES)
+    np.save(tmp_path / "half.npy", METRES.astype(np.float16))
+    np.save(tmp_path / "counts.npy", counts)
+    np.save(tmp_path / "int32.npy", counts.astype(np.int32))
+    Image.fromarray(METRES).save(tmp_path / "float.tif")
+    Image.fromarray(counts).save(tmp_path / "counts.tif")
+    Image.fromarray(counts.astype(np.int32)).save(tmp_path / "int32.tif")
+    cv2.imwrite(str(tmp_path / "counts.png"), counts)
+    cv2.imwrite(str(tmp_path / "counts.pgm"), counts)
+    for path in sorted(tmp_path.iterdir()):
+        found = read_image(path, depth, "depth")
+        assert found.dtype == np.float32, path
+        # Half a millimetre of rounding, or float16's 2^-11 of 5 m.
+        np.testing.assert_allclose(found, METRES, atol=2.5e-3, err_msg=path.name)
+
+
+def test_exr_where_opencv_reads_it(tmp_path):
+    path = tmp_path / "a.exr"
+    import os
+
+    os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")
+    try:
+        written = cv2.imwrite(str(path), METRES)
+    except cv2.error:
+        written = False
+    if not written:
+        pytest.skip("this OpenCV was built without OpenEXR")
+    np.testing.assert_allclose(read_image(path, modality_of("depth"), "depth"), METRES, rtol=1e-6)
+
+
+def test_what_is_missing_is_missing_in_every_way_to_say_it(tmp_path):
+    depth = modality_of("depth")
+    np.save(tmp_path / "a.npy", np.array([[np.nan, np.inf, -1.0, 2.0]]))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.npy", depth), [[0, 0, 0, 2]])
+    np.save(tmp_path / "b.npy", np.array([[0, 65535, -1, 2000]], np.int32))
+    np.testing.assert_array_equal(read_image(tmp_path / "b.npy", depth), [[0, 0, 0, 2]])
+    other = modality_of({"name": "depth", "missing": -1.0, "missing_counts": [7]})
+    np.save(tmp_path / "c.npy", np.array([[7, 0, 2000]], np.uint16))
+    np.testing.assert_array_equal(read_image(tmp_path / "c.npy", other), [[-1, 0, 2]])
+
+
+def test_other_modalities_stay_as_they_are(tmp_path):
+    thermal, normals = modality_of("thermal"), modality_of("normals")
+    sixteen = RNG.integers(0, 65536, (9, 12), np.uint16)
+    Image.fromarray(sixteen).save(tmp_path / "t.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "t.png", thermal), sixteen)
+    Image.fromarray(np.repeat(COLOURS[..., :1], 3, -1)).save(tmp_path / "g.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "g.png", thermal), COLOURS[..., 0])
+    Image.fromarray(COLOURS).save(tmp_path / "n.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "n.png", normals), COLOURS)
+    with pytest.raises(InputError, match="3 channels, must have one"):
+        read_image(tmp_path / "n.png", thermal, "thermal")
+    wide = COLOURS.astype(np.uint16) * 200
+    cv2.imwrite(str(tmp_path / "w.png"), wide[..., ::-1])
+    np.testing.assert_array_equal(read_image(tmp_path / "w.png", normals), wide)
+    seven = RNG.random((9, 12, 7)).astype(np.float32)
+    np.save(tmp_path / "s.npy", seven)
+    found = read_image(tmp_path / "s.npy", Modality("spectral", channels=7), "spectral")
+    np.testing.assert_array_equal(found, seven)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_labels_of_few_bits_are_numbers(tmp_path, bits):
+    """PNG of 1, 2 and 4 bits, written by hand: readers stretch them to 0..255."""
+    import struct
+    import zlib
+
+    label = RNG.integers(0, 2**bits, (8, 16)).astype(np.uint8)
+    planes = np.unpackbits(label[..., None], axis=-1)[..., 8 - bits :]
+    rows = b"".join(b"\0" + np.packbits(row.ravel()).tobytes() for row in planes)
+
+    def chunk(kind, data):
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", 16, 8, bits, 0, 0, 0, 0)
+    (tmp_path / "a.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+    np.testing.assert_array_equal(read_label(tmp_path / "a.png"), label)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "bmp"])
+def test_masks_of_one_bit_are_0_and_1(tmp_path, suffix):
+    mask = RNG.random((8, 13)) < 0.5
+    Image.fromarray(mask).save(tmp_path / f"a.{suffix}")
+    found = read_label(tmp_path / f"a.{suffix}")
+    np.testing.assert_array_equal(found, mask)
+    assert found.dtype == np.uint8
+
+
+def test_labels_of_many_classes_and_of_arrays(tmp_path):
+    label = RNG.integers(0, 900, (8, 12)).astype(np.uint16)
+    Image.fromarray(label).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_label(tmp_path / "a.png"), label)
+    np.save(tmp_path / "b.npy", label.astype(np.int64)[..., None] - 1)
+    np.testing.assert_array_equal(read_label(tmp_path / "b.npy"), label.astype(int) - 1)
+    np.save(tmp_path / "c.npy", label + 0.5)
+    with pytest.raises(InputError, match="not whole"):
+        read_label(tmp_path / "c.npy")
+
+
+def test_labels_in_colours_need_a_table(tmp_path):
+    label = RNG.integers(0, 3, (8, 12))
+    colours = np.array([[0, 0, 0], [200, 10, 10], [10, 10, 200]], np.uint8)
+    Image.fromarray(colours[label]).save(tmp_path / "a.png")
+    table = {tuple(int(x) for x in colour): n for n, colour in enumerate(colours)}
+    np.testing.assert_array_equal(read_label(tmp_path / "a.png", table), label)
+    Image.fromarray(colours[label]).quantize(8).save(tmp_path / "p.png")
+    np.testing.assert_array_equal(read_label(tmp_path / "p.png", table), label)
+    with pytest.raises(InputError, match="3 channels, must have one.*colours"):
+        read_label(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"not in the table, the first \(10, 10, 200\)"):
+        read_label(tmp_path / "a.png", dict(list(table.items())[:2]))
+    Image.fromarray(colours[label]).save(tmp_path / "a.jpg")
+    with pytest.raises(InputError, match="JPEG changes"):
+        read_label(tmp_path / "a.jpg", table)
+
+
+@pytest.mark.parametrize("name", ["png", "jpg", "tif", "npy", "pgm", "bmp", "webp"])
+@pytest.mark.parametrize("share", [0.0, 0.03, 0.5, 0.97])
+def test_a_file_that_was_cut_off_is_one_line(tmp_path, name, share):
+    path = tmp_path / f"a.{name}"
+    if name == "npy":
+        np.save(path, COLOURS)
+    else:
+        cv2.imwrite(
+            str(path), np.tile(COLOURS, (9, 9, 1))[..., 0 if name == "pgm" else slice(None)]
+        )
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    for read in (read_colour, read_array, read_label):
+        with pytest.raises(InputError) as caught:
+            read(path)
+        assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+        if name == "jpg":
+            break  # labels may be none for another reason
+
+
+@pytest.mark.parametrize(
+    "counts, proposed",
+    [
+        (2700, "0.001 "),
+        (4 * 2700, "0.00025 "),
+        (5 * 2700, "0.0002 "),
+        (8 * 2700, "0.000125 "),
+        (512 * 2.7, "0.00195312 "),
+        (270, "0.01 "),
+        (2.7, "1 "),
+    ],
+)
+def test_the_unit_that_fits_comes_first(counts, proposed):
+    text = depth_units.propose(counts, "--depth-scale")
+    assert text.startswith(f"try --depth-scale {proposed}")
+
+
+def test_limits_are_checked_and_can_be_changed():
+    with pytest.raises(InputError, match="10.8 m at 0.001 m a count.*0.00025.*allow it"):
+        depth_units.check_limits([10.8], 0.001, (0.25, 7), "a.png", "--depth-scale", "allow it")
+    depth_units.check_limits([10.8], 0.001, (1, 80), "a.png", "--depth-scale", "allow it")
+    depth_units.check_limits([10.8], 0.001, None, "a.png", "--depth-scale", "allow it")
+    # One odd frame among five stops nothing.
+    depth_units.check_limits([2, 2.5, 9, 3, 2], 0.001, (0.25, 7), "a.png", "", "")
