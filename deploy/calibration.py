@@ -187,7 +187,7 @@ def check_samples(inputs: Mapping[str, Any], samples: Samples) -> None:
         samples: float32 (n, h, w, c) by input name.
 
     Raises:
-        InputError: they are for other inputs, or of other sizes.
+        InputError: they are for other inputs, of other sizes, or not finite.
     """
     if set(samples) != set(inputs):
         raise InputError(
@@ -201,6 +201,12 @@ def check_samples(inputs: Mapping[str, Any], samples: Samples) -> None:
             raise InputError(
                 f"calibration samples of {name!r} are {samples[name].shape[1:]}, the input is "
                 f"{wanted}; make them again for this model"
+            )
+        wrong = int((~np.isfinite(samples[name])).sum())
+        if wrong:
+            raise InputError(
+                f"calibration samples of {name!r}: {wrong} of {samples[name].size} values are NaN or "
+                "infinite; write what is missing as the modality does (depth: 0 metres, normalised)"
             )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from .errors import InputError
 from .files import PathLike, beside, sha256, write_together
-from .tensors import TensorSpec, field, is_number, tensor_from_json
+from .tensors import TensorSpec, field, tensor_from_json
 
 FORMAT = "cen_keras artifact"
 FORMAT_VERSION = 1

@@ -135,7 +135,9 @@ def test_depth_files(tmp_path):
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1"])
 def test_8_bit_depth_is_refused(tmp_path, mode):
     Image.new(mode, (16, 16)).save(tmp_path / "depth.png")
-    with pytest.raises(InputError, match="depth.png: has (8 bits, must have 16|3 channels, must have one)"):
+    with pytest.raises(
+        InputError, match="depth.png: has (8 bits, must have 16|3 channels, must have one)"
+    ):
         read_depth(tmp_path / "depth.png")
 
 
