@@ -13,7 +13,8 @@ codes. What XNNPACK has no int8 kernel for alone, a ReLU that several read aroun
 the logits, is written as a depthwise convolution.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -90,12 +91,16 @@ class Student:
         """The variables as the backend has them."""
         return [variable.value for variable in self.variables]
 
-    def settle(self) -> list:
-        """Takes the kernels as they are now for constants, which a converter quantises per channel;
-        returns what is left of variables.
+    @contextlib.contextmanager
+    def settled(self) -> Iterator[list]:
+        """While this lasts the kernels are constants, which a converter quantises per channel; gives the
+        variables that are left.
         """
         self._constants = {key: np.asarray(self._kernel(key)) for key in self._kernels}
-        return [bias.value for _, bias in self._biases.values()]
+        try:
+            yield [bias.value for _, bias in self._biases.values()]
+        finally:
+            self._constants = None
 
     def _call(self, call: Call, values: dict[Tensor, object]) -> list:
         args, kwargs = call.fill(values.__getitem__)

@@ -15,6 +15,9 @@ private norm) stay so: one kernel is trained for all, each with its factors. The
 the same, and one buffer of the file holds them.
 """
 
+import contextlib
+from collections.abc import Iterator
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_model_optimization as tfmot
@@ -71,9 +74,10 @@ class Student:
 
         return apply
 
-    def settle(self) -> list:
-        """The variables that a converter has to see."""
-        return list(self._model.variables)
+    @contextlib.contextmanager
+    def settled(self) -> Iterator[list]:
+        """Gives the variables that a converter has to see."""
+        yield list(self._model.variables)
 
 
 def rounded(model: tf_keras.Model, samples: list[np.ndarray]) -> tf_keras.Model:

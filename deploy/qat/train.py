@@ -213,28 +213,29 @@ def convert(student, names: list[str], streams: list[str], shape: tuple[int, int
     }
 
     class Served(tf.Module):
-        """The model's variables where TensorFlow's tracking finds them.
+        """The student's variables where TensorFlow's tracking finds them.
 
         Handed the model itself, the converter would save and read back every layer of it with all
         that it can do, which takes minutes.
         """
 
-        def __init__(self):
+        def __init__(self, weights):
             super().__init__()
-            self.weights = student.settle()
+            self.weights = weights
 
         @tf.function(input_signature=[signature])
         def serve(self, inputs):
             found = student([inputs[name] for name in names], training=False)
             return dict(zip(streams, found, strict=True))
 
-    served = Served()
-    traced = served.serve.get_concrete_function()
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], served)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
-    with stderr_kept_back():
-        return converter.convert()
+    with student.settled() as weights:
+        served = Served(weights)
+        traced = served.serve.get_concrete_function()
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], served)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+        with stderr_kept_back():
+            return converter.convert()
 
 
 def summary(path: Path) -> dict[str, Any]:

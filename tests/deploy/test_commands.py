@@ -89,7 +89,7 @@ def test_bad_artifacts(artifacts, tmp_path, capsys):
         assert "SHA-256" in refused(capsys, [*command, path])
         path.write_bytes(content[:-7])
         assert "the file was cut short" in refused(capsys, [*command, path])
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "a.tflite"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.tflite", "a.tflite.json"]
 
 
 def test_bad_names_and_folders(tmp_path, capsys):
