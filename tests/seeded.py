@@ -37,3 +37,11 @@ def images(model, size, batch=1, seed=0):
         name: rng.normal(size=(batch, *size, tensor.shape[-1])).astype("float32")
         for name, tensor in model.input.items()
     }
+
+
+def outputs_of(model, name):
+    """Returns modality -> output of a layer that a model calls once for each of its streams, in their order."""
+    layer = model.get_layer(name)
+    # A lifted network's own layers were called on the plain network first.
+    calls = layer._inbound_nodes[-len(model.modalities) :]
+    return {m: call.outputs[0] for m, call in zip(model.modalities, calls, strict=True)}

@@ -1,5 +1,7 @@
 """MobileNet over streams: the contract, where it exchanges, and what freezing and int8 make of it."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -8,7 +10,9 @@ from seeded import images, trained_looking
 
 from cen_keras.backbones import BACKBONES
 from cen_keras.backbones.mobilenet import mobilenet
+from cen_keras.fusion import Exchange
 from cen_keras.layers import ModalityNorm
+from cen_keras.lifting import lift
 from cen_keras.models import Segmenter
 from deploy.freeze import freeze_with_report
 
@@ -19,7 +23,7 @@ LIGHT = {"filters": 16, "top_filters": 8, "pooling_stages": 1}
 @pytest.fixture
 def tiny(monkeypatch):
     """Registers the smallest net that has every kind of block."""
-    monkeypatch.setitem(BACKBONES, "tiny", lambda layers, images: mobilenet(layers, images, **TINY))
+    monkeypatch.setitem(BACKBONES, "tiny", partial(mobilenet, **TINY))
     return {"backbone": "tiny", "decoder": "light_fpn", "decoder_options": LIGHT}
 
 
@@ -41,9 +45,9 @@ def exchanging(model):
 )
 def test_the_registered_ones_keep_the_contract(name, blocks, widths):
     modalities = ("zeta", "alpha")
-    inputs = {m: keras.Input((96, 70, 3), name=m) for m in modalities}
-    layers = StreamLayers(modalities, exchange_threshold=0.02)
-    features = BACKBONES[name](layers, inputs)
+    image = keras.Input((96, 70, 3))
+    model = lift(keras.Model(image, BACKBONES[name](image)), modalities, Exchange())
+    features = model.output
     # Half rounded up, again and again: 96 48 24 12 6 3 and 70 35 18 9 5 3.
     sizes = {"P2": (24, 18), "P3": (12, 9), "P4": (6, 5), "P5": (3, 3)}
     for (level, size), width in zip(sizes.items(), widths, strict=True):
@@ -51,7 +55,7 @@ def test_the_registered_ones_keep_the_contract(name, blocks, widths):
             m: (None, *size, width) for m in modalities
         }
     # One exchange a block, after the depthwise convolution's norm.
-    norms = exchanging(keras.Model(inputs, features))
+    norms = exchanging(model)
     assert len(norms) == blocks
     assert all(norm.name.endswith("_norm2") for norm in norms)
 

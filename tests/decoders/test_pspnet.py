@@ -7,7 +7,6 @@ from seeded import images, trained_looking
 
 from cen_keras.backbones import BACKBONES
 from cen_keras.decoders import DECODERS
-from cen_keras.layers.stream_layers import StreamLayers
 from cen_keras.models import Segmenter
 
 SMALL = {"decoder": "pspnet", "decoder_options": {"filters": 16}}
@@ -50,11 +49,10 @@ def test_every_pixel_sees_the_whole_image():
 )
 def test_a_dilated_encoder_has_the_plain_ones_weights(depth):
     def shapes(name):
-        layers = StreamLayers(("rgb",))
-        inputs = {"rgb": keras.Input((64, 96, 3), name="rgb")}
-        features = BACKBONES[name](layers, inputs)
-        model = keras.Model(inputs, features)
-        sizes = [tuple(level["rgb"].shape[1:3]) for level in features.values()]
+        image = keras.Input((64, 96, 3))
+        features = BACKBONES[name](image)
+        model = keras.Model(image, features)
+        sizes = [tuple(level.shape[1:3]) for level in features.values()]
         return [(w.path, w.shape) for w in model.weights], sizes, model
 
     plain, _, _ = shapes(f"resnet{depth}")
@@ -73,11 +71,10 @@ def test_a_dilated_encoder_has_the_plain_ones_weights(depth):
 
 
 def test_the_head_has_the_published_size():
-    layers = StreamLayers(("rgb",))
-    features = {"P5": {"rgb": keras.Input((8, 12, 2048), name="rgb")}}
-    head = keras.Model(features["P5"], DECODERS["pspnet"](layers, features, 150))
+    features = {"P5": keras.Input((8, 12, 2048))}
+    head = keras.Model(features["P5"], DECODERS["pspnet"](features, 150))
     # Four 1x1 convolutions 2048 -> 512 and one 3x3 convolution 4096 -> 512, each with scale and
-    # shift, and the classifier with its bias.
+    # bias of its norm, and the classifier with its bias.
     wanted = 4 * (2048 * 512 + 2 * 512) + 9 * 4096 * 512 + 2 * 512 + 512 * 150 + 150
     assert sum(int(np.prod(v.shape)) for v in head.trainable_variables) == wanted
 

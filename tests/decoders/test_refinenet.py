@@ -4,9 +4,11 @@ import keras
 import numpy as np
 import pytest
 import reference
+from seeded import outputs_of
 
 from cen_keras.backbones import BACKBONES
 from cen_keras.converters import torch_cen
+from cen_keras.fusion import Exchange
 from cen_keras.layers import ModalityNorm
 from cen_keras.models import Segmenter
 
@@ -23,8 +25,7 @@ def official(depth):
         num_classes=40,
         backbone=f"resnet{depth}",
         decoder="refinenet",
-        exchange_threshold=2e-2,
-        exchange_scope="all",
+        fusion=Exchange(threshold=2e-2, scope="all"),
     )
     torch_cen.load(reference.state_dict(f"refinenet{depth}"), model)
     return model
@@ -38,9 +39,9 @@ def refinenet50():
 def with_stages(model, depth):
     """Returns a model of the logits and of every stage's output after its last ReLU."""
     stages = {
-        f"layer{stage}_{m}": model.get_layer(f"stack{stage}_block{count}_relu3_{m}").output
+        f"layer{stage}_{m}": output
         for stage, count in enumerate(BACKBONES[f"resnet{depth}"].keywords["blocks"], start=1)
-        for m in model.modalities
+        for m, output in outputs_of(model, f"stack{stage}_block{count}_relu3").items()
     }
     logits = dict(zip(model.output_names, model.outputs, strict=True))
     return keras.Model(model.input, {**logits, **stages})
@@ -110,6 +111,12 @@ def test_any_image_size_and_dropout_only_in_training():
     assert tuple(out["rgb"].shape) == (1, 13, 18, 3)
     np.testing.assert_array_equal(model(x)["rgb"], out["rgb"])
     dropouts = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
-    # On P5, on P4 and before the classifier, in either stream, each with its own draws.
-    assert len(dropouts) == 6 and {layer.rate for layer in dropouts} == {0.5}
-    assert len({layer.seed for layer in dropouts}) == 6
+    # On P5, on P4 and before the classifier, each with its own draws.
+    assert len(dropouts) == 3 and {layer.rate for layer in dropouts} == {0.5}
+    assert len({layer.seed for layer in dropouts}) == 3
+    # And in either stream: one image through both, nothing exchanged, is dropped differently.
+    twin = Segmenter(("a", "b"), 3, "narrow", "refinenet", fusion=None, decoder_options=small)
+    same = dict.fromkeys("ab", x["rgb"])
+    still, drawn = twin(same), twin(same, training=True)
+    np.testing.assert_array_equal(still["a"], still["b"])
+    assert np.abs(np.asarray(drawn["a"]) - np.asarray(drawn["b"])).max() > 1e-4

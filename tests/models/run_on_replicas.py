@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cen_keras.fusion import Exchange
 from cen_keras.models import Translator
 
 
@@ -16,7 +17,12 @@ def losses_and_weights(scope):
     y = np.tanh(x["a"] + x["b"])
     with scope:
         model = Translator(
-            ("a", "b"), "c", base_filters=4, discriminator_filters=4, depth=4, sparsity=0.1
+            ("a", "b"),
+            "c",
+            base_filters=4,
+            discriminator_filters=4,
+            depth=4,
+            fusion=Exchange(threshold=1e-2, sparsity=0.1, scope="all"),
         )
         # Not Adam: its first steps are the gradient's sign, which rounding may turn.
         model.compile(keras.optimizers.SGD(1e-3), keras.optimizers.SGD(0.1))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from cen_keras.errors import InputError
+from cen_keras.fusion import Exchange
 from cen_keras.losses.translation import adversarial_loss, reconstruction_loss
 from cen_keras.models import Translator
 from cen_keras.training.checkpoint import load_checkpoint, save_checkpoint
@@ -22,10 +23,15 @@ if keras.backend.backend() != "tensorflow":
 HERE = Path(__file__).parent
 
 
-def translator(modalities=("a", "b"), depth=4, **options):
+def translator(modalities=("a", "b"), depth=4, sparsity=0.0):
     keras.utils.set_random_seed(0)
     return Translator(
-        modalities, "c", base_filters=4, discriminator_filters=4, depth=depth, **options
+        modalities,
+        "c",
+        base_filters=4,
+        discriminator_filters=4,
+        depth=depth,
+        fusion=Exchange(threshold=1e-2, sparsity=sparsity, scope="all"),
     )
 
 

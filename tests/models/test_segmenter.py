@@ -7,8 +7,11 @@ from seeded import images, trained_looking
 
 from cen_keras.backbones import BACKBONES
 from cen_keras.errors import InputError
+from cen_keras.fusion import Exchange
 from cen_keras.layers import ModalityNorm
+from cen_keras.lifting import lift
 from cen_keras.losses import SegmentationLoss
+from cen_keras.modalities import Modality
 from cen_keras.models import Segmenter
 
 SMALL = {"backbone": "narrow", "decoder_options": {"filters": 16, "pooling_stages": 2}}
@@ -55,11 +58,8 @@ def test_any_image_size_gives_a_quarter_rounded_up():
     ],
 )
 def test_every_block_exchanges_once_and_before_a_convolution(backbone, exchanging):
-    from cen_keras.layers.stream_layers import StreamLayers
-
-    layers = StreamLayers(("rgb", "depth"), exchange_threshold=0.02)
-    inputs = {m: keras.Input((64, 64, 3), name=m) for m in ("rgb", "depth")}
-    model = keras.Model(inputs, BACKBONES[backbone](layers, inputs))
+    image = keras.Input((64, 64, 3))
+    model = lift(keras.Model(image, BACKBONES[backbone](image)), ("rgb", "depth"), Exchange())
     norms = [
         layer
         for layer in model.layers
@@ -71,7 +71,7 @@ def test_every_block_exchanges_once_and_before_a_convolution(backbone, exchangin
 
 
 def test_without_a_threshold_nothing_exchanges():
-    model = trained_looking(Segmenter(num_classes=3, exchange_threshold=None, **SMALL), share=1.0)
+    model = trained_looking(Segmenter(num_classes=3, fusion=Exchange(None), **SMALL), share=1.0)
     x = images(model, (64, 64))
     before = np.asarray(model(x)["rgb"])
     x["depth"] = x["depth"] + 1
@@ -79,7 +79,8 @@ def test_without_a_threshold_nothing_exchanges():
 
 
 def test_fit_gives_one_label_to_every_output_and_counts_the_penalty_once():
-    model = Segmenter(num_classes=3, sparsity=0.1, gamma_initializer=0.3, **SMALL)
+    fusion = Exchange(sparsity=0.1, gamma_initializer=0.3)
+    model = Segmenter(num_classes=3, fusion=fusion, **SMALL)
     x = images(model, (32, 32), batch=2)
     label = np.random.default_rng(0).integers(0, 3, (2, 32, 32))
     model.compile("sgd", loss=SegmentationLoss())
@@ -100,7 +101,7 @@ def test_fit_gives_one_label_to_every_output_and_counts_the_penalty_once():
 
 def test_tiling_a_one_channel_modality_equals_three_equal_channels():
     model = trained_looking(Segmenter(num_classes=3, **SMALL))
-    wide = Segmenter(num_classes=3, input_channels={"depth": 3}, **SMALL)
+    wide = Segmenter(("rgb", Modality("depth", channels=3)), num_classes=3, **SMALL)
     wide.set_weights(model.get_weights())
     x = images(model, (32, 32))
     tiled = {**x, "depth": np.repeat(x["depth"], 3, -1)}
@@ -115,7 +116,6 @@ def test_tiling_a_one_channel_modality_equals_three_equal_channels():
         ({"decoder_options": {"top_filters": 16}}, "no option top_filters; it has filters, "),
         ({"modalities": "rgb"}, "tuple"),
         ({"modalities": ("rgb", "rgb")}, "distinct"),
-        ({"input_channels": {"depth": 2}}, "found 2"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):

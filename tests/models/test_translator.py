@@ -11,6 +11,7 @@ from seeded import images, trained_looking
 
 from cen_keras.converters import torch_cen
 from cen_keras.errors import InputError
+from cen_keras.fusion import Exchange
 from cen_keras.layers import ModalityNorm
 from cen_keras.models import Translator
 
@@ -29,7 +30,7 @@ def official():
         target="c",
         base_filters=16,
         discriminator_filters=16,
-        exchange_threshold=1e-2,
+        fusion=Exchange(threshold=1e-2, scope="all"),
     )
     torch_cen.load(reference.state_dict("generator16"), model.generator)
     torch_cen.load(reference.state_dict("discriminator16"), model.discriminator)
@@ -78,7 +79,7 @@ def test_trainable_parameters_are_the_official_ones_less_the_norms_never_used():
 
 @pytest.mark.parametrize("modalities", [("a",), ("zeta", "alpha"), ("a", "b", "d"), tuple("abde")])
 def test_one_to_four_modalities_and_saving(modalities, tmp_path):
-    model = translator(modalities, exchange_scope="subpart")
+    model = translator(modalities, fusion=Exchange(threshold=1e-2))
     trained_looking(model.generator)
     x = images(model.generator, (32, 48), batch=2)
     out = model(x)
@@ -131,7 +132,7 @@ def test_an_image_never_depends_on_the_others_of_its_batch():
 def test_dropout_acts_in_training_only_and_in_three_levels_of_eight():
     names = [layer.name for layer in translator(depth=8).generator.layers]
     dropping = [name for name in names if "dropout" in name]
-    assert sorted(dropping) == [f"decoder{i}_dropout_{m}" for i in (1, 2, 3) for m in "ab"]
+    assert sorted(dropping) == [f"decoder{i}_dropout" for i in (1, 2, 3)]
     model = translator(depth=6)
     x = images(model.generator, (64, 64))
     still = np.asarray(model(x)["a"])
@@ -148,7 +149,7 @@ def test_dropout_acts_in_training_only_and_in_three_levels_of_eight():
         ({"depth": 2}, "at least 3"),
         ({"image_shape": (40, 64)}, "next good size is 48x64"),
         ({"image_shape": (None, 65)}, "next good size is anyx80"),
-        ({"exchange_scope": "some"}, "some"),
+        ({"fusion": {"name": "exchange", "scope": "some"}}, "some"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
