@@ -138,7 +138,8 @@ class Exchange(Fusion):
             network's. Start small (0.3) where no pretrained scales are loaded: a scale at 1 does not reach zero in a
             short training.
         gamma_constraint: of the exchanging norms' scales, for instance "non_neg".
-        freeze_statistics: train gamma and beta while the norms keep their moving statistics.
+        freeze_statistics: train gamma and beta while the norms keep their moving statistics; a Segmenter's head,
+            whose norms start without any, learns its own.
 
     Raises:
         InputError: an unknown scope, a negative sparsity, or a threshold that is not above 0.

@@ -26,7 +26,7 @@ from cen_keras.fusion import Fusion, Streams
 from cen_keras.graph import Call, Graph
 from cen_keras.layers.fit_channels import FitChannels
 from cen_keras.layers.kinds import NORMS
-from cen_keras.layers.streams import check_modalities
+from cen_keras.layers.streams import check_modalities, several
 from cen_keras.modalities import Modality, modality_of
 
 
@@ -67,7 +67,7 @@ def lift(
             f"{[tensor.shape for tensor in graph.inputs]}. Cut it to the part that reads the image."
         )
     shape = graph.inputs[0].shape[1:]
-    described = [_of_network(modality, shape[-1]) for modality in modalities]
+    described = [_of_network(modality, shape[-1]) for modality in several(modalities)]
     inputs = {m.name: keras.Input((*shape[:-1], m.channels), name=m.name) for m in described}
     lifting = Lifting([m.name for m in described], fusion or Fusion())
     outputs = lifting.run(graph, fit_images(inputs, shape[-1]))
@@ -91,12 +91,16 @@ class Lifting:
         modalities: names of the streams, in order.
         fusion: decides on filters, norms and where streams meet.
         copy: False takes the network's own layers instead of copies, for one that nobody else holds.
+
+    Attributes:
+        frozen: False lets norms learn their statistics whatever the fusion says, for a network that has none yet.
     """
 
     def __init__(self, modalities: Sequence[str], fusion: Fusion, copy: bool = True):
         self.modalities = check_modalities(modalities)
         self.fusion = fusion
         self.copy = copy
+        self.frozen = True
         self._layers: dict[tuple[int, tuple[str, ...]], Any] = {}
         # Copies that take their weights once they are built: (copy, original).
         self._copies: list[tuple[Any, Any]] = []
@@ -184,6 +188,7 @@ class Lifting:
         if key not in self._layers:
             dtype = call.operation.dtype_policy
             layer = self.fusion.norm(call.operation, names, place, name=call.name, dtype=dtype)
+            layer.freeze_statistics = layer.freeze_statistics and self.frozen
             shape = call.operation.get_build_config()["input_shape"]
             layer.build(dict.fromkeys(names, tuple(shape)))
             own_scales = place and self.fusion.gamma_initializer is not None

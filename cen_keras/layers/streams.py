@@ -9,17 +9,26 @@ from collections.abc import Iterable
 from cen_keras.errors import InputError
 
 
+def several(modalities: Iterable) -> tuple:
+    """Returns the modalities as a tuple.
+
+    Raises:
+        InputError: they are one name, whose letters would be taken for names.
+    """
+    if isinstance(modalities, str):
+        raise InputError(
+            f'modalities must be a tuple of names such as ("rgb",); found {modalities!r}.'
+        )
+    return tuple(modalities)
+
+
 def check_modalities(modalities: Iterable[str]) -> tuple[str, ...]:
     """Returns the modalities as a tuple of distinct names.
 
     Raises:
         InputError: no name, a name twice, an empty name, or the reserved name "ensemble".
     """
-    if isinstance(modalities, str):
-        raise InputError(
-            f'modalities must be a tuple of names such as ("rgb",); found {modalities!r}.'
-        )
-    names = tuple(modalities)
+    names = several(modalities)
     if not names or len(set(names)) != len(names) or "ensemble" in names or not all(names):
         raise InputError(
             f'modalities must be distinct names, none of them "ensemble"; found {names!r}.'

@@ -10,6 +10,7 @@ from cen_keras.errors import InputError
 from cen_keras.fusion import Exchange, Fusion
 from cen_keras.graph import Graph
 from cen_keras.layers import ModalityEnsemble
+from cen_keras.layers.streams import several
 from cen_keras.lifting import Lifting
 from cen_keras.modalities import Modality, modality_of
 
@@ -86,6 +87,8 @@ class Generator(keras.Model):
         input_channels: of every input.
         output_channels: of the target.
         image_shape: (height, width), either may be None.
+        name: of the model.
+        trainable: whether `fit` changes any weights.
 
     Raises:
         InputError: more than four modalities, a depth below three, or an image size that the depth
@@ -101,9 +104,10 @@ class Generator(keras.Model):
         input_channels: int = 3,
         output_channels: int = 3,
         image_shape: tuple[int | None, int | None] = (None, None),
-        **kwargs,
+        name: str | None = None,
+        trainable: bool = True,
     ):
-        modalities = tuple(modality_of(modality).name for modality in modalities)
+        modalities = tuple(modality_of(modality).name for modality in several(modalities))
         if len(modalities) > MAX_MODALITIES:
             raise InputError(
                 f"a Translator takes one to {MAX_MODALITIES} modalities; found {len(modalities)}."
@@ -131,7 +135,9 @@ class Generator(keras.Model):
         images = lifting.run(decoder, features, places=(), stages=0)
         streams = lifting.names(images)
         ensemble = ModalityEnsemble(streams, dtype="float32", name="ensemble")(images)
-        super().__init__(inputs=inputs, outputs={**images, "ensemble": ensemble}, **kwargs)
+        outputs = {**images, "ensemble": ensemble}
+        # Keras would swallow an argument that it does not know.
+        super().__init__(inputs=inputs, outputs=outputs, name=name, trainable=trainable)
 
         # === Config ===
         self.modalities = lifting.modalities

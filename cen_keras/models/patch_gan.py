@@ -27,7 +27,7 @@ class PatchDiscriminator(keras.Model):
             which no patch is left.
     """
 
-    def __init__(self, base_filters=64, input_channels=6, **kwargs):
+    def __init__(self, base_filters=64, input_channels=6, name=None, trainable=True):
         if base_filters < 1:
             raise InputError(f"discriminator_filters is at least 1; found {base_filters}.")
         inputs = keras.Input((None, None, input_channels), name="images")
@@ -48,7 +48,7 @@ class PatchDiscriminator(keras.Model):
             if 1 < level < len(STRIDES):
                 x = InstanceNorm(name=f"norm{level}")(x)
         outputs = keras.layers.Activation("sigmoid", dtype="float32", name="probability")(x)
-        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+        super().__init__(inputs=inputs, outputs=outputs, name=name, trainable=trainable)
         self.base_filters = base_filters
         self.input_channels = input_channels
 

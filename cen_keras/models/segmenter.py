@@ -12,6 +12,7 @@ from cen_keras.decoders import decoder_of
 from cen_keras.fusion import Fusion
 from cen_keras.graph import Graph
 from cen_keras.layers import ModalityEnsemble
+from cen_keras.layers.streams import several
 from cen_keras.lifting import Lifting, fit_images
 from cen_keras.modalities import Modality
 from cen_keras.models import presets
@@ -51,6 +52,8 @@ class Segmenter(OneLabel, SegmentsRawImages, keras.Model):
             a file in torchvision's layout (ResNet), or None for random ones.
         classes: names and colours of the classes: a `Classes` or a list of names; None for numbers.
         image_shape: (height, width), either may be None.
+        name: of the model.
+        trainable: whether `fit` changes any weights.
 
     Raises:
         InputError: an unknown backbone, decoder, fusion or modality, or a network that cannot be lifted.
@@ -73,25 +76,29 @@ class Segmenter(OneLabel, SegmentsRawImages, keras.Model):
         weights: str | None = None,
         classes: Classes | Mapping | Sequence[str] | None = None,
         image_shape: tuple[int | None, int | None] = (None, None),
-        **kwargs,
+        name: str | None = None,
+        trainable: bool = True,
     ):
         # === Layers ===
         fusion = fusion_of(fusion)
         classes = classes_of(num_classes if classes is None else classes)
         num_classes = len(classes)
         encoder = Encoder(backbone, features, weights)
-        described = [encoder.described(modality) for modality in modalities]
+        described = [encoder.described(modality) for modality in several(modalities)]
         lifting = Lifting([m.name for m in described], fusion, copy=encoder.borrowed)
 
         # === Functional model ===
         inputs = {m.name: keras.Input((*image_shape, m.channels), name=m.name) for m in described}
         levels = encoder.lifted(lifting, fit_images(inputs, encoder.channels))
         head = _head(decoder_of(decoder, decoder_options or {}), encoder.shapes, num_classes)
-        lifting.copy = False  # Nobody else holds the head.
+        # Nobody else holds the head, and its norms have no statistics that could be kept.
+        lifting.copy = lifting.frozen = False
         logits = lifting.run(head, list(levels.values()), places=(), stages=0)
         streams = lifting.names(logits)
         ensemble = ModalityEnsemble(streams, name="ensemble")(logits)
-        super().__init__(inputs=inputs, outputs={**logits, "ensemble": ensemble}, **kwargs)
+        outputs = {**logits, "ensemble": ensemble}
+        # Keras would swallow an argument that it does not know.
+        super().__init__(inputs=inputs, outputs=outputs, name=name, trainable=trainable)
 
         # === Config ===
         self.modalities = tuple(m.name for m in described)

@@ -5,7 +5,6 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
-from cen_keras.layers.stream_layers import StreamLayers
 from seeded import images, trained_looking
 
 from cen_keras.backbones import BACKBONES

@@ -7,6 +7,7 @@ from seeded import images, trained_looking
 
 from cen_keras.backbones import BACKBONES
 from cen_keras.decoders import DECODERS
+from cen_keras.fusion import Exchange
 from cen_keras.models import Segmenter
 
 SMALL = {"decoder": "pspnet", "decoder_options": {"filters": 16}}
@@ -80,6 +81,8 @@ def test_the_head_has_the_published_size():
 
 
 def test_the_head_learns_its_statistics_while_the_encoders_are_frozen():
-    model = Segmenter(num_classes=3, backbone="narrow", freeze_statistics=True, **SMALL)
+    model = Segmenter(
+        ("rgb", "depth"), 3, "narrow", fusion=Exchange(freeze_statistics=True), **SMALL
+    )
     assert model.get_layer("stem_norm").freeze_statistics
     assert not model.get_layer("decoder_norm").freeze_statistics

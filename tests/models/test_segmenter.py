@@ -121,3 +121,8 @@ def test_tiling_a_one_channel_modality_equals_three_equal_channels():
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(InputError, match=message):
         Segmenter(**{**SMALL, **arguments})
+
+
+def test_an_argument_that_is_none_is_not_swallowed():
+    with pytest.raises(TypeError, match="sparsity"):
+        Segmenter(sparsity=1e-3, **SMALL)
