@@ -10,14 +10,14 @@ from pathlib import Path
 
 from cen_keras.errors import InputError
 
-from .calibration import Calibration, CalibrationChoice
+from .calibration import Calibration, CalibrationChoice, medians
 from .freeze import freeze_with_report
 from .run_folder import RunFolder
 from .runtime import manifest as manifests
 from .runtime.manifest import Manifest
 from .runtime.tensors import TensorSpec
 from .schemes import scheme
-from .target import Target, Wanted
+from .target import Target, Tensor, Wanted
 from .targets import resolve
 
 _AS_TRAINED = "as trained, the exchange written as where; for comparison only"
@@ -133,7 +133,7 @@ def float_artifact(
         target=target.name,
         scheme="fp32",
         inputs={
-            name: run.input_spec(name, tensors.inputs[name].shape, tensors.inputs[name].layout)
+            name: _input(run, name, tensors.inputs[name])
             for name in run.modalities
             if name in tensors.inputs
         },
@@ -202,6 +202,15 @@ def apply_scheme(
         freeze={**manifest.freeze, **report},
         note="; ".join(filter(None, (manifest.note, _in_float(float_layers)))),
     )
+
+
+def _input(run: RunFolder, name: str, tensor: Tensor) -> TensorSpec:
+    """How an input is fed, and how far away things were in training where it is of distances."""
+    spec = run.input_spec(name, tensor.shape, tensor.layout)
+    if run.task != "segmentation" or spec.kind.limits is None:
+        return spec
+    kind = dataclasses.replace(spec.kind, medians=medians(run, name))
+    return dataclasses.replace(spec, kind=kind)
 
 
 def _tuning(target: Target, tune: str | None, as_trained: bool) -> str:

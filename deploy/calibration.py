@@ -6,6 +6,7 @@ be swapped unseen.
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from cen_keras.errors import InputError
+from cen_keras.files import write_json
 
 from .run_folder import RunFolder
 from .runtime.files import PathLike, atomic_path
@@ -22,6 +24,7 @@ from .runtime.tensors import TensorSpec
 from .target import Samples
 
 DEFAULT_COUNT = 64
+_MEDIANS_OF = 64
 # Training views that a file's samples are held against.
 _USUAL = 16
 
@@ -108,6 +111,37 @@ class CalibrationChoice:
         for text in unlike(read, usual):
             self.say(text)
         return read
+
+
+def medians(run: RunFolder, name: str) -> tuple[float, float] | None:
+    """How far away things are in the training data: the 1st and 99th percentile of its images' medians.
+
+    They are counted once and kept in the run folder.
+
+    Args:
+        run: the trained run.
+        name: of a modality whose images have values that stand for missing.
+
+    Returns:
+        The two, in the unit of its views; None where the data are not at hand.
+    """
+    file = run.path / "medians.json"
+    known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    if name not in known:
+        try:
+            views = run.views("train", small=True)
+            chosen = np.random.default_rng(0).permutation(len(views))[:_MEDIANS_OF]
+            found = [_median(np.asarray(views[int(i)][name])) for i in chosen]
+        except (InputError, OSError, KeyError):
+            return None
+        known[name] = [float(p) for p in np.nanpercentile(found, (1, 99))]
+        write_json(file, known)
+    return tuple(known[name])
+
+
+def _median(image: np.ndarray) -> float:
+    measured = image[np.isfinite(image) & (image > 0)]
+    return float(np.median(measured)) if measured.size else float("nan")
 
 
 def collect(

@@ -1,4 +1,4 @@
-"""What the rooms of deployment read of a training run: the model, and what it was trained on."""
+"""What the packages of deployment read of a training run: the model, and what it was trained on."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from .runtime.image_kind import kind_of
 from .runtime.manifest import Manifest
 from .runtime.tensors import Normalization, TensorSpec
 
-TASKS = ("segmentation", "translation")
+_SMALL = [96, 128]
 _NEEDED = ("task", "dataset", "modalities", "classes", "palette", "normalization", "image_shape")
 
 
@@ -104,11 +104,12 @@ class RunFolder:
         content = "depth" if channels == 1 else "image"
         return TensorSpec(name, shape, layout, "float32", content, None, normal)
 
-    def views(self, split: str):
+    def views(self, split: str, small: bool = False):
         """Opens the data set of the run; of a translation, its domains as images in -1..1.
 
         Args:
             split: "train" or "val".
+            small: the size of the views does not matter; generated ones come sooner when they are small.
 
         Raises:
             InputError: of a model file nobody knows the data.
@@ -125,7 +126,10 @@ class RunFolder:
             return open_domains(self.data["dataset"], split, domains, self.image_shape)
         from cen_keras.data.datasets import open_dataset
 
-        return open_dataset(self.data["dataset"], split)
+        dataset = self.data["dataset"]
+        if small and dataset.get("name") == "rooms":
+            dataset = {**dataset, "size": _SMALL, "cache": None}
+        return open_dataset(dataset, split)
 
 
 def open_run(path: PathLike, tasks: Sequence[str] = ("segmentation",)) -> RunFolder:

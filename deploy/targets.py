@@ -5,10 +5,10 @@ Their engines are named in `runtime.runner.ENGINES`, since the board needs that 
 
 from cen_keras.errors import InputError
 
-from .onnx.pipeline import TARGET as ONNX
+from .onnx.pipeline import ONNX
 from .schemes import Scheme, scheme
 from .target import Target
-from .tflite.pipeline import TARGET as TFLITE
+from .tflite.pipeline import TFLITE
 
 TARGETS = {target.name: target for target in (TFLITE, ONNX)}
 

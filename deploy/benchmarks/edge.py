@@ -160,7 +160,7 @@ def _run(out: Path, preset: Preset, trained: Preset | None) -> tuple[RunFolder, 
     keras.utils.set_random_seed(0)
     model = Segmenter.from_preset(preset.name)
     seeded_networks.give_scales(model, SHARE, seed=0)
-    network = seeded_networks.Network(size=preset.image_shape)
+    network = seeded_networks.NetworkSpec(size=preset.image_shape)
     run = seeded_networks.imagined_run(out, model.input, network)
     return RunFolder(run.path, {**run.data, "normalization": NORMALIZATION}), model
 

@@ -1,7 +1,7 @@
 """The demo for an hour: whether its memory stays as it is, and whether Ctrl-C ends it in good order.
 
 The demo runs in a terminal of its own, as somebody would start it, with one client of its stream from
-the first answer on. When the time is up Ctrl-C is typed. Linux only: memory is read from /proc.
+the first response on. When the time is up Ctrl-C is typed. Linux only: memory is read from /proc.
 """
 
 import json

@@ -20,9 +20,10 @@ from ..onnx.writer import write
 from ..preset_run import unpack
 from ..run_folder import open_run
 from ..runtime.runner import Runner, open_runner
+from .endurance import PRESET
 from .lint import default_quantised
+from .loop import IN_A_ROW
 
-PRESET = "cen_edge_m_rooms"
 CLASSES = 40  # of NYUv2, as in the published weights
 RESNET34 = ((64, 3), (128, 4), (256, 6), (512, 3))
 """Channels and blocks of ResNet-34's stages."""
@@ -30,7 +31,6 @@ DECODER = ((512, 3), (256, 3), (128, 3))
 """Channels and blocks of the decoder's modules."""
 BINS = (1, 5)
 REDUCTION = 16
-IN_A_ROW = 5
 SAMPLES = 2
 """Of noise, for ranges; they do not change the time."""
 
@@ -70,8 +70,8 @@ def esanet(size: tuple[int, int] = (480, 640), classes: int = CLASSES) -> keras.
     return keras.Model(inputs, {"ensemble": _upsample(_upsample(x))}, name="esanet")
 
 
-def _pad(x, margin: int | tuple[int, int]):
-    return layers.ZeroPadding2D(margin)(x)
+def _pad(x, padding: int | tuple[int, int]):
+    return layers.ZeroPadding2D(padding)(x)
 
 
 def _conv(x, channels: int, kernel: int, strides: int = 1):

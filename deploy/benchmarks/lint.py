@@ -17,7 +17,7 @@ from ..run_folder import RunFolder
 from ..runtime import manifest as manifests
 from ..targets import TARGETS
 
-PROFILES = ("jp5", "jp6", "jp7")
+LINTED_FOR = ("jp5", "jp6", "jp7")
 _SAMPLES = 8
 
 
@@ -39,11 +39,11 @@ def measure(out: Path, run: RunFolder, say: Callable[[str], None]) -> dict[str, 
     ours, manifest = apply_scheme(content, manifest, target, "static_w8a8", samples)
     manifests.save(manifest, out / "lint" / "static_w8a8.onnx", ours)
     found: dict[str, Any] = {}
-    for name in PROFILES:
+    for name in LINTED_FOR:
         findings = linter.counts(linter.lint(parse(ours), name))
         found[name] = {key: findings[key] for key in ("errors", "warnings")}
     say("quantising with ONNX Runtime's defaults")
-    findings = linter.lint(default_quantised(content, samples.arrays), PROFILES[0])
+    findings = linter.lint(default_quantised(content, samples.arrays), LINTED_FOR[0])
     found["ort_default"] = {"errors": linter.counts(findings)["errors"]}
     rules = sorted({finding.rule for finding in findings if finding.severity == "E"})
     return {"lint": found, "details": {"ort_default_rules": rules, "run": str(run.path)}}

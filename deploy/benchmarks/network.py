@@ -34,7 +34,7 @@ _SAMPLES = 2
 
 
 @dataclasses.dataclass(frozen=True)
-class Network:
+class NetworkSpec:
     """What is measured.
 
     Attributes:
@@ -51,7 +51,7 @@ class Network:
     decoder_options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def seeded(network: Network, modalities: tuple[str, ...] = ("rgb", "depth"), seed: int = 0):
+def seeded(network: NetworkSpec, modalities: tuple[str, ...] = ("rgb", "depth"), seed: int = 0):
     """Builds a `Segmenter` with seeded weights and scales.
 
     Args:
@@ -108,7 +108,7 @@ def give_scales(model, share: float, seed: int = 0) -> None:
 def measure(
     out: Path,
     say: Callable[[str], None],
-    network: Network | None = None,
+    network: NetworkSpec | None = None,
     rounds: int = 40,
     threads: int | None = THREADS,
 ) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def measure(
     Returns:
         `latency_ratio`, `size_ratio` and `details`.
     """
-    network = network or Network()
+    network = network or NetworkSpec()
     model = seeded(network)
     artifacts = {}
     # As trained, with the passes of a frozen file and without.
@@ -183,7 +183,7 @@ def _export(
     out: Path,
     form: str,
     model,
-    network: Network,
+    network: NetworkSpec,
     as_trained: bool,
     wanted: tuple[str, ...],
     tune: str | None = None,
@@ -201,7 +201,7 @@ def _export(
     return paths
 
 
-def imagined_run(out: Path, inputs: dict, network: Network) -> RunFolder:
+def imagined_run(out: Path, inputs: dict, network: NetworkSpec) -> RunFolder:
     """What a run folder would say of data that the seeded network has never seen."""
     normal = {
         "rgb": {"scale": 1 / 255, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},

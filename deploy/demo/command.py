@@ -93,6 +93,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: as the training's)",
     )
     parser.add_argument(
+        "--no-unit-check",
+        action="store_true",
+        help="do not hold the first depth image against what the network was trained on",
+    )
+    parser.add_argument(
         "--stream",
         "--output",
         default=AUTO,
@@ -133,28 +138,30 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             f"--serve: {arguments.artifact} is a translation; the live page shows segmentations: "
             "give --out alone"
         )
-    options = Options(
-        arguments.depth_scale,
-        arguments.count,
-        arguments.size,
-        arguments.rate,
-        depth_range=arguments.depth_range,
-    )
-    source = open_source(arguments.source, network.manifest, options)
     sinks: list = []
     file_sink = live = server = None
-    if arguments.out:
-        file_sink = open_file_sink(arguments.out, source.rate, output.say)
-        sinks.append(file_sink)
-    if arguments.serve:
-        live = Live(choices(network.choice, [Path(path) for path in arguments.also]))
-        sinks.append(live)
 
     def say(text: str) -> None:
         output.say(text)
         if live is not None:
             live.say(text)
 
+    options = Options(
+        arguments.depth_scale,
+        arguments.count,
+        arguments.size,
+        arguments.rate,
+        depth_range=arguments.depth_range,
+        unit_check=not arguments.no_unit_check,
+        tell=say,
+    )
+    source = open_source(arguments.source, network.manifest, options)
+    if arguments.out:
+        file_sink = open_file_sink(arguments.out, source.rate, output.say)
+        sinks.append(file_sink)
+    if arguments.serve:
+        live = Live(choices(network.choice, [Path(path) for path in arguments.also]))
+        sinks.append(live)
     pipeline = Pipeline(
         source,
         network,

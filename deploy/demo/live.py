@@ -12,7 +12,7 @@ from ..runtime.errors import InputError
 from ..runtime.runner import PHASES
 from .network import AUTO, Choice, Result
 from .pipeline import Pipeline, Sink
-from .view import LAYOUTS, Panels, jpeg, picture, png, shares
+from .view import PANEL_LAYOUTS, Panels, jpeg, picture, png, shares
 
 TIMES = ("capture", *PHASES, "draw")
 MESSAGES = 6
@@ -33,7 +33,7 @@ class Live(Sink):
         self._changed = threading.Condition()
         self._result: Result | None = None
         self._pictures: dict[str, tuple[int, bytes]] = {}
-        self._viewers = {layout: 0 for layout in LAYOUTS}
+        self._viewers = {layout: 0 for layout in PANEL_LAYOUTS}
         self._closed = False
         self._messages: deque = deque(maxlen=MESSAGES)
         self._snapshot = threading.Lock()

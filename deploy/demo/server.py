@@ -30,12 +30,14 @@ from ..runtime.errors import InputError
 from .access import Access
 from .live import Live
 from .page import Page
-from .view import LAYOUTS
+from .view import PANEL_LAYOUTS
 
 PORT = 8000
 MOST_CONNECTIONS, MOST_PER_ADDRESS, MOST_VIEWERS = 32, 12, 8
 MOST_BODY, MOST_PATH, MOST_HEADERS = 1024, 1024, 16384  # bytes
-PATIENCE = 10.0  # seconds in which a request must have come, and that a stuck client is waited for
+REQUEST_SECONDS = (
+    10.0  # seconds in which a request must have come, and that a stuck client is waited for
+)
 _BOUNDARY = "frame"
 
 
@@ -71,7 +73,7 @@ class LiveServer(socketserver.ThreadingMixIn, HTTPServer):
         most_viewers: int = MOST_VIEWERS,
         most_connections: int = MOST_CONNECTIONS,
         most_per_address: int = MOST_PER_ADDRESS,
-        patience: float = PATIENCE,
+        patience: float = REQUEST_SECONDS,
         names: Sequence[str] = (),
     ):
         host, port = address
@@ -214,8 +216,8 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(taken[1], "image/png", {"Content-Disposition": disposition})
         elif path == "/stream.mjpg":
             layout = query.get("layout", ["row"])[0]
-            if layout not in LAYOUTS:
-                self._refuse(HTTPStatus.BAD_REQUEST, f"layout: wanted {' or '.join(LAYOUTS)}")
+            if layout not in PANEL_LAYOUTS:
+                self._refuse(HTTPStatus.BAD_REQUEST, f"layout: wanted {' or '.join(PANEL_LAYOUTS)}")
                 return
             self._stream(layout)
         else:

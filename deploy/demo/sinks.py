@@ -18,7 +18,7 @@ from .view import picture
 
 VIDEO_CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
 LONGEST_STILL = 10.0  # seconds of a gap between two frames that a video shows
-LISTED = 1000  # pictures named in the result; a camera runs for days
+MOST_LISTED = 1000  # pictures named in the result; a camera runs for days
 
 
 class PictureFolder(Sink):
@@ -40,7 +40,7 @@ class PictureFolder(Sink):
         path = self._folder / (result.frame.name + ".png")
         with atomic_path(path, durable=False) as temporary:
             Image.fromarray(picture(result)).save(str(temporary))
-        if len(self.written) < LISTED:
+        if len(self.written) < MOST_LISTED:
             self.written.append(str(path))
         self._say(f"{path}: {1e3 * sum(result.seconds.values()):.1f} ms")
 

@@ -37,10 +37,12 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
     topics = _named(chosen, contents, bag, path) or _found(contents, bag, path)
 
     def start() -> Iterator[Frame]:
-        return itertools.islice(_frames(bag, topics, contents, scale, manifest, []), options.count)
+        return itertools.islice(
+            _frames(bag, topics, contents, scale, manifest, [], options), options.count
+        )
 
     notes: list[str] = []
-    first = next(_frames(bag, topics, contents, scale, manifest, notes), None)
+    first = next(_frames(bag, topics, contents, scale, manifest, notes, options), None)
     if first is None:
         raise InputError(
             f"{path}: no images of {' and '.join(topics.values())} are within {SLOP:g} s of each "
@@ -155,6 +157,7 @@ def _frames(
     scale: float,
     manifest: Manifest,
     notes: list[str],
+    options: Options,
 ) -> Iterator[Frame]:
     """Views of the recording.
 
@@ -163,7 +166,7 @@ def _frames(
     """
     read = Frames(contents, scale, notes.append)
     synchroniser = Synchroniser(list(topics), SLOP)
-    check = UnitCheck(scale, manifest)
+    check = UnitCheck(scale, manifest, options)
     names = {topic: name for name, topic in topics.items()}
     for topic, time, message in bag.messages(names):
         stamp = message.header.stamp

@@ -26,7 +26,7 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
     scale = options.depth_scale(MILLIMETRES)
 
     def start() -> Iterator[Frame]:
-        checks = {domain: UnitCheck(scale, manifest) for domain in DEPTHS}
+        checks = {domain: UnitCheck(scale, manifest, options) for domain in DEPTHS}
         for name, files in views:
             pictures = {}
             for domain, file in files.items():

@@ -10,7 +10,7 @@ from typing import Iterator
 
 import numpy as np
 
-from ..runtime.depth_units import check_limits
+from ..runtime.depth_units import check_limits, propose
 from ..runtime.errors import InputError
 from ..runtime.files import PathLike
 from ..runtime.image_files import SUFFIXES
@@ -23,6 +23,9 @@ from .sources import Options, Source, need_argument
 RGB_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix not in (".npy", ".exr", ".pfm"))
 DEPTH_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix not in (".jpg", ".jpeg"))
 MILLIMETRES = 0.001
+NO_OPTIONS = Options()
+DOUBTFUL, REFUSED = 1.5, 2.0
+"""So many times beyond the training data's medians, a first image's is doubted and refused."""
 # Shown beside the artifact's inputs where a folder has them.
 _SHOWN = {"rgb": USUAL["image"], "depth": USUAL["depth"]}
 
@@ -42,7 +45,7 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
     ]
 
     def start() -> Iterator[Frame]:
-        return read_views(chosen, read, manifest)
+        return read_views(chosen, read, manifest, options)
 
     return Source(f"frames:{argument}", start, rate=options.rate or 30.0)
 
@@ -58,7 +61,10 @@ def scaled_kinds(manifest: Manifest, options: Options) -> dict[str, ImageKind]:
 
 
 def read_views(
-    views: list[tuple[str, dict[str, Path]]], kinds: dict[str, ImageKind], manifest: Manifest
+    views: list[tuple[str, dict[str, Path]]],
+    kinds: dict[str, ImageKind],
+    manifest: Manifest,
+    options: Options = NO_OPTIONS,
 ) -> Iterator[Frame]:
     """Reads views one after the other.
 
@@ -66,12 +72,13 @@ def read_views(
         views: (name, file by modality).
         kinds: by modality.
         manifest: of the artifact, for the depths it was trained for.
+        options: see there.
 
     Raises:
         InputError: a file is none, or the depth is in another unit.
     """
     checks = {
-        name: UnitCheck(kind.unit_per_count or 1.0, manifest, name)
+        name: UnitCheck(kind.unit_per_count or 1.0, manifest, options, name)
         for name, kind in kinds.items()
         if kind.limits is not None
     }
@@ -83,12 +90,15 @@ def read_views(
 
 
 def read_pairs(
-    pairs: list[tuple[str, Path, Path]], scale: float, manifest: Manifest
+    pairs: list[tuple[str, Path, Path]],
+    scale: float,
+    manifest: Manifest,
+    options: Options = NO_OPTIONS,
 ) -> Iterator[Frame]:
     """Reads pairs of colour and depth files, (name, colour, depth), as `read_views` does."""
     kinds = {**_SHOWN, "depth": replace(METRES, unit_per_count=scale)}
     views = [(name, {"rgb": rgb, "depth": depth}) for name, rgb, depth in pairs]
-    return read_views(views, kinds, manifest)
+    return read_views(views, kinds, manifest, options)
 
 
 class UnitCheck:
@@ -100,15 +110,18 @@ class UnitCheck:
     Args:
         scale: metres per count.
         manifest: of the artifact.
+        options: `unit_check` and `tell` are read.
         name: of the modality.
     """
 
-    def __init__(self, scale: float, manifest: Manifest, name: str = "depth"):
+    def __init__(
+        self, scale: float, manifest: Manifest, options: Options = NO_OPTIONS, name: str = "depth"
+    ):
         spec = manifest.inputs.get(name)
         # A translation takes depth as an image; its files are metres all the same.
         metres = spec is not None and spec.kind.limits is not None
         self._scale, self._kind = scale, spec.kind if metres else METRES
-        self._decided = False
+        self._tell, self._decided = options.tell, not options.unit_check
 
     def __call__(self, depth: np.ndarray, source: PathLike) -> None:
         """Looks at one depth image (metres, 0 = missing); `source` names it in the message."""
@@ -117,8 +130,10 @@ class UnitCheck:
         known = depth[np.isfinite(depth) & (depth != self._kind.blank)]
         if known.size < 0.1 * depth.size:
             return
+        median = float(np.median(known))
+        self._hold_against_training(median, source)
         check_limits(
-            [float(np.median(known))],
+            [median],
             self._scale,
             self._kind.limits,
             source,
@@ -126,6 +141,23 @@ class UnitCheck:
             "say --depth-range LEAST,LARGEST",
         )
         self._decided = True
+
+    def _hold_against_training(self, median: float, source: PathLike) -> None:
+        """Refuses or doubts a median that the training data's are far from."""
+        if self._kind.medians is None:
+            return
+        low, high = self._kind.medians
+        times = max(low / max(median, 1e-9), median / high)
+        if times <= DOUBTFUL:
+            return
+        found = (
+            f"{source}: the median depth is {median:.3g} m at {self._scale:.6g} m a count, that of the "
+            f"training data's images {low:.3g} to {high:.3g} m; "
+            f"{propose(median / self._scale, '--depth-scale')}"
+        )
+        if times > REFUSED:
+            raise InputError(f"{found}; or, if that is how far things are, --no-unit-check")
+        self._tell(f"warning: {found}, unless that is how far things are")
 
 
 def images(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:

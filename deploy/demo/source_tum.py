@@ -46,7 +46,7 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
     chosen, scale = pairs[: options.count], options.depth_scale(SCALE)
 
     def start() -> Iterator[Frame]:
-        return read_pairs(chosen, scale, manifest)
+        return read_pairs(chosen, scale, manifest, options)
 
     rate = options.rate or _rate(times)
     return Source(f"tum:{argument}", start, rate=rate, note=note, gives=("rgb", "depth"))

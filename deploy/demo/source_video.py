@@ -40,7 +40,7 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
         _opened(cv2, depth).release()
 
     def start() -> Iterator[Frame]:
-        check = UnitCheck(scale, manifest)
+        check = UnitCheck(scale, manifest, options)
         pairs = itertools.zip_longest(_colours(cv2, rgb), _depths(cv2, depth, scale))
         for index, (colour, metres) in enumerate(itertools.islice(pairs, options.count)):
             if colour is None:  # the colours have ended

@@ -32,6 +32,10 @@ class SourceLost(Exception):
     """A camera gives nothing more; opening it again may help."""
 
 
+def _nobody(text: str) -> None:
+    """Tells nobody."""
+
+
 @dataclass(frozen=True)
 class Options:
     """What the command line says about any source.
@@ -43,6 +47,8 @@ class Options:
         rate: frames per second of a camera or of a recording that is played; None = its own.
         seed: of generated frames.
         depth_range: metres between which the median depth lies; None = as the artifact says.
+        unit_check: hold the first depth image against what the network was trained on.
+        tell: takes a doubt about a source, for people.
     """
 
     metres_per_count: float | None = None
@@ -51,20 +57,24 @@ class Options:
     rate: float | None = None
     seed: int = 0
     depth_range: tuple[float, float] | None = None
+    unit_check: bool = True
+    tell: Callable[[str], None] = _nobody
 
     def applied_to(self, manifest: Manifest) -> Manifest:
-        """The manifest with the depth range of the command line.
+        """The manifest with the depth range of the command line, or with none.
 
         Raises:
             InputError: it is none.
         """
-        if self.depth_range is None:
+        if self.depth_range is None and self.unit_check:
             return manifest
-        low, high = self.depth_range
-        if not 0 <= low < high < float("inf"):
-            raise InputError(f"--depth-range is {low},{high}; wanted LEAST,LARGEST in metres")
+        limits = self.depth_range if self.unit_check else None
+        if limits is not None and not 0 <= limits[0] < limits[1] < float("inf"):
+            raise InputError(
+                f"--depth-range is {limits[0]},{limits[1]}; wanted LEAST,LARGEST in metres"
+            )
         inputs = {
-            name: replace(spec, kind=replace(spec.kind, limits=(low, high)))
+            name: replace(spec, kind=replace(spec.kind, limits=limits, medians=None))
             if spec.kind.limits is not None
             else spec
             for name, spec in manifest.inputs.items()

@@ -26,7 +26,7 @@ from .network import Result
 _MOST_HEIGHT, _LEAST_HEIGHT = 480, 240
 # A panel of the live page is a third of a screen wide; more would only cost time.
 _LIVE_HEIGHT = 360
-LAYOUTS = ("row", "column")
+PANEL_LAYOUTS = ("row", "column")
 JPEG_QUALITY = 85
 
 

@@ -10,9 +10,8 @@ import onnx
 from onnx import helper, numpy_helper
 
 ERROR, WARNING, NOTE = "E", "W", "I"
-CONVOLUTIONS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 # They pass values on and compute none outside the range of their input.
-PASSING = frozenset({"MaxPool", "Resize", "Gather", "Split", "Slice", "Transpose", "Reshape"})
+UNCHANGED = frozenset({"MaxPool", "Resize", "Gather", "Split", "Slice", "Transpose", "Reshape"})
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from .core import CONVOLUTIONS, ERROR, WARNING, Found, Graph, Profile, attribute, label, rule
+from ..onnx.pairs import CONVOLUTIONS
+from .core import ERROR, WARNING, Found, Graph, Profile, attribute, label, rule
 
 _COORDINATES = {
     "half_pixel",

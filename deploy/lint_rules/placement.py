@@ -8,10 +8,10 @@ kernel's output in floats and adds a conversion.
 import numpy as np
 import onnx
 
+from ..onnx.pairs import CONVOLUTIONS
 from .core import (
-    CONVOLUTIONS,
     NOTE,
-    PASSING,
+    UNCHANGED,
     WARNING,
     Found,
     Graph,
@@ -96,7 +96,7 @@ def concatenations_have_one_scale(graph: Graph, profile: Profile) -> Found:
 @rule("Q15")
 def passing_nodes_keep_the_scale(graph: Graph, profile: Profile) -> Found:
     """What only moves values (pooling, resizing, slicing) has one scale before and after."""
-    for node in graph.of(*sorted(PASSING)):
+    for node in graph.of(*sorted(UNCHANGED)):
         before = graph.pair_scale(node.input[0])
         if before is None:
             continue

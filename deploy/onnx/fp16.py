@@ -12,7 +12,7 @@ from cen_keras.errors import InputError
 
 from .graph import constants, tidy
 
-LARGEST = float(np.finfo(np.float16).max)
+LARGEST_FLOAT16 = float(np.finfo(np.float16).max)
 
 
 def fp16(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -32,9 +32,9 @@ def fp16(model: onnx.ModelProto) -> onnx.ModelProto:
         ) from error
     for name, value in constants(model).items():
         # The converter would cut such a value off; NaN compares false both ways and is refused.
-        if value.dtype == np.float32 and not (np.abs(value) <= LARGEST).all():
+        if value.dtype == np.float32 and not (np.abs(value) <= LARGEST_FLOAT16).all():
             raise InputError(
-                f"{name} holds {np.abs(value).max():.3g}, float16 ends at {LARGEST:.0f}; use fp32"
+                f"{name} holds {np.abs(value).max():.3g}, float16 ends at {LARGEST_FLOAT16:.0f}; use fp32"
             )
     # An empty list of operators to leave alone: all that this project exports has a float16 form.
     converted = convert_float_to_float16(model, keep_io_types=True, op_block_list=[])

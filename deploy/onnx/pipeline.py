@@ -1,5 +1,5 @@
 """The way of an .onnx file from float to any scheme: PASSES, in order, over one model in memory, which is
-parsed once and serialised once. (What follows tf2onnx is in `writer.PASSES`.)
+parsed once and serialised once. (What follows tf2onnx is in `writer.WRITING_PASSES`.)
 """
 
 from collections.abc import Callable
@@ -68,7 +68,7 @@ def make(content: bytes, wanted: Wanted) -> tuple[bytes, dict[str, Any]]:
     return serialized(work.model), work.report
 
 
-TARGET = Target(
+ONNX = Target(
     name="onnx",
     suffix=".onnx",
     schemes=("fp32", "fp16", "static_w8a8"),

@@ -4,7 +4,7 @@ shapes, batch 1, channels first on both sides.
 Opset 17 is the highest that TensorRT 8.5 (JetPack 5) reads, and later ones read it too. tf2onnx's
 `from_function` with channels-first inputs and outputs is the route that leaves no Transpose behind;
 what little it does leave (a Reshape to the same shape, a padding apart from its pooling) goes in
-PASSES.
+WRITING_PASSES.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from .passes.layer_names import rename_after_layers
 from .passes.pool_padding import fold_padding
 
 OPSET = 17
-PASSES = (drop_idle_reshapes, fold_padding)
+WRITING_PASSES = (drop_idle_reshapes, fold_padding)
 """What is done in place to every graph that tf2onnx made, in order; then it is renamed and tidied."""
 
 
@@ -67,7 +67,7 @@ def write(model, image_shape: Sequence[int]) -> bytes:
     for entry in other:
         graph.opset_import.remove(entry)
     graph.graph.name = "cen_keras"
-    for step in PASSES:
+    for step in WRITING_PASSES:
         step(graph)
     rename_after_layers(graph, [layer.name for layer in model.layers])
     return serialized(onnx.shape_inference.infer_shapes(tidy(graph), strict_mode=True))

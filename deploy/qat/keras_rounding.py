@@ -45,7 +45,7 @@ fake_quantise = keras.quantizers.fake_quant_with_min_max_vars
 Range = tuple[float, float]
 
 
-class Student:
+class KerasStudent:
     """A frozen model that computes with int8's rounding.
 
     Args:

@@ -42,7 +42,7 @@ _FED_AT_ONCE = 8
 Range = tuple[float, float]
 
 
-class Student:
+class TfmotStudent:
     """A frozen model that computes with int8's rounding; as that of `keras_rounding`, but rebuilt in the
     older Keras and wrapped by tensorflow-model-optimization.
 

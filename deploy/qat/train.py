@@ -23,9 +23,9 @@ from ..run_folder import RunFolder
 from ..runtime import manifest as manifests
 from ..runtime.preprocess import Frame, Preprocessor
 from ..runtime.tensors import TensorSpec
-from ..tflite.pipeline import TARGET, finish
+from ..tflite.pipeline import TFLITE, finish
 
-SCHEME = "qat_w8a8"
+QAT_SCHEME = "qat_w8a8"
 # Gives the inputs of the views of these numbers, float32 (n, h, w, c) by name.
 Feed = Callable[[np.ndarray], dict[str, np.ndarray]]
 
@@ -75,7 +75,7 @@ def train(
     settings = settings or Settings()
     if not settings.learning_rate > 0:
         raise InputError(f"--rate must be above 0; found {settings.learning_rate:g}")
-    target, shape = TARGET, run.image_shape
+    target, shape = TFLITE, run.image_shape
     trained = run.model()
     _, manifest = float_artifact(run, trained, target, "all", shape)
     teacher = freeze(trained, "all", shape, batch=None)
@@ -91,14 +91,14 @@ def train(
 
     losses = distil(student, teacher, feed, len(views), settings, say)
     content = convert(student, names, sorted(teacher.output), shape)
-    content, report = finish(content, SCHEME)
+    content, report = finish(content, QAT_SCHEME)
     target.check(content)
     tensors = target.read_tensors(content)
     folder = Path(folder) if folder else run.path / target.name
-    path = folder / f"{SCHEME}{target.suffix}"
+    path = folder / f"{QAT_SCHEME}{target.suffix}"
     described = dataclasses.replace(
         manifest,
-        scheme=SCHEME,
+        scheme=QAT_SCHEME,
         inputs=_as_written(manifest.inputs, tensors.inputs),
         outputs=_as_written(manifest.outputs, tensors.outputs),
         freeze={**manifest.freeze, **report},
@@ -122,10 +122,10 @@ def student_of(rounding: str, plain, samples: list[np.ndarray]):
             layer.
     """
     if rounding == "keras":
-        from .keras_rounding import Student
+        from .keras_rounding import KerasStudent as Student
     elif rounding == "tfmot":
         try:
-            from .tfmot_rounding import Student
+            from .tfmot_rounding import TfmotStudent as Student
         except ImportError as error:
             raise InputError(
                 f"--rounding tfmot needs tensorflow-model-optimization ({error}); "

@@ -8,6 +8,6 @@ reads.
     frame = read_pair("rgb/0.png", "depth/0.png", metres_per_count=0.001)
     logits = runner.run(Preprocessor(runner.inputs)(frame))["ensemble"]
 
-Nothing here imports another room of the project; the host's `verify` and `bench` run this very
+Nothing here imports another package of the project; the host's `verify` and `bench` run this very
 code, so that what they measure is what the board does.
 """

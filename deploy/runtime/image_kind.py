@@ -31,6 +31,8 @@ class ImageKind:
         limits: least and largest median of the known values of an image in the right unit; None for
             no check.
         values: least and largest value that an image can hold; None where unknown.
+        medians: of the medians of the training data's images the 1st and the 99th percentile; None where
+            unknown.
         channels: of an image.
         aliases: other usual names of its folders and endings of its files.
     """
@@ -45,6 +47,7 @@ class ImageKind:
     values: tuple[float, float] | None = None
     channels: int = 3
     aliases: tuple[str, ...] = ()
+    medians: tuple[float, float] | None = None
 
     @property
     def blank(self) -> float:
@@ -102,18 +105,18 @@ def kind_from_json(value: Mapping[str, Any], where: str) -> ImageKind:
         if name in given and given[name] not in choice:
             raise InputError(f"{where}: {name} is {given[name]!r}, wanted one of {choice}")
     for name in ("missing", "unit_per_count"):
-        if given.get(name) is not None and not _is_number(given[name]):
+        if given.get(name) is not None and not is_number(given[name]):
             raise InputError(f"{where}: {name} is {given[name]!r}, wanted a number")
     if given.get("unit_per_count") is not None and given["unit_per_count"] <= 0:
         raise InputError(f"{where}: unit_per_count is {given['unit_per_count']}, wanted above 0")
     if given.get("unit") is not None and not isinstance(given["unit"], str):
         raise InputError(f"{where}: unit is {given['unit']!r}, wanted a word")
-    for name in ("limits", "values"):
+    for name in ("limits", "values", "medians"):
         pair = given.get(name)
         if pair is None:
             continue
-        good = isinstance(pair, tuple) and len(pair) == 2 and all(map(_is_number, pair))
-        if not good or not pair[0] < pair[1]:
+        good = isinstance(pair, tuple) and len(pair) == 2 and all(map(is_number, pair))
+        if not good or pair[0] > pair[1] or (pair[0] == pair[1] and name != "medians"):
             raise InputError(f"{where}: {name} is {pair}, wanted the least and the largest")
     channels = given.get("channels", 3)
     if type(channels) is not int or channels < 1:
@@ -129,8 +132,10 @@ def kind_from_json(value: Mapping[str, Any], where: str) -> ImageKind:
 
 def kind_of(modality: Any) -> ImageKind:
     """The kind of a host's `Modality`, or of anything with fields of these names."""
-    return ImageKind(**{field.name: getattr(modality, field.name) for field in fields(ImageKind)})
+    names = [field.name for field in fields(ImageKind) if field.name != "medians"]
+    return ImageKind(**{name: getattr(modality, name) for name in names})
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a JSON value is a number that one can reckon with: Python's reader takes NaN too."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from .image_kind import ImageKind
+from .scores import IGNORE
 
-IGNORE = 255
 # Near is warm and bright, far is dark: control points of a ramp that stays readable in grey.
 _RAMP = np.array(
     [[252, 253, 191], [254, 159, 109], [222, 73, 104], [140, 41, 129], [59, 15, 112], [10, 7, 40]],

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .errors import InputError
-from .image_kind import USUAL, ImageKind, kind_from_json
+from .image_kind import USUAL, ImageKind, is_number, kind_from_json
 
 DTYPES = ("float32", "int8", "uint8", "int16", "int32")
 LAYOUTS = ("NHWC", "NCHW")
@@ -105,11 +105,6 @@ class TensorSpec:
                 "std": list(self.normalization.std),
             }
         return value
-
-
-def is_number(value: Any) -> bool:
-    """Whether a JSON value is a number that one can reckon with: Python's reader takes NaN too."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def field(mapping: dict[str, Any], key: str, kind: type | tuple[type, ...], where: str) -> Any:

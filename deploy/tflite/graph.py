@@ -12,7 +12,7 @@ from .model import kind_of
 
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
 """Kinds of operators that have filters."""
-PASSING = (
+HANDING_ON = (
     "MAX_POOL_2D",
     "AVERAGE_POOL_2D",
     "PAD",

@@ -94,7 +94,7 @@ def finish(content: bytes, scheme_name: str, tune: str = "xnnpack") -> tuple[byt
     return pack(work.model), work.report
 
 
-TARGET = Target(
+TFLITE = Target(
     name="tflite",
     suffix=".tflite",
     schemes=("fp32", "fp16", "dynamic_w8", "static_w8a8", "static_w8a8_float_head", "int16x8"),

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .graph import PASSING, WEIGHTED
+from .graph import HANDING_ON, WEIGHTED
 from .model import kind_of, unpack
 
 Ranges = dict[str, dict[str, np.ndarray]]
@@ -73,7 +73,7 @@ def _needs(model, known: Mapping[str, float]) -> Iterator[tuple[str, str, float]
                 elif kind == "CONCATENATION":
                     yield result, name, 1.0
                     yield name, result, MET
-                elif kind in PASSING:
+                elif kind in HANDING_ON:
                     yield result, name, MET
                     yield name, result, 1.0
                 elif kind in (*WEIGHTED, "MUL") and len(inputs) == 1:

@@ -31,11 +31,11 @@ from .model import pack, unpack
 from .passes.fitting_biases import fit_biases
 from .passes.signature_outputs import match_signature
 from .passes.tight_ranges import rescaled, tighten
-from .pipeline import TARGET
+from .pipeline import TFLITE
 from .quantizer import Static
 from .samples import outputs_of
 
-SCHEME = "static_w8a8"
+RANKED_SCHEME = "static_w8a8"
 # What computes; pooling, padding, joining and resizing hand on what they get.
 KINDS = (*WEIGHTED, "ADD", "MUL")
 # Samples on which noise is measured; the ranking settles with few.
@@ -213,7 +213,7 @@ def _readers(operator: Operator, operators: list[Operator]) -> list[Operator]:
 
 def _drop(run, content, manifest, samples, names, count) -> float:
     quantised, described = apply_scheme(
-        content, manifest, TARGET, SCHEME, samples, float_layers=names
+        content, manifest, TFLITE, RANKED_SCHEME, samples, float_layers=names
     )
     with tempfile.TemporaryDirectory(prefix="cen-keras-float-layers-") as folder:
         path = Path(folder) / "trial.tflite"
@@ -228,7 +228,7 @@ def _rounded_up(points: float) -> decimal.Decimal:
 
 def _float(run: RunFolder, outputs, image_shape, calibration, head="logits"):
     shape = image_shape or run.image_shape
-    content, manifest = float_artifact(run, run.model(), TARGET, outputs, shape, head=head)
+    content, manifest = float_artifact(run, run.model(), TFLITE, outputs, shape, head=head)
     return content, manifest, (calibration or CalibrationChoice()).samples(run, manifest.inputs)
 
 

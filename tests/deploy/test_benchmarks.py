@@ -6,13 +6,13 @@ from seeded import images
 from cen_keras.metrics.exchange_rate import exchange_rate
 from deploy.benchmarks import LIMITS, held
 from deploy.benchmarks.mask_export import masked
-from deploy.benchmarks.network import Network, seeded
+from deploy.benchmarks.network import NetworkSpec, seeded
 from deploy.benchmarks.where_export import pools_in_two
 
 
 def test_masks_compute_what_where_does_with_half_exchanged():
     options = {"filters": 8, "pooling_stages": 1}
-    model = seeded(Network("narrow", size=(32, 32), decoder_options=options))
+    model = seeded(NetworkSpec("narrow", size=(32, 32), decoder_options=options))
     # Half of every own part, whose sizes are even.
     assert exchange_rate(model)["share_of_penalised"] == 0.5
     feeds = images(model, (32, 32))
@@ -24,7 +24,7 @@ def test_masks_compute_what_where_does_with_half_exchanged():
 
 def test_pools_in_two_compute_the_same():
     options = {"filters": 8, "pooling_stages": 1}
-    model = seeded(Network("narrow", size=(32, 32), decoder_options=options))
+    model = seeded(NetworkSpec("narrow", size=(32, 32), decoder_options=options))
     twin = pools_in_two(model)
     assert any(getattr(layer, "pool_size", ()) == (1, 5) for layer in twin.layers)
     feeds = images(model, (32, 32))

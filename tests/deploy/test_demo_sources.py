@@ -1,6 +1,7 @@
 """TUM sequences are matched by time, videos and cameras become frames in metres, rooms are kept."""
 
 import builtins
+import dataclasses
 import itertools
 import sys
 
@@ -11,6 +12,7 @@ from deploy_size import SIZE
 from PIL import Image
 
 from deploy.demo import source_realsense, source_rooms
+from deploy.demo.source_files import UnitCheck
 from deploy.demo.source_tum import LIMIT, associate, read_list
 from deploy.demo.sources import Options, SourceLost, open_source
 from deploy.runtime import manifest as manifests
@@ -328,3 +330,44 @@ def test_the_camera_tells_its_own_unit(manifest, monkeypatch):
         open_source("realsense", manifest, Options(metres_per_count=0.001))
     with pytest.raises(InputError, match="needs pyrealsense2"):
         open_source("realsense", manifest, Options())
+
+
+@pytest.mark.parametrize(
+    ("counts_per_metre", "refused"), [(1000, False), (5000, True), (256, True), (100, True)]
+)
+def test_a_wall_in_another_unit_is_refused_by_what_training_saw(
+    counts_per_metre, refused, manifest, tmp_path
+):
+    """A wall 2.5 m away, read as millimetres; usual limits alone take 0.5 m and 9.8 m for rooms."""
+    wall = np.full((48, 64), 2.5 * counts_per_metre, np.uint16)
+    (tmp_path / "rgb").mkdir()
+    (tmp_path / "depth").mkdir()
+    Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(tmp_path / "rgb" / "a.png")
+    Image.fromarray(wall).save(tmp_path / "depth" / "a.png")
+    text = f"frames:{tmp_path}"
+    trained = with_medians(manifest, (1.6, 3.4))
+    if not refused:
+        assert len(list(open_source(text, trained, Options()).start())) == 1
+        return
+    with pytest.raises(InputError, match="that of the training data's images 1.6 to 3.4 m; try"):
+        next(open_source(text, trained, Options()).start())
+    assert len(list(open_source(text, trained, Options(unit_check=False)).start())) == 1
+
+
+def test_a_depth_somewhat_beyond_the_training_s_is_a_doubt(manifest):
+    told = []
+    check = UnitCheck(0.001, with_medians(manifest, (1.0, 3.0)), Options(tell=told.append))
+    check(np.full((8, 8), 5.0, np.float32), "a.png")
+    assert len(told) == 1 and told[0].startswith("warning: a.png: the median depth is 5 m")
+    check(np.full((8, 8), 50.0, np.float32), "b.png")  # the first image has decided
+    assert len(told) == 1
+
+
+def with_medians(manifest, pair):
+    inputs = {
+        name: dataclasses.replace(spec, kind=dataclasses.replace(spec.kind, medians=pair))
+        if spec.kind.limits is not None
+        else spec
+        for name, spec in manifest.inputs.items()
+    }
+    return dataclasses.replace(manifest, inputs=inputs)

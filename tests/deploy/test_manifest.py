@@ -125,6 +125,10 @@ def test_every_missing_field_is_named():
             manifests.parse(value, "a.json")
 
 
+def depth_kind(value):
+    return value["inputs"]["depth"]["kind"]
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

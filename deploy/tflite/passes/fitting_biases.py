@@ -20,14 +20,14 @@ from cen_keras.errors import InputError
 from ..graph import WEIGHTED
 from ..model import add_buffer, add_like, kind_of
 
-LARGEST = 2**29
+LARGEST_CODE = 2**29
 """A quarter of what 32 bits hold: tighter ranges double codes at most, and the kernels add the sum of
 products to a bias, which has the rest."""
 _FILTER = 1
 
 
 def fit_biases(model, floats) -> None:
-    """Gives channels whose biases' codes are above `LARGEST` a coarser scale.
+    """Gives channels whose biases' codes are above `LARGEST_CODE` a coarser scale.
 
     Args:
         model: a `ModelT`, all or some of it in integers.
@@ -36,7 +36,7 @@ def fit_biases(model, floats) -> None:
     Raises:
         InputError: a bias does not fit, and the float model has no operator of that name.
     """
-    unfit = [found for found in biased(model) if found.largest_code() > LARGEST]
+    unfit = [found for found in biased(model) if found.largest_code() > LARGEST_CODE]
     if not unfit:
         return
     known = {found.name: found for found in biased(floats)}
@@ -48,7 +48,7 @@ def fit_biases(model, floats) -> None:
         wanted = known[found.name]
         # Of the float file's values: the codes of what was clipped say nothing.
         codes = np.abs(wanted.values(wanted.bias) / found.scale(found.bias))
-        coarser = np.maximum(1, codes / LARGEST)
+        coarser = np.maximum(1, codes / LARGEST_CODE)
         if found.scale(_FILTER).size == 1:  # one for all channels
             coarser = coarser.max(keepdims=True)
         for place in (_FILTER, found.bias):

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..graph import FIXED_SCALE, PASSING
+from ..graph import FIXED_SCALE, HANDING_ON
 from ..model import kind_of, pack
 from ..samples import outputs_of
 from .fitting_biases import biased
@@ -93,7 +93,7 @@ def _free(model, graph) -> list[int]:
         kind, result = kind_of(model, operator), int(operator.outputs[0])
         if kind in FIXED_SCALE:
             held.add(result)
-        if kind not in (*PASSING, "CONCATENATION"):
+        if kind not in (*HANDING_ON, "CONCATENATION"):
             held.update(given & {result})
             continue
         for source in (int(i) for i in operator.inputs):

@@ -11,7 +11,7 @@ from tflite_files import quantised
 from cen_keras.errors import InputError
 from deploy.tflite.graph import read_operators, read_tensors
 from deploy.tflite.model import pack, unpack
-from deploy.tflite.passes.fitting_biases import LARGEST, biased, fit_biases
+from deploy.tflite.passes.fitting_biases import LARGEST_CODE, biased, fit_biases
 from deploy.tflite.writer import write
 from deploy.tflite.xnnpack import check_fast, left_out
 
@@ -91,7 +91,7 @@ def test_every_layer_stays_in_integers_on_the_fast_kernels(kind):
     assert left_out(made) == []
     assert {o.kind for o in read_operators(made)}.isdisjoint({"QUANTIZE", "DEQUANTIZE"})
     # Tighter ranges may double them.
-    assert all(f.largest_code() <= 2.001 * LARGEST for f in biased(unpack(made)))
+    assert all(f.largest_code() <= 2.001 * LARGEST_CODE for f in biased(unpack(made)))
 
 
 def test_biases_that_fit_leave_the_model_as_it_was():
