@@ -1,10 +1,11 @@
-"""The recipes of this package by name."""
+"""The recipes of this package by name, and those of the user's files."""
 
 import importlib
 import pkgutil
 from pathlib import Path
 
 from cen_keras.errors import InputError, close_to
+from cen_keras.training.plugins import load_file
 from cen_keras.training.recipe import RecipeBase
 
 FOLDERS = ("segmentation", "translation")
@@ -17,21 +18,27 @@ def all_recipes() -> dict[str, tuple[RecipeBase, str]]:
     for folder in FOLDERS:
         for module in pkgutil.iter_modules([str(Path(__file__).parent / folder)]):
             loaded = importlib.import_module(f"recipes.{folder}.{module.name}")
-            if hasattr(loaded, "RECIPE"):
-                found[module.name] = (loaded.RECIPE, (loaded.__doc__ or "").strip().split("\n")[0])
+            found[module.name] = (loaded.RECIPE, (loaded.__doc__ or "").strip().split("\n")[0])
     return found
 
 
 def recipe_of(name: str) -> RecipeBase:
-    """Returns a recipe by name.
+    """Returns a recipe by name, or the `RECIPE` of a Python file, `./my_recipe.py`.
 
     Raises:
-        InputError: there is none of that name; close ones are proposed.
+        InputError: there is none of that name (close ones are proposed), or none in the file.
     """
+    if name.endswith(".py"):
+        recipe = getattr(load_file(name), "RECIPE", None)
+        if not isinstance(recipe, RecipeBase):
+            raise InputError(
+                f"{name} has no RECIPE, a recipe of cen_keras.training; found {recipe!r}."
+            )
+        return recipe
     recipes = all_recipes()
     if name not in recipes:
         raise InputError(
             f"recipe {name!r} is unknown{close_to(name, recipes)}; `python -m recipes.train "
-            "--list` shows all."
+            "--list` shows all, and a file of your own is given with its .py."
         )
     return recipes[name][0]

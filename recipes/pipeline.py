@@ -29,14 +29,10 @@ from typing import Any
 from cen_keras.errors import InputError
 from cen_keras.files import atomic_path
 from cen_keras.training import console as consoles
-from cen_keras.training.segmentation import Recipe
-from cen_keras.training.segmentation_task import (
-    build_model,
-    compile_model,
-    open_loader,
-    prepare_backend,
-)
+from cen_keras.training.backend import prepare_backend
+from cen_keras.training.recipe import RecipeBase
 from cen_keras.training.settings import apply_settings
+from cen_keras.training.task import task_of
 from recipes.listing import recipe_of
 
 
@@ -78,7 +74,7 @@ def measure_waiting(loader: Any, step: Any, batches: int) -> tuple[float, float]
 
 
 def measure(
-    recipe: Recipe, workers: list[int], batches: int, step_seconds: float | None
+    recipe: RecipeBase, workers: list[int], batches: int, step_seconds: float | None
 ) -> Iterator[dict[str, Any]]:
     """Measures a recipe's training input.
 
@@ -96,7 +92,9 @@ def measure(
     prepare_backend(recipe)
     step = None
     for count in workers:
-        loader = open_loader(dataclasses.replace(recipe, workers=count), "train", training=True)
+        loader = task_of(recipe).open_loader(
+            dataclasses.replace(recipe, workers=count), "train", training=True
+        )
         try:
             if hasattr(loader.views, "prepare"):
                 loader.views.prepare()
@@ -122,12 +120,13 @@ def _step(recipe, loader, seconds):
     """Returns what is done with a batch: a training step, or a sleep."""
     if seconds is not None:
         return lambda batch: time.sleep(seconds)
-    model = build_model(recipe, len(loader.views.classes))
-    compile_model(model, recipe, len(loader))
+    task = task_of(recipe)
+    model = task.build_model(recipe, loader.views)
+    task.compile_model(model, recipe, len(loader))
     return lambda batch: model.train_on_batch(*batch)
 
 
-def provenance(recipe: Recipe, note: str) -> dict[str, Any]:
+def provenance(recipe: RecipeBase, note: str) -> dict[str, Any]:
     """Returns what a row of the table says of machine and software."""
     import cv2
     import keras

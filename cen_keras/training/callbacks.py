@@ -200,6 +200,9 @@ class RunCheckpoint(keras.callbacks.Callback):
 
     Attributes:
         writes: whether to write; of several processes that train one model only one may.
+        best: `score` and `epoch` of the best model, None before the first evaluation.
+        epochs: number of finished epochs.
+        stopped: of how many epochs another callback has stopped the training, None if none has.
     """
 
     def __init__(self, run: Path, monitor: str = "ensemble_miou"):
@@ -208,6 +211,8 @@ class RunCheckpoint(keras.callbacks.Callback):
         self.run = Path(run)
         self.monitor = monitor
         self.best = {"score": None, "epoch": None}
+        self.epochs = 0
+        self.stopped = None
 
     def resume(self, model: keras.Model) -> int:
         """Loads `last.npz` into the model, if there is one.
@@ -219,19 +224,28 @@ class RunCheckpoint(keras.callbacks.Callback):
             InputError: the file is damaged or does not fit the model.
         """
         path = self.run / CHECKPOINT
-        if not path.exists():
-            return 0
-        note = load_checkpoint(path, model)
-        self.best = note["best"]
-        return note["epochs"]
+        if path.exists():
+            note = load_checkpoint(path, model)
+            self.best, self.epochs, self.stopped = note["best"], note["epochs"], note.get("stopped")
+        return self.epochs
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes both files; the checkpoint last."""
         score = (logs or {}).get(self.monitor, np.nan)
         if np.isfinite(score) and (self.best["score"] is None or score > self.best["score"]):
-            if self.writes:
-                save_for_inference(self.model, self.run / BEST)
+            self._save_best()
             self.best = {"score": float(score), "epoch": epoch}
+        self.epochs = epoch + 1
+        self.stopped = self.params["epochs"] if self.model.stop_training else None
         if self.writes:
-            note = {"epochs": epoch + 1, "best": self.best}
+            note = {"epochs": self.epochs, "best": self.best, "stopped": self.stopped}
             save_checkpoint(self.run / CHECKPOINT, self.model, note)
+
+    def on_train_end(self, logs=None):
+        """Keeps the last model where a training was stopped before its first evaluation."""
+        if self.best["epoch"] is None and self.epochs:
+            self._save_best()
+
+    def _save_best(self):
+        if self.writes:
+            save_for_inference(self.model, self.run / BEST)

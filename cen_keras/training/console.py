@@ -107,35 +107,6 @@ def percent(value: float | None, digits: int = 1) -> str:
     return f"{100 * value:.{digits}f}"
 
 
-def print_scores(console, result: dict[str, Any], classes: bool = False) -> None:
-    """Prints the table of scores that `recipes.evaluate` and the end of a training show."""
-    from rich.table import Table
-
-    if result.get("task") == "translation":
-        from cen_keras.training.translation_run import print_scores as print_errors
-
-        print_errors(console, result)
-        return
-
-    table = Table(title=f"{result['recipe']}: {result['images']} images of {result['split']}")
-    for column in ("stream", "mIoU %", "mean accuracy %", "pixel accuracy %"):
-        table.add_column(column, justify="left" if column == "stream" else "right")
-    for stream, scores in result["streams"].items():
-        keys = ("miou", "mean_accuracy", "pixel_accuracy")
-        table.add_row(stream, *(percent(scores[key]) for key in keys))
-    console.print(table)
-    if classes:
-        streams = list(result["streams"])
-        table = Table(title="IoU % per class")
-        for column in ("class", "pixels", *streams):
-            table.add_column(column, justify="left" if column == "class" else "right")
-        for name in result["classes"]:
-            cells = [result["streams"][stream]["per_class"][name] for stream in streams]
-            table.add_row(name, str(cells[0]["pixels"]), *(percent(c["iou"]) for c in cells))
-        console.print(table)
-    print_exchange_rate(console, result["exchange"])
-
-
 def print_exchange_rate(console, exchange: dict[str, Any]) -> None:
     """Prints the share of exchanged channels over all layers, if the model exchanges at all."""
     if exchange["layers"]:

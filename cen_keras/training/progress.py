@@ -15,13 +15,22 @@ class TrainingProgress(keras.callbacks.Callback):
 
     Args:
         console: where to print.
-        streams: whose mIoU to show, in order, "ensemble" among them.
+        streams: whose scores to show, in order, "ensemble" among them.
         epochs: of the whole run.
         steps: per epoch.
+        line: a task's `epoch_line`.
     """
 
-    def __init__(self, console: Console, streams: list[str], epochs: int, steps: int):
+    def __init__(
+        self,
+        console: Console,
+        streams: list[str],
+        epochs: int,
+        steps: int,
+        line: Callable[[list[str], dict[str, Any]], list[str]],
+    ):
         super().__init__()
+        self.line = line
         self.console = console
         self.streams = streams
         self.epochs = epochs
@@ -60,27 +69,11 @@ class TrainingProgress(keras.callbacks.Callback):
         parts = [
             f"epoch {epoch + 1}/{self.epochs}",
             f"loss {logs['loss']:.3f}",
-            *self.told(logs),
+            *self.line(self.streams, logs),
             f"exchanged {percent(self.exchanged)} % in {logs.get('layers_exchanging', 0)} layers",
             f"{logs.get('seconds', 0):.0f} s",
         ]
         self.console.print("  ".join(parts), soft_wrap=True)
-
-    def told(self, logs: dict[str, Any]) -> list[str]:
-        """Returns what an epoch's line says between the loss and the exchange rate."""
-        scores = self.of_streams("{}_miou", percent, logs)
-        return [f"mIoU % {scores}"] if scores else []
-
-    def of_streams(self, key: str, shown: Callable[[float], str], logs: dict[str, Any]) -> str:
-        """Returns the streams' scores, "rgb 41.2 depth 38.0"; "" in an epoch without evaluation.
-
-        Args:
-            key: of the logs, with {} for the stream's name.
-            shown: how a score is written.
-            logs: of the epoch.
-        """
-        keys = {name: key.format(name) for name in self.streams}
-        return " ".join(f"{name} {shown(logs[k])}" for name, k in keys.items() if k in logs)
 
     def close(self):
         """Takes the bar off the terminal."""

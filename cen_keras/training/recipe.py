@@ -1,10 +1,11 @@
 """What the recipes of all tasks share: checks of their fields, derived copies, JSON and back."""
 
 import dataclasses
+import inspect
 import json
 from typing import Any, Self
 
-from cen_keras.errors import InputError
+from cen_keras.errors import InputError, close_to
 
 
 def check_counts(section: str, value: Any, **least: int) -> None:
@@ -34,14 +35,39 @@ def check_choice(key: str, found: str, known: tuple[str, ...]) -> None:
         raise InputError(f"{key} {found!r} is unknown; take {' or '.join(known)}.")
 
 
+def arguments_of(function: Any) -> list[str]:
+    """Returns the names of the arguments of a function or class."""
+    names = inspect.signature(function).parameters
+    return [name for name in names if name not in ("self", "args", "kwargs")]
+
+
+def check_arguments(function: Any, arguments: dict[str, Any], section: str) -> dict[str, Any]:
+    """Returns the arguments with lists as tuples, if the function takes them all.
+
+    Raises:
+        InputError: an argument the function does not have; the closest one is proposed.
+    """
+    known = arguments_of(function)
+    for name in arguments:
+        if name not in known:
+            raise InputError(
+                f"{section}.{name} is unknown{close_to(name, known)}; known: {', '.join(known)}."
+            )
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in arguments.items()}
+
+
 class RecipeBase:
     """Base of the recipes, frozen dataclasses whose sections are frozen dataclasses."""
 
     def derive(self, name: str, **changes: Any) -> Self:
-        """Returns a copy under another name; dicts among the changes are merged into its own."""
+        """Returns a copy under another name; sections among the changes are merged into its own.
+
+        A section of another `name` takes the place of the old one as a whole, as `data={"name":
+        "frames", ...}` that of rooms, and `{}` empties one.
+        """
         for key, value in changes.items():
             if isinstance(value, dict) and isinstance(getattr(self, key), dict):
-                changes[key] = {**getattr(self, key), **value}
+                changes[key] = _merged(getattr(self, key), value)
         return dataclasses.replace(self, name=name, **changes)
 
     def to_json(self) -> dict[str, Any]:
@@ -66,6 +92,29 @@ class RecipeBase:
                 f"{source} is not a recipe of this version ({error}). Use the version that wrote "
                 "it, or another run folder."
             ) from error
+
+
+def section_of(kind: type, value: dict[str, Any], source: str) -> Any:
+    """Returns a section of a recipe made from JSON: a dataclass where `kind` is one, else a dict.
+
+    Raises:
+        InputError: a key that the section does not have; `source` is named.
+    """
+    value = _tuples(value)
+    if not dataclasses.is_dataclass(kind):
+        return value
+    return kind(**check_arguments(kind, value, source))
+
+
+def _merged(old: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    if not change or change.get("name", old.get("name")) != old.get("name"):
+        return change
+    both = {
+        key: _merged(old[key], value)
+        for key, value in change.items()
+        if isinstance(value, dict) and isinstance(old.get(key), dict)
+    }
+    return {**old, **change, **both}
 
 
 def _tuples(value: dict[str, Any]) -> dict[str, Any]:

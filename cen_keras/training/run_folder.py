@@ -8,6 +8,9 @@ from typing import Any
 from cen_keras.errors import InputError
 from cen_keras.training.recipe import RecipeBase, differences
 
+PROLONGS = ("epochs", "optimizer.stage_epochs")
+"""What may differ from the recipe of a run that is prolonged."""
+
 
 def default_run(name: str) -> Path:
     """Returns the run folder of a recipe: `runs/NAME`, or under $CEN_KERAS_RUNS."""
@@ -31,8 +34,8 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path} is no JSON ({error}); train again.") from error
 
 
-def load_best(run: Path):
-    """Loads a run's `best.keras`.
+def load_model(path: Path) -> Any:
+    """Loads a `.keras` file, for inference.
 
     Raises:
         InputError: it is missing or damaged.
@@ -43,9 +46,8 @@ def load_best(run: Path):
 
     import cen_keras.models  # noqa: F401  registers the classes that the file names
 
-    path = run / "best.keras"
     if not path.is_file():
-        raise InputError(f"{path} is missing: no epoch was finished; go on with the training.")
+        raise InputError(f"{path} is missing; give a run folder, a .keras file or preset:NAME.")
     try:
         return keras.models.load_model(path, compile=False)
     except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
@@ -53,8 +55,25 @@ def load_best(run: Path):
         raise InputError(f"{path} is not a whole Keras model ({reason}); train again.") from error
 
 
-def check_run_folder(run: Path, recipe: RecipeBase) -> None:
+def load_best(run: Path) -> Any:
+    """Loads a run's `best.keras`.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    path = run / "best.keras"
+    if not path.is_file():
+        raise InputError(f"{path} is missing: no epoch was finished; go on with the training.")
+    return load_model(path)
+
+
+def check_run_folder(run: Path, recipe: RecipeBase) -> str:
     """Checks that a folder, if it holds a run, holds one of this very recipe.
+
+    A finished run may be prolonged: its recipe may have fewer epochs, and fewer in its last stages.
+
+    Returns:
+        What is to be said of a run that is prolonged; else nothing.
 
     Raises:
         InputError: it was started with another recipe; the differing keys are named.
@@ -64,12 +83,18 @@ def check_run_folder(run: Path, recipe: RecipeBase) -> None:
             raise InputError(
                 f"{run} holds a last.npz but no recipe.json; name another folder with --run."
             )
-        return
+        return ""
     # Through a Recipe, so that what an older version did not write has its default.
     started = type(recipe).from_json(read_json(run / "recipe.json"), str(run / "recipe.json"))
-    found = differences(started.to_json(), recipe.to_json())
+    old, new = started.to_json(), recipe.to_json()
+    found = differences(old, new)
+    longer = recipe.epochs > started.epochs and (run / "scores.json").is_file()
+    if longer and all(text.split(":")[0] in PROLONGS for text in found):
+        return f"{started.epochs} epochs become {recipe.epochs}, with the rates of {recipe.epochs}"
     if found:
         raise InputError(
             f"{run} was started with another recipe ({'; '.join(found)}). Give the same "
-            "settings to go on, or another folder with --run."
+            "settings to go on, a larger epochs to prolong a finished run, or another folder with "
+            "--run."
         )
+    return ""

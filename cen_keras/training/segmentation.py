@@ -103,6 +103,10 @@ class Recipe(RecipeBase):
             GPU.
         workers: threads that read data; has no influence on the result.
         bad_frames: what a frame that cannot be read does: "raise" an error, or "skip".
+        callbacks: further ones, each a name or a dict of its name and arguments, see
+            `cen_keras.training.plugins.find_callback`. What a callback itself remembers is not
+            kept where a run is stopped.
+        task: tells the recipes of a run folder apart.
     """
 
     name: str
@@ -124,8 +128,11 @@ class Recipe(RecipeBase):
     deterministic: bool = True
     workers: int = 2
     bad_frames: str = "raise"
+    callbacks: tuple[Any, ...] = ()
+    task: str = "segmentation"
 
     def __post_init__(self):
+        check_choice("task", self.task, ("segmentation",))
         check_counts("", self, epochs=1, epoch_steps=1, batch=1, seed=0, workers=0)
         check_choice("bad_frames", self.bad_frames, ("raise", "skip"))
         if self.pixels_per_image is not None and not self.pixels_per_image > 0:

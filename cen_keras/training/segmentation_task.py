@@ -1,46 +1,28 @@
-"""From a recipe to what Keras trains: loaders, model, optimiser.
+"""Segmentation as a `Task`: from a recipe to loaders, model and scores.
 
 Keras and TensorFlow are imported inside the functions, so that `--help` and `--list` are quick.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
 from cen_keras.errors import InputError, close_to
-from cen_keras.training.segmentation import Optimizer, Recipe
+from cen_keras.training.console import percent, print_exchange_rate
+from cen_keras.training.recipe import arguments_of, check_arguments
+from cen_keras.training.recipe_optimizer import build_optimizer
+from cen_keras.training.segmentation import Recipe
+
+RECIPE = Recipe
+MONITOR = "ensemble_miou"
+SCORES = ("miou", "mean_accuracy", "pixel_accuracy")
 
 
-def prepare_backend(recipe: Recipe) -> None:
-    """Seeds everything and sets the dtype policy; call it before anything is built.
-
-    Raises:
-        InputError: an unknown policy, or XLA together with determinism on TensorFlow.
-    """
-    from cen_keras.quiet import stderr_kept_back
-
-    with stderr_kept_back():
-        import keras
-
-        if recipe.deterministic and keras.backend.backend() == "tensorflow":
-            import tensorflow as tf
-
-            if recipe.jit:
-                # Keras would go on without XLA.
-                raise InputError(
-                    "jit=true has no effect on TensorFlow while deterministic=true: add `--set "
-                    "deterministic=false`, or leave jit."
-                )
-
-            tf.config.experimental.enable_op_determinism()
-        keras.utils.set_random_seed(recipe.seed)
-        # TensorFlow looks for devices, and notes what it missed, with the first tensor.
-        keras.ops.convert_to_tensor(0.0)
-    try:
-        keras.config.set_dtype_policy(recipe.policy)
-    except (ValueError, TypeError) as error:
-        raise InputError(
-            f"policy {recipe.policy!r} is unknown; take float32, mixed_float16 or mixed_bfloat16."
-        ) from error
+def check(recipe: Recipe, distribution: Any) -> None:
+    """Checks that a distribution can divide the training; see `OneDevice.check`."""
+    optimizer = recipe.optimizer
+    clips = optimizer.global_clipnorm is not None
+    distribution.check(recipe.batch, recipe.policy, clips, optimizer.accumulate, recipe.jit)
 
 
 def normalization_of(recipe: Recipe):
@@ -66,18 +48,6 @@ def open_loader(recipe: Recipe, split: str, training: bool, share: tuple[int, in
     from cen_keras.data.datasets import open_dataset
     from cen_keras.data.loader import Loader
 
-    class RecipeLoader(Loader):
-        """Keeps the error of a batch: TensorFlow passes on no more than its text."""
-
-        error: Exception | None = None
-
-        def __getitem__(self, index):
-            try:
-                return super().__getitem__(index)
-            except Exception as error:
-                self.error = error
-                raise
-
     views = open_dataset(recipe.data, split)
     if not views.classes:
         raise InputError(
@@ -88,7 +58,7 @@ def open_loader(recipe: Recipe, split: str, training: bool, share: tuple[int, in
         kind, arguments = augmentation_of(recipe.augmentation)
         augment = kind(**check_arguments(kind, arguments, "augmentation"))
     steps = {"drop_last": True, "epoch_steps": recipe.epoch_steps} if training else {}
-    return RecipeLoader(
+    return Loader(
         views,
         recipe.batch if training else recipe.evaluation.batch,
         modalities=recipe.model.get("modalities", ("rgb", "depth")),
@@ -123,29 +93,28 @@ def augmentation_of(spec: dict[str, Any]) -> tuple[type, dict[str, Any]]:
     return kinds[name], {key: value for key, value in spec.items() if key != "name"}
 
 
-def check_arguments(function: Any, arguments: dict[str, Any], section: str) -> dict[str, Any]:
-    """Returns the arguments with lists as tuples, if the function takes them all.
+def keys_of(recipe: Recipe, section: str) -> list[str]:
+    """Returns the keys that a section of the recipe takes, whether the recipe has them or not."""
+    if section == "model.decoder_options":
+        from cen_keras.decoders import DECODERS, options_of
 
-    Raises:
-        InputError: an argument the function does not have; the closest one is proposed.
-    """
-    import inspect
+        return [name for decoder in DECODERS.values() for name in options_of(decoder) or ()]
+    if section == "model.fusion_options":
+        from cen_keras.layers.fusion import OPTIONS
 
-    known = [
-        name
-        for name in inspect.signature(function).parameters
-        if name not in ("self", "args", "kwargs")
-    ]
-    for name in arguments:
-        if name not in known:
-            raise InputError(
-                f"{section}.{name} is unknown{close_to(name, known)}; known: {', '.join(known)}."
-            )
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in arguments.items()}
+        return [name for options in OPTIONS.values() for name in options]
+    if section == "model":
+        from cen_keras.models import Segmenter
+
+        return [key for key in arguments_of(Segmenter.__init__) if key != "num_classes"]
+    if section == "augmentation":
+        kind, _ = augmentation_of({"name": (recipe.augmentation or {}).get("name", "usual")})
+        return arguments_of(kind)
+    return []
 
 
-def build_model(recipe: Recipe, num_classes: int):
-    """Builds the recipe's Segmenter for a number of classes, with its pretrained encoder.
+def build_model(recipe: Recipe, views: Any):
+    """Builds the recipe's Segmenter for the classes of `views`, with its pretrained encoder.
 
     Raises:
         InputError: an argument that the Segmenter does not have, or does not take; or the
@@ -160,91 +129,12 @@ def build_model(recipe: Recipe, num_classes: int):
             "pretrained=FILE`, or start from random weights with `--set pretrained=null`."
         )
     arguments = check_arguments(Segmenter.__init__, recipe.model, "model")
-    model = Segmenter(num_classes=num_classes, **arguments)
+    model = Segmenter(num_classes=len(views.classes), **arguments)
     if recipe.pretrained is not None:
         from cen_keras.converters import torch_resnet
 
         torch_resnet.load(Path(recipe.pretrained).expanduser(), model)
     return model
-
-
-def build_optimizer(recipe: Recipe, steps_per_epoch: int):
-    """Builds the recipe's optimiser for a run of `epochs * steps_per_epoch` steps.
-
-    Raises:
-        InputError: an unknown name or schedule, or rates and stages that do not fit each other.
-    """
-    import keras
-
-    from cen_keras.training.optimizers import ENCODER, GroupedSGD, stage_ends
-
-    spec = recipe.optimizer
-    stages = [epochs * steps_per_epoch for epochs in spec.stage_epochs]
-    if spec.schedule == "stages" and sum(spec.stage_epochs) != recipe.epochs:
-        raise InputError(
-            f"optimizer.stage_epochs {list(spec.stage_epochs)} make {sum(spec.stage_epochs)} "
-            f"epochs, the recipe has {recipe.epochs}; change one of them."
-        )
-    steps = recipe.epochs * steps_per_epoch
-    rate = _schedule(spec, spec.learning_rate, steps, stages)
-    common = {
-        "global_clipnorm": spec.global_clipnorm,
-        # Keras takes None for no accumulation, and nothing below 2.
-        "gradient_accumulation_steps": spec.accumulate if spec.accumulate > 1 else None,
-    }
-    if spec.name == "sgd":
-        groups = {}
-        if spec.encoder_learning_rate is not None:
-            groups[ENCODER] = _schedule(spec, spec.encoder_learning_rate, steps, stages)
-        return GroupedSGD(
-            rate,
-            groups=groups,
-            momentum=spec.momentum,
-            nesterov=spec.nesterov,
-            coupled_weight_decay=spec.weight_decay,
-            reset_steps=stage_ends(stages) if spec.schedule == "stages" else (),
-            **common,
-        )
-    if spec.name != "adam":
-        raise InputError(f"optimizer.name {spec.name!r} is unknown; take adam or sgd.")
-    if spec.encoder_learning_rate is not None:
-        raise InputError(
-            "optimizer.encoder_learning_rate needs optimizer.name=sgd; adam has one rate for all."
-        )
-    return keras.optimizers.Adam(rate, weight_decay=spec.weight_decay or None, **common)
-
-
-def _schedule(spec: Optimizer, rate: Any, steps: int, stages: list[int]) -> Any:
-    """Returns a rate as a number or a Keras schedule of the step."""
-    import keras
-
-    from cen_keras.training.optimizers import stage_schedule
-
-    rates = list(rate) if isinstance(rate, (tuple, list)) else [rate]
-    if spec.schedule == "stages":
-        return stage_schedule(rates, stages)
-    if len(rates) != 1:
-        raise InputError(
-            f"optimizer: {len(rates)} learning rates need optimizer.schedule=stages, found "
-            f"{spec.schedule!r}."
-        )
-    if spec.schedule == "constant":
-        return float(rates[0])
-    if spec.schedule == "cosine":
-        warm = spec.warmup_steps
-        if not 0 <= warm < steps:
-            raise InputError(
-                f"optimizer.warmup_steps is {warm}; the run has {steps} steps, take fewer."
-            )
-        return keras.optimizers.schedules.CosineDecay(
-            0.0 if warm else rates[0],
-            decay_steps=steps - warm,
-            warmup_target=rates[0] if warm else None,
-            warmup_steps=warm,
-        )
-    raise InputError(
-        f"optimizer.schedule {spec.schedule!r} is unknown; take cosine, constant or stages."
-    )
 
 
 def compile_model(
@@ -295,3 +185,115 @@ def data_json(recipe: Recipe, loader) -> dict[str, Any]:
         "image_shape": [int(height), int(width)],
         "depth_unit": "metre",
     }
+
+
+def streams_of(model: Any) -> list[str]:
+    """Returns the names of the outputs that are scored, "ensemble" last."""
+    return [*model.streams, "ensemble"]
+
+
+def size_of(model: Any) -> str:
+    """Returns the number of parameters as a sentence's part."""
+    return f"{model.count_params():,} parameters"
+
+
+def batches(recipe: Recipe, loader: Any, distribution: Any) -> Any:
+    """Returns what `fit` is given in the loader's place."""
+    return distribution.batches(loader, recipe.ignore, recipe.pixels_per_image)
+
+
+def columns_of(recipe: Recipe, streams: list[str]) -> list[str]:
+    """Returns the columns of log.csv after the epoch."""
+    scores = [f"{stream}_{name}" for stream in streams for name in SCORES]
+    return ["loss", "learning_rate", *scores, "exchanged", "layers_exchanging", "seconds"]
+
+
+def callbacks(recipe: Recipe, run: Path, validation: Any, steps: int) -> list[Any]:
+    """Returns the callbacks that watch the loss and score the epoch's model."""
+    from cen_keras.training.callbacks import EvaluateStreams, StopOnNonFinite
+
+    scoring = recipe.evaluation
+    classes = len(validation.views.classes)
+    return [
+        StopOnNonFinite(run, steps),
+        EvaluateStreams(validation, classes, scoring.every, scoring.interpolation, recipe.ignore),
+    ]
+
+
+def epoch_line(streams: list[str], logs: dict[str, Any]) -> list[str]:
+    """Returns what an epoch's line says between the loss and the exchange rate."""
+    found = {stream: logs.get(f"{stream}_miou") for stream in streams}
+    shown = " ".join(f"{s} {percent(value)}" for s, value in found.items() if value is not None)
+    return [f"mIoU % {shown}"] if shown else []
+
+
+def score(
+    recipe: Recipe, model: Any, loader: Any, scales: tuple[float, ...] = (1.0,), flip: bool = False
+) -> dict[str, Any]:
+    """Scores a model over a loader's views.
+
+    Args:
+        recipe: the recipe.
+        model: a Segmenter.
+        loader: of `open_loader`.
+        scales: sizes at which every picture is tested; the probabilities are averaged.
+        flip: whether every picture is tested mirrored as well.
+
+    Returns:
+        `classes`, `scales`, `flip`; `streams`: stream -> `miou`, `mean_accuracy`, `pixel_accuracy`
+        in 0..1 and `per_class`: class -> `iou`, `accuracy` (null where undefined), `pixels`.
+    """
+    from cen_keras.metrics.evaluation import evaluate_streams
+    from cen_keras.metrics.multi_scale import MultiScale
+
+    def or_null(value):
+        return None if math.isnan(value) else float(value)
+
+    classes = list(loader.views.classes)
+    interpolation = recipe.evaluation.interpolation
+    predictor = model
+    if flip or tuple(scales) != (1.0,):
+        predictor = MultiScale(model, scales, flip, interpolation)
+    matrices = evaluate_streams(
+        predictor, loader, len(classes), ignore=recipe.ignore, interpolation=interpolation
+    )
+    streams = {}
+    for stream, matrix in matrices.items():
+        table = matrix.per_class()
+        streams[stream] = {name: or_null(value) for name, value in matrix.result().items()}
+        streams[stream]["per_class"] = {
+            name: {
+                "iou": or_null(table["iou"][i]),
+                "accuracy": or_null(table["accuracy"][i]),
+                "pixels": int(table["pixels"][i]),
+            }
+            for i, name in enumerate(classes)
+        }
+    return {
+        "classes": classes,
+        "scales": [float(scale) for scale in scales],
+        "flip": flip,
+        "streams": streams,
+    }
+
+
+def print_scores(console: Any, result: dict[str, Any], classes: bool = False) -> None:
+    """Prints the table of scores that `recipes.evaluate` and the end of a training show."""
+    from rich.table import Table
+
+    table = Table(title=f"{result['recipe']}: {result['images']} images of {result['split']}")
+    for column in ("stream", "mIoU %", "mean accuracy %", "pixel accuracy %"):
+        table.add_column(column, justify="left" if column == "stream" else "right")
+    for stream, scores in result["streams"].items():
+        table.add_row(stream, *(percent(scores[key]) for key in SCORES))
+    console.print(table)
+    if classes:
+        streams = list(result["streams"])
+        table = Table(title="IoU % per class")
+        for column in ("class", "pixels", *streams):
+            table.add_column(column, justify="left" if column == "class" else "right")
+        for name in result["classes"]:
+            cells = [result["streams"][stream]["per_class"][name] for stream in streams]
+            table.add_row(name, str(cells[0]["pixels"]), *(percent(c["iou"]) for c in cells))
+        console.print(table)
+    print_exchange_rate(console, result["exchange"])

@@ -1,6 +1,6 @@
 """TranslationRecipe: one frozen dataclass with all that decides how a Translator's training ends.
 
-The counterpart of `cen_keras.training.segmentation.Recipe` for image translation; the commands take either.
+The counterpart of `cen_keras.training.segmentation.Recipe`; the commands take either.
 """
 
 import dataclasses
@@ -81,6 +81,7 @@ class TranslationRecipe(RecipeBase):
         deterministic: forbids TensorFlow operators that may differ from run to run.
         workers: threads that read data; has no influence on the result.
         bad_frames: what a training frame that cannot be read does: "raise" an error, or "skip".
+        callbacks: further ones, as of `cen_keras.training.segmentation.Recipe`.
         task: tells the recipes of a run folder apart.
     """
 
@@ -102,15 +103,10 @@ class TranslationRecipe(RecipeBase):
     deterministic: bool = True
     workers: int = 2
     bad_frames: str = "raise"
+    callbacks: tuple[Any, ...] = ()
     task: str = "translation"
 
     def __post_init__(self):
         check_counts("", self, epochs=1, epoch_steps=1, batch=1, seed=0, workers=0)
         check_choice("bad_frames", self.bad_frames, ("raise", "skip"))
         check_choice("task", self.task, ("translation",))
-
-
-def is_translation(value: Any) -> bool:
-    """Returns whether a recipe, or the JSON of one, is one of translation."""
-    task = value.get("task") if isinstance(value, dict) else getattr(value, "task", None)
-    return task == "translation"

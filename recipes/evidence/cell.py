@@ -16,9 +16,10 @@ from typing import Any
 
 from cen_keras.files import write_json
 from cen_keras.training import console as consoles
+from cen_keras.training import machine
+from cen_keras.training.run import train
 from cen_keras.training.run_folder import load_best, read_json
-from cen_keras.training.translation import is_translation
-from recipes.evidence import machine
+from cen_keras.training.task import task_of
 from recipes.evidence.cells import FEATURES, Cell
 from recipes.evidence.tables import SEGMENTATION, TRANSLATION
 
@@ -60,14 +61,13 @@ def train_cell(cell: Cell, runs: Path, console: Any, folder: Path | None = None)
     if finished(folder):
         return read_json(folder / CELL)
     recipe = cell.made()
-    translation = is_translation(recipe)
+    translation = recipe.task == "translation"
     colour = translation and recipe.model["target"] == "rgb"
     features = features_folder(runs)
     if colour:
         train_cell(FEATURES, runs, console, features)
 
     from cen_keras.metrics.cost import cost
-    from recipes.train import train
 
     # The code that trains is the one that is there now.
     commit = machine.commit()
@@ -106,19 +106,11 @@ def train_cell(cell: Cell, runs: Path, console: Any, folder: Path | None = None)
     return told
 
 
-def _loader(recipe: Any, split: str, training: bool):
-    from cen_keras.training import segmentation_task as building
-    from cen_keras.training import translation_task as translation_building
-
-    module = translation_building if is_translation(recipe) else building
-    return module.open_loader(recipe, split, training)
-
-
 def _prepare(recipe: Any) -> int:
     """Fills the data's caches, which is no part of a training; returns the steps of an epoch."""
     steps = 0
     for split, training in ((recipe.evaluation.split, False), ("train", True)):
-        loader = _loader(recipe, split, training)
+        loader = task_of(recipe).open_loader(recipe, split, training)
         try:
             if hasattr(loader.views, "prepare"):
                 loader.views.prepare()
@@ -132,7 +124,7 @@ def _with_distances(recipe: Any, model: Any, features: Path) -> dict[str, dict[s
     from cen_keras.metrics.translation import evaluate_translation
     from recipes.evidence.features import room_features
 
-    loader = _loader(recipe, recipe.evaluation.split, training=False)
+    loader = task_of(recipe).open_loader(recipe, recipe.evaluation.split, training=False)
     try:
         return evaluate_translation(model, loader, room_features(features))
     finally:

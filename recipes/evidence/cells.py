@@ -7,7 +7,6 @@ import shlex
 from typing import Any
 
 from cen_keras.training.settings import apply_settings
-from cen_keras.training.translation import is_translation
 from recipes.listing import recipe_of
 
 FIRST_SEED = 1
@@ -55,7 +54,7 @@ class Cell:
             told.pop(key)
         for key in ("cache", "workers"):
             told["data"].pop(key, None)
-        if is_translation(told):
+        if told["task"] == "translation":
             told["features"] = FEATURES.digest
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 

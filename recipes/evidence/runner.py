@@ -11,7 +11,6 @@ from pathlib import Path
 from statistics import mean
 
 from cen_keras.training.run_folder import read_json
-from cen_keras.training.translation import is_translation
 from recipes.evidence.cell import CELL, features_folder, finished
 from recipes.evidence.cells import FEATURES, Cell
 from recipes.listing import recipe_of
@@ -99,7 +98,7 @@ def jobs_of(cells: Iterable[tuple[str, Cell]], runs: Path) -> list[Job]:
         jobs.setdefault(folder, Job(name, folder, arguments, kind_of(cell)))
     waiting = {job.arguments[0] for job in jobs.values() if not finished(job.folder)}
     features = features_folder(runs)
-    if any(is_translation(recipe_of(name)) for name in waiting) and not finished(features):
+    if any(recipe_of(name).task == "translation" for name in waiting) and not finished(features):
         arguments = [FEATURES.recipe, "--features", "--runs", str(runs)]
         return [Job("features", features, arguments, kind_of(FEATURES), first=True), *jobs.values()]
     return list(jobs.values())

@@ -18,11 +18,10 @@ import numpy as np
 from cen_keras.errors import InputError
 from cen_keras.files import atomic_path
 from cen_keras.training import console as consoles
+from cen_keras.training.backend import prepare_backend
 from cen_keras.training.console import percent
-from cen_keras.training.run_folder import load_best, read_json
-from cen_keras.training.segmentation import Recipe
-from cen_keras.training.segmentation_task import prepare_backend
-from cen_keras.training.translation import TranslationRecipe, is_translation
+from cen_keras.training.run_folder import load_best
+from cen_keras.training.task import read_recipe, task_of
 from recipes.evidence.records import RESULTS
 
 TEXT = """\
@@ -73,9 +72,7 @@ def open_run(run: Path) -> tuple[Any, Any, Any]:
     Raises:
         InputError: there is no run, or it does not exchange.
     """
-    told = read_json(run / "recipe.json")
-    kind = TranslationRecipe if is_translation(told) else Recipe
-    recipe = kind.from_json(told, str(run / "recipe.json"))
+    recipe = read_recipe(run)
     prepare_backend(recipe)
     model = load_best(run)
     net = getattr(model, "generator", model)
@@ -87,11 +84,7 @@ def open_run(run: Path) -> tuple[Any, Any, Any]:
             "more and a model.exchange_threshold, for instance of `python -m recipes.train "
             "rooms_tiny`."
         )
-    if is_translation(told):
-        from cen_keras.training.translation_task import open_loader
-    else:
-        from cen_keras.training.segmentation_task import open_loader
-    return recipe, net, open_loader(recipe, recipe.evaluation.split, training=False)
+    return recipe, net, task_of(recipe).open_loader(recipe, recipe.evaluation.split, training=False)
 
 
 def view_of(loader: Any, index: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -132,8 +125,9 @@ def show(run: Path, out: Path, index: int = 0) -> None:
         InputError: the run does not fit, or there is no such view.
     """
     from cen_keras.metrics.exchange_rate import exchange_rate
+    from cen_keras.training import machine
     from cen_keras.training.scale_history import read_scales
-    from recipes.evidence import machine, shows_plots
+    from recipes.evidence import shows_plots
     from recipes.evidence.exchanged_maps import exchanging_norms, replaced_maps
     from recipes.evidence.rendering import markdown
 

@@ -20,10 +20,11 @@ from typing import Any
 from cen_keras.errors import InputError
 from cen_keras.files import atomic_path
 from cen_keras.training import console as consoles
-from cen_keras.training.run_folder import default_run, load_best, read_json
+from cen_keras.training.backend import prepare_backend
+from cen_keras.training.run_folder import default_run, load_best
 from cen_keras.training.segmentation import Recipe
-from cen_keras.training.segmentation_task import open_loader, prepare_backend
-from cen_keras.training.translation import is_translation
+from cen_keras.training.segmentation_task import open_loader
+from cen_keras.training.task import read_recipe
 from recipes.evidence.records import RESULTS
 
 COLUMNS = ("part", "case", "x", "count", "hits", "measured", "low", "high", "theorem", "sum_form")
@@ -69,13 +70,13 @@ def check_run(run: Path) -> Recipe:
             f"{run} holds no run; make one with `python -m recipes.train rooms_tiny --run {run}`, or "
             "name another run folder."
         )
-    told = read_json(run / "recipe.json")
-    if is_translation(told):
+    recipe = read_recipe(run)
+    if not isinstance(recipe, Recipe):
         raise InputError(
             f"{run} is a translation, whose loss is of two nets; give a run of a segmentation, for "
             "instance of `python -m recipes.train rooms_tiny`."
         )
-    return Recipe.from_json(told, str(run / "recipe.json"))
+    return recipe
 
 
 def measure_net(run: Path, count: int, theta: float | None, progress: Any) -> Net:

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from cen_keras.training import machine
 from cen_keras.training.console import percent
-from recipes.evidence import machine
 from recipes.evidence.attraction import BATCH_CASES, CONFIDENCE, POSITIONS, Shares
 from recipes.evidence.calibration import CLOSED, sharing
 from recipes.evidence.lives import quantiles

@@ -13,8 +13,12 @@ from cen_keras.errors import InputError
 from cen_keras.files import write_json
 from cen_keras.training.console import full_disk_of, run_command
 from cen_keras.training.errors import NonFiniteError
+from cen_keras.training.evaluation import evaluate_run
+from cen_keras.training.fit import fit
+from cen_keras.training.recipe_optimizer import build_optimizer
+from cen_keras.training.run_folder import load_best
 from cen_keras.training.segmentation import Optimizer
-from cen_keras.training.segmentation_task import build_optimizer, compile_model, open_loader
+from cen_keras.training.segmentation_task import compile_model, open_loader
 from cen_keras.training.settings import apply_settings
 from recipes import evaluate, train
 from recipes.listing import recipe_of
@@ -159,8 +163,8 @@ def finished(tmp_path_factory):
 def test_without_a_modality_its_values_do_not_matter(finished, capsys):
     from cen_keras.data.rooms.views import RoomViews
 
-    whole = evaluate.evaluate_run(finished)
-    gone = evaluate.evaluate_run(finished, without=("depth",))
+    whole = evaluate_run(finished)
+    gone = evaluate_run(finished, without=("depth",))
     assert whole["without"] == [] and gone["without"] == ["depth"]
     assert gone["streams"]["depth"] != whole["streams"]["depth"]
     read = RoomViews.__getitem__
@@ -171,7 +175,7 @@ def test_without_a_modality_its_values_do_not_matter(finished, capsys):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RoomViews, "__getitem__", blind)
-        assert evaluate.evaluate_run(finished)["streams"] == gone["streams"]
+        assert evaluate_run(finished)["streams"] == gone["streams"]
     assert evaluate.main([str(finished), "--without", "smell"]) == 2
     assert "has no such modality, only rgb, depth" in one_line(capsys)
 
@@ -181,10 +185,10 @@ def test_more_views_are_those_that_a_recipe_with_as_many_scores(finished, tmp_pa
     told = json.loads((longer / "recipe.json").read_text())
     told["data"]["test"] = 3
     write_json(longer / "recipe.json", told)
-    found = evaluate.evaluate_run(finished, "test", views=3)
+    found = evaluate_run(finished, "test", views=3)
     assert found["images"] == 3
-    assert found["streams"] == evaluate.evaluate_run(longer, "test")["streams"]
-    assert found["streams"] != evaluate.evaluate_run(finished, "test")["streams"]
+    assert found["streams"] == evaluate_run(longer, "test")["streams"]
+    assert found["streams"] != evaluate_run(finished, "test")["streams"]
     for data in ({"name": "sunrgbd", "root": "data"}, {"root": "data"}):
         write_json(longer / "recipe.json", told | {"data": data})
         assert evaluate.main([str(longer), "--views", "3"]) == 2
@@ -211,10 +215,10 @@ def test_a_run_is_packed_with_the_scores_of_what_is_packed(finished, tmp_path, m
     assert card["bytes"] == (tmp_path / "tiny_rooms.npz").stat().st_size
     assert "cache" not in card["data"]["dataset"]
     # The packed run is the model that the preset gives, and the scores are its own.
-    packed = evaluate.evaluate_run(finished / "packed", "test", without=("rgb",))
+    packed = evaluate_run(finished / "packed", "test", without=("rgb",))
     found = {stream: round(s["miou"], 4) for stream, s in packed["streams"].items()}
     assert card["scores"]["miou"]["without_rgb"] == found
-    best = evaluate.load_best(finished / "packed")
+    best = load_best(finished / "packed")
     for saved, read in zip(best.weights, model.weights, strict=True):
         np.testing.assert_array_equal(np.asarray(saved), np.asarray(read))
 
@@ -246,7 +250,7 @@ def test_an_error_of_the_data_comes_through_fit_as_it_was():
     model = keras.Model(inputs, logits)
     model.compile("sgd", loss="sparse_categorical_crossentropy", jit_compile=False)
     with pytest.raises(InputError, match=r"^room\.png is truncated$"):
-        train.fit(model, loader)
+        fit(model, loader)
     loader.close()
 
 

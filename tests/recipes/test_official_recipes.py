@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import cv2
@@ -14,10 +15,10 @@ from tiny_resnets import narrow_resnets
 
 from cen_keras.data.official_augmentation import OfficialAugmentation
 from cen_keras.errors import InputError
+from cen_keras.training.recipe_optimizer import build_optimizer
 from cen_keras.training.segmentation_task import (
     augmentation_of,
     build_model,
-    build_optimizer,
     compile_model,
     open_loader,
 )
@@ -25,6 +26,7 @@ from cen_keras.training.settings import apply_settings
 from recipes.listing import all_recipes, recipe_of
 
 ROOT = Path(__file__).parents[2]
+VIEWS = types.SimpleNamespace(classes=("class",) * 40)
 SEGMENTATION = [name for name in all_recipes() if name.startswith(("nyudv2_", "sunrgbd_"))]
 
 
@@ -131,7 +133,7 @@ def test_the_loader_gives_what_the_recipe_says(tmp_path):
 def test_missing_weights_and_unknown_augmentations_are_told():
     recipe = recipe_of("nyudv2_cen_refinenet101")
     with pytest.raises(InputError, match="resnet101-5d3b4d8f.pth: is missing; .*pretrained=null"):
-        build_model(recipe, 40)
+        build_model(recipe, VIEWS)
     with pytest.raises(InputError, match="did you mean 'official'"):
         augmentation_of({"name": "oficial"})
     with pytest.raises(InputError, match="did you mean 'short_side'"):
@@ -150,19 +152,19 @@ def test_an_imagenet_file_reaches_every_modality(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     state = {
         pair.key: torch.from_numpy(rng.uniform(0.1, 1, pair.shape).astype("float32"))
-        for pair in resnet_pairs(build_model(recipe, 40))
+        for pair in resnet_pairs(build_model(recipe, VIEWS))
         if not pair.key.endswith("num_batches_tracked")
     }
     path = tmp_path / "resnet.pth"
     torch.save(state, path)
     with_file = apply_settings(recipe, [f"pretrained={path}"])
-    norm = build_model(with_file, 40).get_layer("stack2_block1_norm2")
+    norm = build_model(with_file, VIEWS).get_layer("stack2_block1_norm2")
     for scale in norm.scales():
         np.testing.assert_array_equal(np.asarray(scale), state["layer2.0.bn2.weight"].numpy())
     del state["layer3.0.conv2.weight"]
     torch.save(state, path)
     with pytest.raises(InputError, match="layer3.0.conv2.weight"):
-        build_model(with_file, 40)
+        build_model(with_file, VIEWS)
 
 
 def run(*arguments):
@@ -214,7 +216,7 @@ def test_a_step_with_a_narrow_net(tmp_path):
     settings = [*small(tmp_path), *NARROW]
     recipe = apply_settings(recipe_of("nyudv2_cen_refinenet101"), settings)
     loader = open_loader(recipe, "train", training=True)
-    model = build_model(recipe, len(loader.views.classes))
+    model = build_model(recipe, loader.views)
     compile_model(model, recipe, len(loader))
     model.run_eagerly = True  # One step is not worth tracing.
     assert np.isfinite(model.train_on_batch(*loader[0], return_dict=True)["loss"])
@@ -251,7 +253,7 @@ def test_every_recipe_takes_a_step(tmp_path, name):
     write_layout(tmp_path, count=2)
     recipe = dataclasses.replace(apply_settings(recipe_of(name), small(tmp_path)), jit=False)
     loader = open_loader(recipe, "train", training=True)
-    model = build_model(recipe, len(loader.views.classes))
+    model = build_model(recipe, loader.views)
     compile_model(model, recipe, len(loader))
     model.run_eagerly = True  # Tracing takes minutes.
     before = [variable.numpy() for variable in model.trainable_variables]

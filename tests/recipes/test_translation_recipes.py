@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from cen_keras.errors import InputError
-from cen_keras.training import translation_task as translation_building
+from cen_keras.training import translation_task
 from cen_keras.training.distribution import OneDevice
 from cen_keras.training.settings import apply_settings
 from cen_keras.training.translation import TranslationRecipe
@@ -142,15 +142,15 @@ def test_joined_domains_are_one_modality_of_six_channels():
     changes = {"model.modalities": '["rgb-reshading"]'}
     settings = [f"{key}={value}" for key, value in {**TINY, **changes}.items()]
     recipe = apply_settings(recipe_of("rooms_translation_tiny"), settings)
-    model = translation_building.build_model(recipe)
-    loader = translation_building.open_loader(recipe, "train", training=True)
+    model = translation_task.build_model(recipe)
+    loader = translation_task.open_loader(recipe, "train", training=True)
     inputs, target = loader[0]
     loader.close()
     assert inputs["rgb-reshading"].shape == (2, 32, 32, 6) and target.shape == (2, 32, 32, 3)
     assert set(model(inputs)) == {"rgb-reshading", "ensemble"}
     assert tuple(model.judge(inputs, target).shape) == (1, 2, 2, 2, 1)
     # Compiled, where names become TensorFlow's scopes.
-    translation_building.compile_model(model, recipe, 1)
+    translation_task.compile_model(model, recipe, 1)
     assert model.train_on_batch(inputs, target, return_dict=True)["loss"] > 0
 
 
@@ -222,11 +222,11 @@ def test_a_taskonomy_recipe_steps_on_files_in_the_official_layout(tmp_path):
         *("model.base_filters=2", "model.discriminator_filters=2", "model.depth=3"),
     ]
     recipe = apply_settings(recipe_of("taskonomy_depth_normal_texture_shade_to_rgb"), settings)
-    model = translation_building.build_model(recipe)
-    translation_building.compile_model(model, recipe, 2)
+    model = translation_task.build_model(recipe)
+    translation_task.compile_model(model, recipe, 2)
     model.run_eagerly = True
     for training in (True, False):
-        loader = translation_building.open_loader(recipe, "val", training)
+        loader = translation_task.open_loader(recipe, "val", training)
         inputs, target = loader[1]
         loader.close()
         assert target.shape == (1, 32, 32, 3) and np.abs(target).max() <= 1
@@ -234,7 +234,7 @@ def test_a_taskonomy_recipe_steps_on_files_in_the_official_layout(tmp_path):
     assert all(np.isfinite(value) for value in logs.values())
     (tmp_path / lines[0].replace("{domain}", "normal")).unlink()
     with pytest.raises(InputError, match="1 files of its 2 views in 5 domains"):
-        translation_building.open_loader(recipe, "val", training=False)
+        translation_task.open_loader(recipe, "val", training=False)
 
 
 # TensorFlow's devices are divided before anything else touches them.

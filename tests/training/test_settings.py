@@ -80,6 +80,43 @@ def test_the_options_of_a_fusion_can_be_set():
         apply_settings(RECIPE, ["model.fusion_options.weigth=1"])
 
 
+FRAMES = {"name": "frames", "root": "d/{split}"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "section", "wanted"),
+    [
+        (["data.name=frames", "data.root=d/{split}"], "data", FRAMES),
+        (["data.cache=null", "data.name=frames", "data.root=d/{split}"], "data", FRAMES),
+        (["data=frames", "data.root=d/{split}"], "data", FRAMES),
+        (['data={"name": "frames", "root": "d/{split}"}'], "data", FRAMES),
+        (["augmentation=null"], "augmentation", None),
+        (["augmentation=none"], "augmentation", None),
+        (["augmentation=official"], "augmentation", {"name": "official"}),
+        (['augmentation={"size": [8, 8]}'], "augmentation", {"size": (8, 8)}),
+        (["normalization=null"], "normalization", {}),
+        (["model.decoder_options=null"], "model.decoder_options", None),
+        (['model.decoder_options={"m": 1}'], "model.decoder_options", {"m": 1}),
+        (['optimizer={"name": "sgd"}'], "optimizer", Optimizer(name="sgd")),
+    ],
+)
+def test_a_section_is_replaced_or_emptied_as_a_whole(settings, section, wanted):
+    recipe = dataclasses.replace(
+        RECIPE, augmentation={"mirror": True}, normalization={"rgb": {"scale": 1.0}}
+    )
+    assert value_of(apply_settings(recipe, settings), section) == wanted
+
+
+def test_what_another_data_set_drops_is_said(caplog):
+    changed = apply_settings(RECIPE, ["data.name=frames", "data.root=d"])
+    assert [record.getMessage() for record in caplog.records] == [
+        "data: 'frames' takes the place of 'rooms', whose size, seed no longer count."
+    ]
+    assert changed.derive("b", data={"seed": 1}).data == {"name": "frames", "root": "d", "seed": 1}
+    caplog.clear()
+    assert apply_settings(RECIPE, ["data.name=rooms"]) == RECIPE and not caplog.records
+
+
 def test_settings_leave_the_recipe_alone_and_the_last_wins():
     before = RECIPE.to_json()
     assert apply_settings(RECIPE, ["data.seed=1", "data.seed=2"]).data["seed"] == 2
@@ -96,7 +133,10 @@ def test_settings_leave_the_recipe_alone_and_the_last_wins():
         ("model.decoder_options.m=1", "there is no 'model.decoder_options.m'"),
         ("augmentation.miror=true", "did you mean 'mirror'"),
         ("optimizer=adam", "set one of optimizer.name"),
-        ("data=rooms", "set one of data.name"),
+        ("optimizer=null", "give all of them as JSON, or set one of optimizer.name"),
+        ("data=null", "set one of data.name"),
+        ("model=null", "set one of model.modalities"),
+        ('optimizer={"nam": "sgd"}', "optimizer.nam is unknown .did you mean 'name'"),
         ("epochs.x=1", "has no parts"),
         ("epochs=2.5", "epochs=2.5: wanted int"),
         ("epochs=true", "wanted int"),
@@ -155,5 +195,9 @@ def test_derive_merges_dicts():
     assert derived.model["exchange_threshold"] == 2e-2
     assert derived.model["modalities"] == ("rgb",)
     assert derived.optimizer.momentum == 0.5
+    deeper = RECIPE.derive("b", model={"decoder_options": {"m": 1}})
+    assert deeper.model["decoder_options"] == {"n": 8, "m": 1}
+    assert RECIPE.derive("b", data=FRAMES).data == FRAMES
+    assert RECIPE.derive("b", model={"decoder_options": {}}).model["decoder_options"] == {}
     with pytest.raises(dataclasses.FrozenInstanceError):
         derived.epochs = 2

@@ -1,11 +1,12 @@
 """The tables' settings apply to their recipes, and equal trainings are one cell."""
 
 import shlex
+import types
 
 import pytest
 
 from cen_keras.errors import InputError
-from cen_keras.training.translation import is_translation
+from cen_keras.training.task import task_of
 from recipes.evidence.cell import make_parser
 from recipes.evidence.cells import Cell
 from recipes.evidence.tables import TABLES, cells_of, table_of
@@ -20,14 +21,8 @@ def cell_of(table, row, seed=1):
 @pytest.mark.parametrize(("table", "row"), ROWS)
 def test_a_row_builds_a_model_of_its_recipe(table, row):
     recipe = cell_of(table, row).made()
-    if is_translation(recipe):
-        from cen_keras.training.translation_task import build_model
-
-        model = build_model(recipe)
-    else:
-        from cen_keras.training.segmentation_task import build_model
-
-        model = build_model(recipe, 13)
+    views = types.SimpleNamespace(classes=("class",) * 13)
+    model = task_of(recipe).build_model(recipe, views)
     assert model.modalities == tuple(recipe.model["modalities"])
     assert recipe.seed == 1
     # What the loader will be asked for is rendered, and has a normalisation.

@@ -7,7 +7,7 @@ import time
 import keras
 import pytest
 
-from recipes.evidence import machine
+from cen_keras.training import machine
 
 
 def git(folder, *arguments):

@@ -1,10 +1,13 @@
-"""What a measurement was made on and with: hardware, backend, commit, time spent."""
+"""What a training or a measurement was made on and with: hardware, versions, commit, time spent."""
 
+import contextlib
+import importlib.metadata
 import os
 import platform
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 """Of the checkout."""
@@ -48,6 +51,28 @@ def backend() -> str:
     name = keras.backend.backend()
     version = getattr(importlib.import_module(name), "__version__", "")
     return f"{name} {version}, keras {keras.__version__}"
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of Python, this package and what a training's numbers depend on."""
+    names = ("cen_keras", "keras", "tensorflow", "jax", "torch", "numpy", "opencv-python-headless")
+    found = {"python": platform.python_version()}
+    for name in names:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def environment() -> dict[str, Any]:
+    """Returns commit, versions, hardware, backend, system and time, for a run folder."""
+    return {
+        "time": now(),
+        "commit": commit(),
+        "hardware": hardware(),
+        "system": f"{platform.system()} {platform.release()}",
+        "backend": backend(),
+        "versions": versions(),
+    }
 
 
 WRITTEN = (":(exclude)recipes/results", ":(exclude)README.md")

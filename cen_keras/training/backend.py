@@ -1,0 +1,37 @@
+"""The backend as a recipe wants it."""
+
+from cen_keras.errors import InputError
+from cen_keras.training.recipe import RecipeBase
+
+
+def prepare_backend(recipe: RecipeBase) -> None:
+    """Seeds everything and sets the dtype policy; call it before anything is built.
+
+    Raises:
+        InputError: an unknown policy, or XLA together with determinism on TensorFlow.
+    """
+    from cen_keras.quiet import stderr_kept_back
+
+    with stderr_kept_back():
+        import keras
+
+        if recipe.deterministic and keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            if recipe.jit:
+                # Keras would go on without XLA.
+                raise InputError(
+                    "jit=true has no effect on TensorFlow while deterministic=true: add `--set "
+                    "deterministic=false`, or leave jit."
+                )
+
+            tf.config.experimental.enable_op_determinism()
+        keras.utils.set_random_seed(recipe.seed)
+        # TensorFlow looks for devices, and notes what it missed, with the first tensor.
+        keras.ops.convert_to_tensor(0.0)
+    try:
+        keras.config.set_dtype_policy(recipe.policy)
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"policy {recipe.policy!r} is unknown; take float32, mixed_float16 or mixed_bfloat16."
+        ) from error

@@ -1,0 +1,94 @@
+"""Scores a trained model of any task: that of a run folder, of a `.keras` file or of a preset."""
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from cen_keras.errors import InputError
+from cen_keras.training.settings import apply_settings
+from cen_keras.training.sources import open_source
+from cen_keras.training.task import task_of
+
+
+class Without:
+    """Zeroes modalities of a view, as unplugged cameras give them; a loader's `augment`.
+
+    Args:
+        names: the modalities.
+    """
+
+    def __init__(self, names: tuple[str, ...]):
+        self.names = names
+
+    def __call__(self, view: dict, rng: Any) -> dict:
+        """The view with zeros in the place of the modalities."""
+        return view | {name: view[name] * 0 for name in self.names}
+
+
+def evaluate_run(
+    source: str | Path,
+    split: str | None = None,
+    scales: tuple[float, ...] = (1.0,),
+    flip: bool = False,
+    without: tuple[str, ...] = (),
+    views: int | None = None,
+    settings: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Scores the best model of a run folder, a `.keras` file or a preset.
+
+    Args:
+        source: see `cen_keras.training.sources.open_source`.
+        split: of the data set; None = the recipe's.
+        scales: sizes at which every picture is tested; the probabilities are averaged.
+        flip: whether every picture is tested mirrored as well.
+        without: modalities that every view lacks: zeroed before they are normalised.
+        views: of generated rooms, so many; None = as many as the recipe says.
+        settings: `key=value` changes of the recipe, as where the data lie now.
+
+    Returns:
+        `run`, `recipe`, `task`, `split`, `images`, `without`; what the task's `score` finds,
+        `streams` among it; `exchange`: see `exchange_rate`; `skipped_frames`: those that could not
+        be read -> why.
+
+    Raises:
+        InputError: the source or the data are not what they should be, an unknown modality, or
+            `views` of pictures that are not generated.
+    """
+    recipe, load = open_source(source)
+    recipe = apply_settings(recipe, settings)
+    task = task_of(recipe)
+    split = split or recipe.evaluation.split
+    if views is not None:
+        if recipe.data.get("name") != "rooms":
+            raise InputError(
+                f"--views {views}: the data set {recipe.data.get('name')!r} of {source} has the "
+                "views that it has; only rooms are generated."
+            )
+        recipe = dataclasses.replace(recipe, data={**recipe.data, split: views})
+    model = load()
+    unknown = [name for name in without if name not in model.modalities]
+    if unknown:
+        raise InputError(
+            f"--without {unknown[0]}: {source} has no such modality, only "
+            f"{', '.join(model.modalities)}."
+        )
+    from cen_keras.metrics.exchange_rate import exchange_rate
+
+    loader = task.open_loader(recipe, split, training=False)
+    loader.augment = Without(tuple(without)) if without else None
+    try:
+        scores = task.score(recipe, model, loader, scales, flip)
+    finally:
+        loader.close()
+    return {
+        "run": str(source),
+        "recipe": recipe.name,
+        "task": recipe.task,
+        "split": split,
+        "images": len(loader.views),
+        "without": list(without),
+        **scores,
+        "exchange": exchange_rate(model),
+        "skipped_frames": dict(sorted(loader.skipped.items())),
+    }

@@ -1,0 +1,85 @@
+"""From a recipe of segmentation to its optimiser."""
+
+from typing import Any
+
+from cen_keras.errors import InputError
+from cen_keras.training.segmentation import Optimizer, Recipe
+
+
+def build_optimizer(recipe: Recipe, steps_per_epoch: int):
+    """Builds the recipe's optimiser for a run of `epochs * steps_per_epoch` steps.
+
+    Raises:
+        InputError: an unknown name or schedule, or rates and stages that do not fit each other.
+    """
+    import keras
+
+    from cen_keras.training.optimizers import ENCODER, GroupedSGD, stage_ends
+
+    spec = recipe.optimizer
+    stages = [epochs * steps_per_epoch for epochs in spec.stage_epochs]
+    if spec.schedule == "stages" and sum(spec.stage_epochs) != recipe.epochs:
+        raise InputError(
+            f"optimizer.stage_epochs {list(spec.stage_epochs)} make {sum(spec.stage_epochs)} "
+            f"epochs, the recipe has {recipe.epochs}; change one of them."
+        )
+    steps = recipe.epochs * steps_per_epoch
+    rate = _schedule(spec, spec.learning_rate, steps, stages)
+    common = {
+        "global_clipnorm": spec.global_clipnorm,
+        # Keras takes None for no accumulation, and nothing below 2.
+        "gradient_accumulation_steps": spec.accumulate if spec.accumulate > 1 else None,
+    }
+    if spec.name == "sgd":
+        groups = {}
+        if spec.encoder_learning_rate is not None:
+            groups[ENCODER] = _schedule(spec, spec.encoder_learning_rate, steps, stages)
+        return GroupedSGD(
+            rate,
+            groups=groups,
+            momentum=spec.momentum,
+            nesterov=spec.nesterov,
+            coupled_weight_decay=spec.weight_decay,
+            reset_steps=stage_ends(stages) if spec.schedule == "stages" else (),
+            **common,
+        )
+    if spec.name != "adam":
+        raise InputError(f"optimizer.name {spec.name!r} is unknown; take adam or sgd.")
+    if spec.encoder_learning_rate is not None:
+        raise InputError(
+            "optimizer.encoder_learning_rate needs optimizer.name=sgd; adam has one rate for all."
+        )
+    return keras.optimizers.Adam(rate, weight_decay=spec.weight_decay or None, **common)
+
+
+def _schedule(spec: Optimizer, rate: Any, steps: int, stages: list[int]) -> Any:
+    """Returns a rate as a number or a Keras schedule of the step."""
+    import keras
+
+    from cen_keras.training.optimizers import stage_schedule
+
+    rates = list(rate) if isinstance(rate, (tuple, list)) else [rate]
+    if spec.schedule == "stages":
+        return stage_schedule(rates, stages)
+    if len(rates) != 1:
+        raise InputError(
+            f"optimizer: {len(rates)} learning rates need optimizer.schedule=stages, found "
+            f"{spec.schedule!r}."
+        )
+    if spec.schedule == "constant":
+        return float(rates[0])
+    if spec.schedule == "cosine":
+        warm = spec.warmup_steps
+        if not 0 <= warm < steps:
+            raise InputError(
+                f"optimizer.warmup_steps is {warm}; the run has {steps} steps, take fewer."
+            )
+        return keras.optimizers.schedules.CosineDecay(
+            0.0 if warm else rates[0],
+            decay_steps=steps - warm,
+            warmup_target=rates[0] if warm else None,
+            warmup_steps=warm,
+        )
+    raise InputError(
+        f"optimizer.schedule {spec.schedule!r} is unknown; take cosine, constant or stages."
+    )
