@@ -41,6 +41,14 @@ def arguments_of(function: Any) -> list[str]:
     return [name for name in names if name not in ("self", "args", "kwargs")]
 
 
+def fusion_keys(section: dict[str, Any] | str | None) -> list[str]:
+    """Returns the keys that a recipe's section `model.fusion` takes."""
+    from cen_keras.baselines import options_of
+
+    name = section.get("name") if isinstance(section, dict) else section
+    return ["name", *options_of(name or "exchange")]
+
+
 def check_arguments(function: Any, arguments: dict[str, Any], section: str) -> dict[str, Any]:
     """Returns the arguments with lists as tuples, if the function takes them all.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from cen_keras.errors import InputError, close_to
 from cen_keras.training.console import percent, print_exchange_rate
-from cen_keras.training.recipe import arguments_of, check_arguments
+from cen_keras.training.recipe import arguments_of, check_arguments, fusion_keys
 from cen_keras.training.recipe_optimizer import build_optimizer
 from cen_keras.training.segmentation import Recipe
 
@@ -99,10 +99,8 @@ def keys_of(recipe: Recipe, section: str) -> list[str]:
         from cen_keras.decoders import DECODERS, options_of
 
         return [name for decoder in DECODERS.values() for name in options_of(decoder) or ()]
-    if section == "model.fusion_options":
-        from cen_keras.layers.fusion import OPTIONS
-
-        return [name for options in OPTIONS.values() for name in options]
+    if section == "model.fusion":
+        return fusion_keys(recipe.model.get("fusion"))
     if section == "model":
         from cen_keras.models import Segmenter
 

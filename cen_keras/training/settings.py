@@ -21,16 +21,16 @@ from cen_keras.training.task import task_of
 
 logger = logging.getLogger(__name__)
 
-MAY_BE_ABSENT = ("augmentation", "decoder_options", "fusion_options", "input_channels")
-"""Sections that a recipe may lack and whose parts can be set all the same."""
+MAY_BE_ABSENT = {"augmentation": {}, "decoder_options": {}, "fusion": {"name": "exchange"}}
+"""Sections that a recipe may lack, and what they are then: their parts can be set all the same."""
 
 WORDS = ("model.fusion",)
-"""Keys whose value is a word, "none" too."""
+"""Sections of which "none" is a name."""
 
 NEEDED = ("data", "model")
 """Sections that cannot be empty."""
 
-NAMED = ("augmentation",)
+NAMED = ("augmentation", *WORDS)
 """Sections whose `name` may be left out of the recipe."""
 
 
@@ -66,14 +66,15 @@ class _Setting:
         hint = self._hint(value, name, prefix)
         old = getattr(value, name) if dataclasses.is_dataclass(value) else value.get(name)
         if rest:
-            old = {} if name in MAY_BE_ABSENT and old is None else old
+            if name in MAY_BE_ABSENT and (old is None or isinstance(old, str)):
+                old = MAY_BE_ABSENT[name] if old is None else {"name": old}
             if not _is_section(old):
                 raise InputError(f"--set {self.key}: {prefix + name} has no parts; found {old!r}.")
             new = self.set(old, rest)
         elif _is_section(old) or name in MAY_BE_ABSENT:
             new = self._section(old, hint)
         else:
-            new = convert(self.text, str if self.key in WORDS else hint, self.key)
+            new = convert(self.text, hint, self.key)
         if dataclasses.is_dataclass(value):
             return dataclasses.replace(value, **{name: new})
         if name == "name" and value.get(name, new) != new and not rest:
@@ -89,8 +90,8 @@ class _Setting:
             known, hint = list(value), _hint_of(value.get(name))
             if name not in value:
                 section = prefix.rstrip(".")
-                # A data set checks its own options, and any modality may have a number of channels.
-                free = section in ("data", "normalization", "model.input_channels")
+                # A data set checks its own options.
+                free = section in ("data", "normalization")
                 more = [name] if free else task_of(self.recipe).keys_of(self.recipe, section)
                 known += [key for key in more if key not in known]
         if name not in known:
@@ -105,14 +106,15 @@ class _Setting:
         try:
             value = json.loads(self.text)
         except json.JSONDecodeError:
-            value = None if self.text.lower() == "none" else self.text
+            empty = self.text.lower() == "none" and self.key not in WORDS
+            value = None if empty else self.text
         if isinstance(value, dict):
             return section_of(type(old), value, f"--set {self.key}")
         if value is None and self.key not in NEEDED and not dataclasses.is_dataclass(old):
             return None if type(None) in (typing.get_args(hint) or ()) else {}
         named = self.key in NAMED or (isinstance(old, dict) and "name" in old)
         if isinstance(value, str) and named:
-            old = old or {}
+            old = {"name": old} if isinstance(old, str) else old or {}
             return old if value == old.get("name") else self._renamed(old, value, self.key)
         parts = [f.name for f in dataclasses.fields(old)] if dataclasses.is_dataclass(old) else old
         raise InputError(

@@ -8,7 +8,7 @@ from typing import Any
 
 from cen_keras.errors import InputError
 from cen_keras.training.console import print_exchange_rate
-from cen_keras.training.recipe import arguments_of, check_arguments
+from cen_keras.training.recipe import arguments_of, check_arguments, fusion_keys
 from cen_keras.training.translation import TranslationRecipe
 
 RECIPE = TranslationRecipe
@@ -84,6 +84,8 @@ def keys_of(recipe: TranslationRecipe, section: str) -> list[str]:
         from cen_keras.models import Translator
 
         return arguments_of(Translator.__init__)
+    if section == "model.fusion":
+        return fusion_keys(recipe.model.get("fusion"))
     if section == "augmentation":
         from cen_keras.data.image_domains import ImageAugmentation
 

@@ -48,7 +48,7 @@ a mean of more than 2.5 times the deviation is told from none. p is not correcte
 comparisons.
 
 What was chosen: CEN's sparsity, on seed 0, by the ensemble's score on the views that are scored here; of
-the other methods nothing, their options are `cen_keras.layers.fusion`'s. Where streams are aggregated
+the other methods nothing, their options are those of `cen_keras.baselines`. Where streams are aggregated
 at all stages the decoder reads the same maps for each, so its streams and their ensemble are one; in
 the paper's table they differ, so its "same setting" is not quite ours.
 """

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from typing import Any
 
 from cen_keras.errors import InputError, close_to
 from recipes.evidence.cells import Cell, only
@@ -40,10 +41,13 @@ class Table:
     metrics: tuple[str, ...] = SEGMENTATION
 
 
-def fusion(method: str, **options: str) -> tuple[str, ...]:
-    """Returns the settings of a fusion method, for instance `fusion("concat", stage="early")`."""
-    more = (f"model.fusion_{key}={value}" for key, value in sorted(options.items()))
-    return (f"model.fusion={method}", *more)
+def fusion(method: str, **options: Any) -> tuple[str, ...]:
+    """Returns the setting of a fusion, for instance `fusion("concat", stage="early")`.
+
+    Its scales start as those of CEN.
+    """
+    section = {"name": method, "gamma_initializer": 0.3, **options}
+    return (f"model.fusion={json.dumps(section)}",)
 
 
 CEN = Row("CEN: shared filters, private norms, penalty and exchange in each modality's own part")
@@ -51,7 +55,7 @@ APART = Row("shared filters, private norms; no penalty, no exchange", fusion("no
 
 UNSHARED = Row(
     "filters and norms of its own for each modality",
-    (*fusion("none"), "model.shared_filters=false"),
+    fusion("none", private_filters=True),
 )
 
 AGAINST_CEN = {
@@ -64,14 +68,14 @@ FUSIONS = {name: Row(told, fusion(name)) for name, told in AGAINST_CEN.items()}
 
 
 PENALTIES = {
-    "none": ("no", ("model.sparsity=0.0",)),
+    "none": ("no", ("model.fusion.sparsity=0.0",)),
     "part": ("its own part of the", ()),
-    "all": ("all", ("model.sparsity_scope=all",)),
+    "all": ("all", ("model.fusion.sparsity_scope=all",)),
 }
 EXCHANGES = {
-    "none": ("none", ("model.exchange_threshold=null",)),
+    "none": ("none", ("model.fusion.threshold=null",)),
     "part": ("its own part", ()),
-    "all": ("all", ("model.exchange_scope=all",)),
+    "all": ("all", ("model.fusion.scope=all",)),
 }
 
 LONGER = {"none": APART, "concat": FUSIONS["concat"], "cen": CEN}
@@ -112,16 +116,16 @@ TABLES = {
             "unshared_unshared": UNSHARED,
             "shared_shared": Row(
                 "shared filters, shared norms",
-                (*fusion("none"), "model.shared_norms=true", "model.exchange_threshold=null"),
+                fusion("none", shared_norms=True),
             ),
             "shared_private": APART,
             "shared_private_l1half": Row(
-                "and the penalty on each modality's own part", ("model.exchange_threshold=null",)
+                "and the penalty on each modality's own part", ("model.fusion.threshold=null",)
             ),
             "cen": CEN,
             "shared_private_l1all": Row(
                 "penalty and exchange on all channels",
-                ("model.sparsity_scope=all", "model.exchange_scope=all"),
+                ("model.fusion.sparsity_scope=all", "model.fusion.scope=all"),
             ),
         },
     ),
@@ -169,10 +173,10 @@ TABLES = {
         "the threshold theta, below which a channel is exchanged",
         "rooms_evidence",
         {
-            "none": Row("no exchange; the penalty alone", ("model.exchange_threshold=null",)),
-            **_numbers("model.exchange_threshold", {"0.005": "0.005"}, "theta"),
+            "none": Row("no exchange; the penalty alone", ("model.fusion.threshold=null",)),
+            **_numbers("model.fusion.threshold", {"0.005": "0.005"}, "theta"),
             "cen": CEN,
-            **_numbers("model.exchange_threshold", {"0.05": "0.05", "0.1": "0.1"}, "theta"),
+            **_numbers("model.fusion.threshold", {"0.05": "0.05", "0.1": "0.1"}, "theta"),
         },
     ),
     "sparsity": Table(
@@ -180,10 +184,10 @@ TABLES = {
         "rooms_evidence",
         {
             **_numbers(
-                "model.sparsity", {"0": "0.0", "0.002": "0.002", "0.005": "0.005"}, "lambda"
+                "model.fusion.sparsity", {"0": "0.0", "0.002": "0.002", "0.005": "0.005"}, "lambda"
             ),
             "cen": CEN,
-            **_numbers("model.sparsity", {"0.05": "0.05"}, "lambda"),
+            **_numbers("model.fusion.sparsity", {"0.05": "0.05"}, "lambda"),
         },
     ),
     "filters": Table(
@@ -194,7 +198,7 @@ TABLES = {
             "unshared": UNSHARED,
             "cen": CEN,
             "cen_unshared": Row(
-                "CEN with filters of its own for each modality", ("model.shared_filters=false",)
+                "CEN with filters of its own for each modality", ("model.fusion.private_filters=true",)
             ),
         },
     ),
@@ -215,15 +219,11 @@ TABLES = {
         "what decides which channels are exchanged; the share is the one that CEN ends with",
         "rooms_evidence",
         {
-            "gamma": Row("CEN with little sparsity", (f"model.sparsity={LITTLE}",)),
+            "gamma": Row("CEN with little sparsity", (f"model.fusion.sparsity={LITTLE}",)),
             **{
                 criterion: Row(
                     told,
-                    (
-                        f"model.exchange_criterion={criterion}",
-                        f"model.exchange_threshold={SHARE}",
-                        "model.sparsity=0.0",
-                    ),
+                    fusion("criterion", criterion=criterion, threshold=SHARE),
                 )
                 for criterion, told in (
                     ("random", "channels drawn once and for all, no penalty"),
@@ -257,7 +257,7 @@ TABLES = {
             **FUSIONS,
             # Beside 100 times L1 the default weight would be none.
             "align": Row(
-                AGAINST_CEN["align"], (*fusion("align"), "model.fusion_options.weight=2.0")
+                AGAINST_CEN["align"], fusion("align", weight=2.0)
             ),
             "cen": CEN,
         },

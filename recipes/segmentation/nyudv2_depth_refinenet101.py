@@ -14,5 +14,5 @@ from recipes.segmentation import nyudv2_cen_refinenet101
 
 RECIPE = nyudv2_cen_refinenet101.RECIPE.derive(
     "nyudv2_depth_refinenet101",
-    model={"modalities": ("depth",), "exchange_threshold": None, "sparsity": 0.0},
+    model={"modalities": ("depth",), "fusion": {"threshold": None, "sparsity": 0.0}},
 )

@@ -14,5 +14,5 @@ from recipes.segmentation import nyudv2_cen_refinenet101
 
 RECIPE = nyudv2_cen_refinenet101.RECIPE.derive(
     "nyudv2_rgb_refinenet101",
-    model={"modalities": ("rgb",), "exchange_threshold": None, "sparsity": 0.0},
+    model={"modalities": ("rgb",), "fusion": {"threshold": None, "sparsity": 0.0}},
 )

@@ -18,7 +18,7 @@ from recipes.segmentation.rooms_tiny import RECIPE as ROOMS_TINY
 
 RECIPE = ROOMS_TINY.derive(
     "rooms_evidence",
-    model={"sparsity": 2e-2},
+    model={"fusion": {"sparsity": 2e-2}},
     epochs=6,
     normalization={
         "normal": {"scale": 1.0, "mean": [0.0, -0.07, -0.54], "std": [0.52, 0.56, 0.33]},

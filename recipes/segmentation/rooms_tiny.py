@@ -33,11 +33,15 @@ RECIPE = Recipe(
         "backbone": "narrow",
         "decoder": "light_refinenet",
         "decoder_options": {"filters": 32},
-        "exchange_threshold": 2e-2,
-        "exchange_scope": "subpart",
-        "sparsity": 2e-3,
-        # A scale that starts at 1 does not travel to zero in so few steps, whatever the sparsity.
-        "gamma_initializer": 0.3,
+        "fusion": {
+            "name": "exchange",
+            "threshold": 2e-2,
+            "scope": "subpart",
+            "sparsity": 2e-3,
+            # A scale that starts at 1 does not travel to zero in so few steps, whatever the
+            # sparsity.
+            "gamma_initializer": 0.3,
+        },
     },
     optimizer=Optimizer(name="adam", learning_rate=3e-3, schedule="cosine"),
     epochs=8,

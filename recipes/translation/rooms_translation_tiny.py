@@ -24,7 +24,7 @@ The controls are the same net for as many steps:
 
     --set 'model.modalities=["rgb"]'             (or "reshading")
     --set 'model.modalities=["rgb-reshading"]'   (both in six channels)
-    --set model.exchange_threshold=null --set model.sparsity=0
+    --set model.fusion.threshold=null --set model.fusion.sparsity=0
 
 Hardware: two CPU cores; no GPU. With TensorFlow 2.21 the 1200 steps and their evaluations took 242
 to 282 s while other programs shared the cores, the controls of one modality 102 to 214 s.
@@ -49,11 +49,15 @@ RECIPE = TranslationRecipe(
         "base_filters": 16,
         "discriminator_filters": 16,
         "depth": 5,
-        "exchange_threshold": 1e-2,
-        "exchange_scope": "subpart",
-        "sparsity": 0.1,
-        # A scale that starts at 1 does not travel to zero in so few steps, whatever the sparsity.
-        "gamma_initializer": 0.3,
+        "fusion": {
+            "name": "exchange",
+            "threshold": 1e-2,
+            "scope": "subpart",
+            "sparsity": 0.1,
+            # A scale that starts at 1 does not travel to zero in so few steps, whatever the
+            # sparsity.
+            "gamma_initializer": 0.3,
+        },
     },
     optimizer=Adams(learning_rate=2e-3, discriminator_learning_rate=2e-4, schedule="cosine"),
     epochs=8,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cen_keras.data.rooms import cache as module
-from cen_keras.data.rooms import views as rooms
+from cen_keras.data.rooms import spec as rooms
 from cen_keras.data.rooms.views import RoomSpec, RoomViews, render_view
 
 SPEC = RoomSpec(seed=1, size=(8, 12), sensor=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cen_keras.data.rooms import views as rooms
+from cen_keras.data.rooms import spec as rooms
 from cen_keras.files import atomic_path, write_json
 
 SHARD = 64
