@@ -96,7 +96,7 @@ def write_swept(folder: Path, table: str, setting: str, values: dict[str, str | 
     text = ""
     for number, (row, value) in enumerate(values.items()):
         command = "python -m recipes.evidence.cell rooms_evidence"
-        command += f" --set model.{setting}={value}" if value else ""
+        command += f" --set model.fusion.{setting}={value}" if value else ""
         share = 0.2 * number
         write_table(folder, table, {row: 0.4 + share / 10}, command=command, exchanged=share)
         lines = (folder / f"{table}.csv").read_text().splitlines(keepends=True)

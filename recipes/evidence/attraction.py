@@ -97,11 +97,15 @@ def gradients_at_zero(
     Returns:
         (C,) float32.
     """
+    import keras
     import tensorflow as tf
 
     count, channels = activations.shape
     norm = ModalityNorm(
-        ("channels",), gamma_initializer="zeros", freeze_statistics=not batch_statistics
+        ("channels",),
+        keras.layers.BatchNormalization(epsilon=1e-5),
+        gamma_initializer="zeros",
+        freeze_statistics=not batch_statistics,
     )
     x = tf.constant(activations.reshape(count, 1, 1, channels), "float32")
     slope = tf.constant(slopes.reshape(count, 1, 1, -1), "float32")

@@ -109,9 +109,9 @@ def measure(
     if not layers:
         raise InputError(
             "no scale of this net is penalised, so there is nothing to measure; give a run whose "
-            "model.sparsity is above 0 and that has two modalities or more."
+            "model.fusion.sparsity is above 0 and that has two modalities or more."
         )
-    chosen = {layer.exchange_criterion for layer in layers}
+    chosen = {getattr(layer, "criterion", "gamma") for layer in layers}
     if chosen != {"gamma"}:
         raise InputError(
             f"this net exchanges by {' and '.join(sorted(chosen))}; the theorem is about gamma."

@@ -57,7 +57,9 @@ def normed(layer: ModalityNorm, streams: dict[str, Any]) -> dict[str, np.ndarray
     """Returns every stream behind its norm and before the exchange, as in inference."""
     import keras
 
-    mode = {} if layer.kind == "instance" else {"training": False}
+    # An instance norm knows no training.
+    moving = isinstance(layer.norms[0], keras.layers.BatchNormalization)
+    mode = {"training": False} if moving else {}
     return {
         name: keras.ops.convert_to_numpy(layer.norm(name)(streams[name], **mode))
         for name in layer.modalities

@@ -18,7 +18,7 @@ DPI = 110
 
 SWEPT = {
     "sparsity": ("weight of the penalty, $\\lambda$", "sparsity"),
-    "threshold": ("threshold, $\\theta$", "exchange_threshold"),
+    "threshold": ("threshold, $\\theta$", "threshold"),
 }
 """Table -> what its rows differ in, and the model's setting of that name."""
 
@@ -174,6 +174,6 @@ def sweep(scores: Scores, table: str) -> matplotlib.figure.Figure | None:
 def swept_value(line: Line, setting: str) -> float:
     """Returns a setting of the model as the line's command has it, else its recipe; 0 for null."""
     recipe, *settings = shlex.split(line.command.partition("recipes.evidence.cell")[2])
-    found = [s.partition("=")[2] for s in settings if s.startswith(f"model.{setting}=")]
-    value = json.loads(found[-1]) if found else recipe_of(recipe).model.get(setting)
+    found = [s.partition("=")[2] for s in settings if s.startswith(f"model.fusion.{setting}=")]
+    value = json.loads(found[-1]) if found else recipe_of(recipe).model["fusion"].get(setting)
     return float(value or 0)

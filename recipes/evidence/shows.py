@@ -81,7 +81,7 @@ def open_run(run: Path) -> tuple[Any, Any, Any]:
     if not exchanging_norms(net):
         raise InputError(
             f"{run} does not exchange, so it has nothing to show; give a run with two modalities or "
-            "more and a model.exchange_threshold, for instance of `python -m recipes.train "
+            "more and a model.fusion.threshold, for instance of `python -m recipes.train "
             "rooms_tiny`."
         )
     return recipe, net, task_of(recipe).open_loader(recipe, recipe.evaluation.split, training=False)

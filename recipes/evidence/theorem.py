@@ -100,7 +100,7 @@ def measure_net(run: Path, count: int, theta: float | None, progress: Any) -> Ne
 
     scales = read_scales(run)
     model = load_best(run)
-    exchanges = model.exchange_threshold is not None and model.fusion.method == "exchange"
+    exchanges = getattr(model.fusion, "threshold", None) is not None
     loader = open_loader(recipe, "train", training=True)
     try:
         batches = [loader[index] for index in range(min(count, len(loader)))]

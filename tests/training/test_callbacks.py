@@ -48,7 +48,7 @@ class Batches(keras.utils.PyDataset):
 def build(rate=1e-2):
     keras.utils.set_random_seed(0)
     inputs = {name: keras.Input((4, 4, 3), name=name) for name in NAMES}
-    x = ModalityNorm(NAMES, exchange_threshold=0.5, name="norm")(inputs)
+    x = ModalityNorm(NAMES, keras.layers.BatchNormalization(epsilon=1e-5), 0.5, name="norm")(inputs)
     logits = {name: keras.layers.Conv2D(3, 1, name=f"{name}_logits")(x[name]) for name in NAMES}
     model = keras.Model(
         inputs, {**logits, "ensemble": keras.layers.Average()(list(logits.values()))}

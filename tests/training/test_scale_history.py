@@ -17,7 +17,8 @@ NAMES = ("rgb", "depth")
 def build(**norm):
     keras.utils.set_random_seed(0)
     inputs = {name: keras.Input((4, 4, 3), name=name) for name in NAMES}
-    x = ModalityNorm(NAMES, name="norm", gamma_initializer="random_normal", **norm)(inputs)
+    plain = keras.layers.BatchNormalization(epsilon=1e-5)
+    x = ModalityNorm(NAMES, plain, name="norm", gamma_initializer="random_normal", **norm)(inputs)
     model = keras.Model(inputs, {**x, "ensemble": ModalityEnsemble(NAMES, name="ensemble")(x)})
     model.compile(keras.optimizers.SGD(0.1), loss=dict.fromkeys((*NAMES, "ensemble"), "mse"))
     return model

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from cen_keras.layers import ModalityEnsemble, ModalityNorm, SharedConv2D
+from cen_keras.layers import ModalityEnsemble, ModalityNorm
 from cen_keras.losses import SegmentationLoss
 from cen_keras.training.checkpoint import load_checkpoint, save_checkpoint
 from cen_keras.training.optimizers import GroupedSGD
@@ -18,17 +18,18 @@ def build(frozen=True):
     keras.utils.set_random_seed(0)
     inputs = {name: keras.Input((8, 8, 3), name=name) for name in NAMES}
     # Without a bias, whose gradient before a norm of the batch is nothing but rounding.
-    x = SharedConv2D(8, 3, padding="symmetric", use_bias=False, name="conv")(inputs)
+    conv = keras.layers.Conv2D(8, 3, padding="same", use_bias=False, name="conv")
     x = ModalityNorm(
         NAMES,
+        keras.layers.BatchNormalization(epsilon=1e-5),
         exchange_threshold=0.02,
         sparsity=1e-2,
         gamma_initializer=keras.initializers.Constant(0.3),
         freeze_statistics=frozen,
         name="norm",
-    )(x)
-    x = {name: keras.layers.ReLU(name=f"relu_{name}")(x[name]) for name in NAMES}
-    x = SharedConv2D(3, 1, name="logits")(x)
+    )({name: conv(image) for name, image in inputs.items()})
+    logits = keras.layers.Conv2D(3, 1, name="logits")
+    x = {name: logits(keras.layers.ReLU(name=f"relu_{name}")(x[name])) for name in NAMES}
     return keras.Model(inputs, {**x, "ensemble": ModalityEnsemble(NAMES, name="ensemble")(x)})
 
 

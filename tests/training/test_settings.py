@@ -13,7 +13,11 @@ from recipes.listing import all_recipes, recipe_of
 RECIPE = Recipe(
     name="test",
     data={"name": "rooms", "size": (48, 64), "seed": 0},
-    model={"modalities": ("rgb", "depth"), "exchange_threshold": 2e-2, "decoder_options": {"n": 8}},
+    model={
+        "modalities": ("rgb", "depth"),
+        "fusion": {"name": "exchange", "threshold": 2e-2},
+        "decoder_options": {"n": 8},
+    },
 )
 
 
@@ -41,12 +45,12 @@ def value_of(recipe, key):
         ("data.size=[96, 128]", (96, 128)),
         ("data.cache=folder", "folder"),
         ("model.modalities=rgb,depth", ("rgb", "depth")),
-        ("model.exchange_threshold=null", None),
-        ("model.exchange_threshold=1e-1", 0.1),
+        ("model.fusion.threshold=null", None),
+        ("model.fusion.threshold=1e-1", 0.1),
         ("model.decoder_options.n=16", 16),
-        ("model.sparsity=0.005", 0.005),  # not in this recipe, but the Segmenter has it
+        ("model.fusion.sparsity=0.005", 0.005),  # not in this recipe, but the exchange has it
         ("model.decoder_options.dropout=0.5", 0.5),
-        ("model.fusion=none", "none"),  # the method, not the absence of one
+        ("model.weights=imagenet", "imagenet"),  # nor is this, but the Segmenter has it
         ("augmentation.mirror=true", True),
         ("evaluation.interpolation=cubic", "cubic"),
     ],
@@ -60,24 +64,27 @@ def test_values_take_the_recipes_type(setting, wanted):
 
 def test_a_section_that_the_recipe_lacks_can_be_set():
     model = {name: value for name, value in RECIPE.model.items() if name != "decoder_options"}
-    for lacking in (model, {**model, "decoder_options": None}):
+    model.pop("fusion")
+    for lacking in (model, {**model, "decoder_options": None, "fusion": None}):
         recipe = dataclasses.replace(RECIPE, model=lacking)
-        settings = ["model.decoder_options.filters=8", "model.input_channels.nir=1"]
+        settings = ["model.decoder_options.filters=8", "model.fusion.sparsity=0.1"]
         changed = apply_settings(recipe, settings).model
         assert changed["decoder_options"] == {"filters": 8}
-        assert changed["input_channels"] == {"nir": 1}
+        assert changed["fusion"] == {"name": "exchange", "sparsity": 0.1}
         with pytest.raises(InputError, match=r"'model.decoder_options.x'; known: .*\.filters"):
             apply_settings(recipe, ["model.decoder_options.x=1"])
 
 
 def test_the_options_of_a_fusion_can_be_set():
-    settings = ["model.fusion_options.weight=0.5", "model.fusion_options.kernel=linear"]
-    assert apply_settings(RECIPE, settings).model["fusion_options"] == {
-        "weight": 0.5,
-        "kernel": "linear",
-    }
-    with pytest.raises(InputError, match=r"fusion_options.*did you mean 'weight'.*eta"):
-        apply_settings(RECIPE, ["model.fusion_options.weigth=1"])
+    settings = ["model.fusion=align", "model.fusion.weight=0.5", "model.fusion.kernel=linear"]
+    wanted = {"name": "align", "weight": 0.5, "kernel": "linear"}
+    assert apply_settings(RECIPE, settings).model["fusion"] == wanted
+    with pytest.raises(InputError, match=r"fusion\..*did you mean 'model.fusion.weight'|'weight'"):
+        apply_settings(RECIPE, ["model.fusion=align", "model.fusion.weigth=1"])
+    with pytest.raises(InputError, match="fusion 'conct' is unknown"):
+        apply_settings(RECIPE, ["model.fusion=conct", "model.fusion.weigth=1"])
+    assert apply_settings(RECIPE, ["model.fusion=none"]).model["fusion"] == {"name": "none"}
+    assert apply_settings(RECIPE, ["model.fusion=null"]).model["fusion"] is None
 
 
 FRAMES = {"name": "frames", "root": "d/{split}"}
@@ -97,6 +104,9 @@ FRAMES = {"name": "frames", "root": "d/{split}"}
         (["normalization=null"], "normalization", {}),
         (["model.decoder_options=null"], "model.decoder_options", None),
         (['model.decoder_options={"m": 1}'], "model.decoder_options", {"m": 1}),
+        (['model.fusion={"name": "concat"}'], "model.fusion", {"name": "concat"}),
+        (["model.fusion=concat"], "model.fusion", {"name": "concat"}),
+        (["model.fusion.name=concat"], "model.fusion", {"name": "concat"}),
         (['optimizer={"name": "sgd"}'], "optimizer", Optimizer(name="sgd")),
     ],
 )
@@ -143,7 +153,7 @@ def test_settings_leave_the_recipe_alone_and_the_last_wins():
         ("jit=1", "wanted bool"),
         ("optimizer.learning_rate=fast", "wanted float or tuple"),
         ("optimizer.stage_epochs=1,x", "wanted tuple"),
-        ("model.exchange_threshold=small", "wanted float or null"),
+        ("model.fusion.threshold=small", "wanted float or null"),
     ],
 )
 def test_what_does_not_fit_is_named(setting, message):
@@ -192,7 +202,7 @@ def test_the_controls_differ_in_the_modalities_alone():
 
 def test_derive_merges_dicts():
     derived = RECIPE.derive("b", model={"modalities": ("rgb",)}, optimizer=Optimizer(momentum=0.5))
-    assert derived.model["exchange_threshold"] == 2e-2
+    assert derived.model["fusion"] == {"name": "exchange", "threshold": 2e-2}
     assert derived.model["modalities"] == ("rgb",)
     assert derived.optimizer.momentum == 0.5
     deeper = RECIPE.derive("b", model={"decoder_options": {"m": 1}})

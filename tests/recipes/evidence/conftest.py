@@ -17,7 +17,7 @@ SETTINGS = {
     "model.decoder_options.filters": 4,
     "model.decoder_options.pooling_stages": 1,
     # Adam moves a scale by its rate each step: 0.3 falls below this in three.
-    "model.exchange_threshold": 0.294,
+    "model.fusion.threshold": 0.294,
     "model.sparsity": 0.05,
     "augmentation.size": "32,32",
     "epochs": 2,

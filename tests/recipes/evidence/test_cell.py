@@ -128,7 +128,7 @@ def test_a_translation_s_distances_are_of_rooms_features(runs):
 
 
 def test_one_trunk_is_scored_as_one_stream(runs):
-    settings = (*SEGMENTATION, "epochs=1", "model.fusion=concat", "model.fusion_protocol=common")
+    settings = (*SEGMENTATION, "epochs=1", 'model.fusion={"name": "concat", "protocol": "common"}')
     cell = Cell("rooms_evidence", settings, 1)
     told = train_cell(cell, runs, Console(quiet=True))
     assert list(told["outputs"]) == ["fused", "ensemble"]

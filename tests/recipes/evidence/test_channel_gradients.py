@@ -7,6 +7,7 @@ import pytest
 if keras.backend.backend() != "tensorflow":
     pytest.skip("the gradients are TensorFlow's", allow_module_level=True)
 
+from cen_keras.baselines.criteria import CriterionNorm
 from cen_keras.errors import InputError
 from cen_keras.layers import ModalityNorm
 from recipes.evidence.attraction import probability
@@ -17,11 +18,12 @@ NAMES = ("rgb", "depth")  # their order is not the alphabet's
 CHANNELS = 5
 
 
-def build(**changes):
+def build(kind=ModalityNorm, **changes):
     keras.utils.set_random_seed(0)
     inputs = {name: keras.Input((4, 3, CHANNELS), name=name) for name in NAMES}
     norm = {"exchange_threshold": 0.02, "sparsity": 1e-3, **changes}
-    x = ModalityNorm(NAMES, name="norm", gamma_initializer="random_normal", **norm)(inputs)
+    plain = keras.layers.BatchNormalization(epsilon=1e-5)
+    x = kind(NAMES, plain, name="norm", gamma_initializer="random_normal", **norm)(inputs)
     model = keras.Model(inputs, {n: keras.layers.ReLU(name=f"{n}_out")(x[n]) for n in NAMES})
     rng = np.random.default_rng(0)
     for name in NAMES:
@@ -110,7 +112,7 @@ def test_the_penalty_on_all_has_every_channel():
     [
         ({"sparsity": 0.0}, "penalised"),
         ({"exchange_threshold": None}, "--theta"),
-        ({"exchange_criterion": "variance"}, "variance"),
+        ({"kind": CriterionNorm, "criterion": "variance"}, "variance"),
     ],
 )
 def test_nets_that_the_theorem_is_not_about_are_refused(changes, message):

@@ -24,7 +24,7 @@ THETAS = {"none": "null", "0.005": "0.005", "cen": None, "0.05": "0.05"}
 def scores(tmp_path):
     write_table(tmp_path, "baselines", BASELINES)
     write_table(tmp_path, "translation", translations())
-    write_swept(tmp_path, "threshold", "exchange_threshold", THETAS)
+    write_swept(tmp_path, "threshold", "threshold", THETAS)
     return Scores(r for p in sorted(tmp_path.glob("*.csv")) for r in read_lines(p))
 
 
@@ -74,7 +74,7 @@ def test_nothing_is_drawn_of_nothing(tmp_path):
 
 
 def test_a_setting_is_read_from_the_command(scores):
-    found = [swept_value(scores.lines("threshold", row)[0], "exchange_threshold") for row in THETAS]
+    found = [swept_value(scores.lines("threshold", row)[0], "threshold") for row in THETAS]
     assert found == [0, 0.005, 0.02, 0.05]
 
 

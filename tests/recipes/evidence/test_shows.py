@@ -7,7 +7,7 @@ import matplotlib.figure
 import numpy as np
 import pytest
 
-from cen_keras.layers import ModalityNorm
+from cen_keras.layers import InstanceNorm, ModalityNorm
 from cen_keras.metrics.exchange_rate import exchange_rate
 from cen_keras.training.run_folder import load_best
 from cen_keras.training.scale_history import Scales
@@ -17,15 +17,17 @@ from recipes.evidence.shows import main
 
 NAMES = ("rgb", "depth", "a")  # their order is not the alphabet's
 CHANNELS = 7
+PLAIN = {"batch": lambda: None, "instance": InstanceNorm}
 
 
-def build(modalities, **changes):
+def build(modalities, plain=None, **changes):
     """A norm behind a layer of its own, so that its input is not the net's."""
     keras.utils.set_random_seed(0)
     inputs = {name: keras.Input((4, 5, CHANNELS), name=name) for name in modalities}
     x = {n: keras.layers.Rescaling(2.0, name=f"twice_{n}")(i) for n, i in inputs.items()}
     x = ModalityNorm(
         modalities,
+        plain or keras.layers.BatchNormalization(epsilon=1e-5),
         name="norm",
         exchange_threshold=0.5,
         gamma_initializer="random_normal",
@@ -37,7 +39,7 @@ def build(modalities, **changes):
     for name in modalities:
         norm.norm(name).gamma.assign(rng.choice([0.1, -0.2, 0.9], CHANNELS))
         norm.norm(name).beta.assign(rng.normal(size=CHANNELS) + 3)
-        if norm.kind == "batch":
+        if plain is None:
             norm.norm(name).moving_mean.assign(rng.normal(size=CHANNELS))
             norm.norm(name).moving_variance.assign(rng.uniform(1, 2, CHANNELS))
     return model
@@ -52,7 +54,7 @@ def views(modalities):
 @pytest.mark.parametrize("scope", ["subpart", "all"])
 @pytest.mark.parametrize("kind", ["batch", "instance"])
 def test_maps_are_the_streams_own_and_what_the_net_puts_there(modalities, scope, kind):
-    model = build(modalities, exchange_scope=scope, kind=kind)
+    model = build(modalities, exchange_scope=scope, plain=PLAIN[kind]())
     norm, inputs = model.get_layer("norm"), views(modalities)
     outputs = model(inputs)
     found = replaced_maps(model, inputs)

@@ -52,10 +52,10 @@ def test_no_two_rows_of_a_table_are_one_training_and_cen_is_one_in_all():
 
 
 def test_the_digest_is_of_the_training_not_of_its_spelling():
-    settings = ("model.sparsity=0.001", "model.fusion=none", "epochs=2")
+    settings = ("model.fusion.sparsity=0.001", "model.fusion.private_filters=true", "epochs=2")
     cell = Cell("rooms_evidence", settings, 3)
     assert Cell("rooms_evidence", settings[::-1], 3).folder == cell.folder
-    assert Cell("rooms_evidence", ("model.sparsity=1e-3", *settings[1:]), 3).digest == cell.digest
+    assert Cell("rooms_evidence", ("model.fusion.sparsity=1e-3", *settings[1:]), 3).digest == cell.digest
     for same in ("workers=7", "data.cache=elsewhere", "model.modalities=rgb,depth"):
         assert Cell("rooms_evidence", (*settings, same), 3).digest == cell.digest, same
     assert Cell("rooms_evidence", settings, 4).digest == cell.digest
