@@ -121,7 +121,7 @@ def _step(recipe, loader, seconds):
     if seconds is not None:
         return lambda batch: time.sleep(seconds)
     task = task_of(recipe)
-    model = task.build_model(recipe, loader.views)
+    model = task.build_model(recipe, loader)
     task.compile_model(model, recipe, len(loader))
     return lambda batch: model.train_on_batch(*batch)
 

@@ -70,7 +70,9 @@ def imported_by(tree, parts):
 
 
 IMPORTS = {
-    name: set(imported_by(ast.parse(path.read_text()), path.relative_to(ROOT).with_suffix("").parts))
+    name: set(
+        imported_by(ast.parse(path.read_text()), path.relative_to(ROOT).with_suffix("").parts)
+    )
     for name, path in MODULES.items()
 }
 GRAPH = {name: found & MODULES.keys() for name, found in IMPORTS.items()}

@@ -66,7 +66,7 @@ def train(recipe: RecipeBase, run: Path, console: Any, distribution: Any = None)
     validation = task.open_loader(recipe, recipe.evaluation.split, training=False)
     steps = len(loader)
     with distribution.scope():
-        model = task.build_model(recipe, loader.views)
+        model = task.build_model(recipe, loader)
         task.compile_model(model, recipe, steps, distribution)
         checkpoint = running.RunCheckpoint(run, monitor=task.MONITOR)
         done = checkpoint.resume(model)

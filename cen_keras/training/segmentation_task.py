@@ -111,8 +111,10 @@ def keys_of(recipe: Recipe, section: str) -> list[str]:
     return []
 
 
-def build_model(recipe: Recipe, views: Any):
-    """Builds the recipe's Segmenter for the classes of `views`, with its pretrained encoder.
+def build_model(recipe: Recipe, loader: Any):
+    """Builds the recipe's Segmenter, with its pretrained encoder.
+
+    Its modalities are normalised as the loader's, its classes are those of the loader's views.
 
     Raises:
         InputError: an argument that the Segmenter does not have, or does not take; or the
@@ -127,7 +129,8 @@ def build_model(recipe: Recipe, views: Any):
             "pretrained=FILE`, or start from random weights with `--set pretrained=null`."
         )
     arguments = check_arguments(Segmenter.__init__, recipe.model, "model")
-    model = Segmenter(num_classes=len(views.classes), **arguments)
+    arguments["modalities"] = tuple(loader.descriptions.values())
+    model = Segmenter(num_classes=len(loader.views.classes), **arguments)
     if recipe.pretrained is not None:
         from cen_keras.converters import torch_resnet
 

@@ -34,8 +34,8 @@ class Task(Protocol):
     def keys_of(self, recipe: RecipeBase, section: str) -> list[str]:
         """Returns the keys that a section of the recipe takes, "model" for instance."""
 
-    def build_model(self, recipe: RecipeBase, views: Any) -> Any:
-        """Builds the recipe's model for the data set `views`."""
+    def build_model(self, recipe: RecipeBase, loader: Any) -> Any:
+        """Builds the recipe's model for what a loader gives."""
 
     def compile_model(
         self, model: Any, recipe: RecipeBase, steps_per_epoch: int, distribution: Any = None

@@ -93,7 +93,7 @@ def keys_of(recipe: TranslationRecipe, section: str) -> list[str]:
     return []
 
 
-def build_model(recipe: TranslationRecipe, views: Any = None):
+def build_model(recipe: TranslationRecipe, loader: Any = None):
     """Builds the recipe's Translator.
 
     Raises:

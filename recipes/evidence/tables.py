@@ -198,7 +198,8 @@ TABLES = {
             "unshared": UNSHARED,
             "cen": CEN,
             "cen_unshared": Row(
-                "CEN with filters of its own for each modality", ("model.fusion.private_filters=true",)
+                "CEN with filters of its own for each modality",
+                ("model.fusion.private_filters=true",),
             ),
         },
     ),
@@ -256,9 +257,7 @@ TABLES = {
             "none": APART,
             **FUSIONS,
             # Beside 100 times L1 the default weight would be none.
-            "align": Row(
-                AGAINST_CEN["align"], fusion("align", weight=2.0)
-            ),
+            "align": Row(AGAINST_CEN["align"], fusion("align", weight=2.0)),
             "cen": CEN,
         },
         TRANSLATION,

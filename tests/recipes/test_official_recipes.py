@@ -15,6 +15,7 @@ from tiny_resnets import narrow_resnets
 
 from cen_keras.data.official_augmentation import OfficialAugmentation
 from cen_keras.errors import InputError
+from cen_keras.modalities import modality_of
 from cen_keras.training.recipe_optimizer import build_optimizer
 from cen_keras.training.segmentation_task import (
     augmentation_of,
@@ -26,7 +27,11 @@ from cen_keras.training.settings import apply_settings
 from recipes.listing import all_recipes, recipe_of
 
 ROOT = Path(__file__).parents[2]
-VIEWS = types.SimpleNamespace(classes=("class",) * 40)
+# As much of a loader as a model is built for.
+LOADER = types.SimpleNamespace(
+    views=types.SimpleNamespace(classes=("class",) * 40),
+    descriptions={name: modality_of(name) for name in ("rgb", "depth")},
+)
 SEGMENTATION = [name for name in all_recipes() if name.startswith(("nyudv2_", "sunrgbd_"))]
 
 
@@ -133,7 +138,7 @@ def test_the_loader_gives_what_the_recipe_says(tmp_path):
 def test_missing_weights_and_unknown_augmentations_are_told():
     recipe = recipe_of("nyudv2_cen_refinenet101")
     with pytest.raises(InputError, match="resnet101-5d3b4d8f.pth: is missing; .*pretrained=null"):
-        build_model(recipe, VIEWS)
+        build_model(recipe, LOADER)
     with pytest.raises(InputError, match="did you mean 'official'"):
         augmentation_of({"name": "oficial"})
     with pytest.raises(InputError, match="did you mean 'short_side'"):
@@ -152,19 +157,19 @@ def test_an_imagenet_file_reaches_every_modality(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     state = {
         pair.key: torch.from_numpy(rng.uniform(0.1, 1, pair.shape).astype("float32"))
-        for pair in resnet_pairs(build_model(recipe, VIEWS))
+        for pair in resnet_pairs(build_model(recipe, LOADER))
         if not pair.key.endswith("num_batches_tracked")
     }
     path = tmp_path / "resnet.pth"
     torch.save(state, path)
     with_file = apply_settings(recipe, [f"pretrained={path}"])
-    norm = build_model(with_file, VIEWS).get_layer("stack2_block1_norm2")
+    norm = build_model(with_file, LOADER).get_layer("stack2_block1_norm2")
     for scale in norm.scales():
         np.testing.assert_array_equal(np.asarray(scale), state["layer2.0.bn2.weight"].numpy())
     del state["layer3.0.conv2.weight"]
     torch.save(state, path)
     with pytest.raises(InputError, match="layer3.0.conv2.weight"):
-        build_model(with_file, VIEWS)
+        build_model(with_file, LOADER)
 
 
 def run(*arguments):
@@ -216,7 +221,7 @@ def test_a_step_with_a_narrow_net(tmp_path):
     settings = [*small(tmp_path), *NARROW]
     recipe = apply_settings(recipe_of("nyudv2_cen_refinenet101"), settings)
     loader = open_loader(recipe, "train", training=True)
-    model = build_model(recipe, loader.views)
+    model = build_model(recipe, loader)
     compile_model(model, recipe, len(loader))
     model.run_eagerly = True  # One step is not worth tracing.
     assert np.isfinite(model.train_on_batch(*loader[0], return_dict=True)["loss"])
@@ -253,7 +258,7 @@ def test_every_recipe_takes_a_step(tmp_path, name):
     write_layout(tmp_path, count=2)
     recipe = dataclasses.replace(apply_settings(recipe_of(name), small(tmp_path)), jit=False)
     loader = open_loader(recipe, "train", training=True)
-    model = build_model(recipe, loader.views)
+    model = build_model(recipe, loader)
     compile_model(model, recipe, len(loader))
     model.run_eagerly = True  # Tracing takes minutes.
     before = [variable.numpy() for variable in model.trainable_variables]

@@ -199,7 +199,9 @@ def test_each_of_the_paper_has_the_official_settings(name):
     optimizer = recipe.optimizer
     assert (optimizer.learning_rate, optimizer.beta_1, optimizer.beta_2) == (2e-4, 0.5, 0.999)
     assert recipe.reconstruction_weight == 100 and recipe.epochs == 300 and recipe.batch == 1
-    assert recipe.model["fusion"]["sparsity"] == 1e-3 and recipe.model["fusion"]["threshold"] == 1e-2
+    assert (
+        recipe.model["fusion"]["sparsity"] == 1e-3 and recipe.model["fusion"]["threshold"] == 1e-2
+    )
     assert recipe.evaluation.official_protocol and first
 
 

@@ -6,6 +6,7 @@ import types
 import pytest
 
 from cen_keras.errors import InputError
+from cen_keras.modalities import modality_of
 from cen_keras.training.task import task_of
 from recipes.evidence.cell import make_parser
 from recipes.evidence.cells import Cell
@@ -21,8 +22,11 @@ def cell_of(table, row, seed=1):
 @pytest.mark.parametrize(("table", "row"), ROWS)
 def test_a_row_builds_a_model_of_its_recipe(table, row):
     recipe = cell_of(table, row).made()
-    views = types.SimpleNamespace(classes=("class",) * 13)
-    model = task_of(recipe).build_model(recipe, views)
+    loader = types.SimpleNamespace(
+        views=types.SimpleNamespace(classes=("class",) * 13),
+        descriptions={name: modality_of(name) for name in recipe.model["modalities"]},
+    )
+    model = task_of(recipe).build_model(recipe, loader)
     assert model.modalities == tuple(recipe.model["modalities"])
     assert recipe.seed == 1
     # What the loader will be asked for is rendered, and has a normalisation.
@@ -55,7 +59,10 @@ def test_the_digest_is_of_the_training_not_of_its_spelling():
     settings = ("model.fusion.sparsity=0.001", "model.fusion.private_filters=true", "epochs=2")
     cell = Cell("rooms_evidence", settings, 3)
     assert Cell("rooms_evidence", settings[::-1], 3).folder == cell.folder
-    assert Cell("rooms_evidence", ("model.fusion.sparsity=1e-3", *settings[1:]), 3).digest == cell.digest
+    assert (
+        Cell("rooms_evidence", ("model.fusion.sparsity=1e-3", *settings[1:]), 3).digest
+        == cell.digest
+    )
     for same in ("workers=7", "data.cache=elsewhere", "model.modalities=rgb,depth"):
         assert Cell("rooms_evidence", (*settings, same), 3).digest == cell.digest, same
     assert Cell("rooms_evidence", settings, 4).digest == cell.digest
