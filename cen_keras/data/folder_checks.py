@@ -5,7 +5,7 @@ A few files stand for all, so that a single odd frame stops nothing.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +13,6 @@ from cen_keras.data import image_files, label_counts
 from cen_keras.data.depth_units import check_limits
 from cen_keras.errors import InputError
 from cen_keras.modalities import Modality
-
-if TYPE_CHECKING:
-    from cen_keras.data.folder import FolderViews
 
 IMAGES, LABELS = 5, 100
 """Files that are read, evenly over the folder."""
@@ -53,8 +50,11 @@ def check_units(files: Sequence[Mapping[str, Path]], modalities: Mapping[str, Mo
         )
 
 
-def check_label_files(views: "FolderViews") -> None:
+def check_label_files(views: Any) -> None:
     """Refuses labels that teach nothing: of one class alone, or ignored everywhere.
+
+    Args:
+        views: of `cen_keras.data.folder`.
 
     Raises:
         InputError: as said, or not one label can be read.

@@ -18,8 +18,9 @@ import numpy as np
 from PIL import Image
 
 from ..runtime.errors import InputError
-from ..runtime.preprocess import MISSING_COUNTS
 
+MISSING_COUNTS = (0, 65535)
+# What depth cameras write where nothing was measured.
 # Encoding -> channels, and which of them are red, green and blue.
 _COLOURS = {
     "rgb8": (3, (0, 1, 2)),
