@@ -9,6 +9,7 @@ from keras import ops
 
 from cen_keras.errors import InputError
 from cen_keras.layers.exchange import SCOPES, exchange_channels
+from cen_keras.layers.fused_norm import fits_fused_norm, fused_batch_norm
 from cen_keras.layers.streams import check_modalities, one_shape
 from cen_keras.losses.sparsity import SubpartL1
 from cen_keras.parts import own_part
@@ -153,6 +154,8 @@ class ModalityNorm(keras.layers.Layer):
     def _normalise(self, norm, stream, training):
         if not isinstance(norm, keras.layers.BatchNormalization):
             return norm(stream)
+        if fits_fused_norm(norm, stream, training, self.freeze_statistics):
+            return fused_batch_norm(norm, stream, self.freeze_statistics)
         return norm(stream, training=False if self.freeze_statistics else training)
 
     def compute_output_shape(self, input_shape):

