@@ -1,6 +1,11 @@
 """lift: every stream computes what the plain network computes on its image; norms private, filters shared."""
 
 import functools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -340,3 +345,18 @@ def test_a_fusion_is_read_back_from_its_config():
     assert type(again) is Exchange and again.get_config() == fusion.get_config()
     with pytest.raises(InputError, match="function"):
         Fusion(where=lambda name: True).get_config()
+
+
+def test_two_replicas_take_the_steps_of_one():
+    script = Path(__file__).with_name("run_lifted_on_replicas.py")
+    env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        [sys.executable, script], env=env, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["replicas"] == 2
+    for path, (moved, apart) in result["weights"].items():
+        # Sums of two halves and of a whole: 1e-5 of the change is some hundred float32 roundings of it; weights of
+        # size 1 that move by 1e-2 are themselves rounded to 6e-8.
+        assert moved > 0 and apart <= max(1e-5 * moved, 1.2e-7), path
