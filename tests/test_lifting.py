@@ -10,10 +10,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from plain_networks import norm_parameters, perturbed, pictures, relative, three
 
 import cen_keras
 import cen_keras.baselines
-import cen_keras.layers
 from cen_keras.backbones import BACKBONES
 from cen_keras.errors import InputError
 from cen_keras.fusion import Exchange, Fusion
@@ -30,20 +30,6 @@ APPLICATIONS = (
 SIZE = 64
 
 
-def perturbed(network, seed=0):
-    """Gives a network's norms numbers that a training could have left, so that no norm is the identity."""
-    rng = np.random.default_rng(seed)
-    for weight in network.weights:
-        kind = weight.path.rsplit("/", 1)[-1]
-        if kind == "moving_variance":
-            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
-        elif kind in ("moving_mean", "beta"):
-            weight.assign(rng.normal(0, 0.1, weight.shape))
-        elif kind == "gamma":
-            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
-    return network
-
-
 @functools.cache
 def application(name):
     build = getattr(keras.applications, name)
@@ -53,37 +39,6 @@ def application(name):
 def own(name):
     image = keras.Input((SIZE, SIZE, 3))
     return perturbed(keras.Model(image, BACKBONES[name](image), name=name))
-
-
-def pictures(model, seed=1):
-    rng = np.random.default_rng(seed)
-    return {
-        name: rng.uniform(0, 255, (2, *tensor.shape[1:])).astype("float32")
-        for name, tensor in model.input.items()
-    }
-
-
-def three(image):
-    return np.repeat(image, 3 // image.shape[-1], axis=-1)
-
-
-def relative(found, expected):
-    return float(np.abs(found - expected).max() / np.abs(expected).max())
-
-
-def norm_parameters(network):
-    """Numbers in a network's norms, those of nested models among them."""
-    norms = (
-        keras.layers.BatchNormalization,
-        keras.layers.LayerNormalization,
-        cen_keras.layers.InstanceNorm,
-    )
-    return sum(
-        int(np.prod(weight.shape))
-        for layer in network._flatten_layers(include_self=False)
-        if isinstance(layer, norms)
-        for weight in layer.weights
-    )
 
 
 @pytest.mark.parametrize("name", [*APPLICATIONS, *BACKBONES])

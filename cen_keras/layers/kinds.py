@@ -1,6 +1,7 @@
 """Kinds of Keras layers by what they mean for streams: norms, filters, and what works on each channel by itself."""
 
 import keras
+import numpy as np
 
 from cen_keras.layers.instance_norm import InstanceNorm
 
@@ -63,3 +64,18 @@ def _is_function(operation) -> bool:
         not isinstance(operation, keras.layers.Layer)
         and type(operation).__name__ in ACTIVATION_OPERATIONS
     )
+
+
+def affine_of(layer: keras.layers.Layer) -> tuple[np.ndarray, np.ndarray]:
+    """Returns factor and offset of a Rescaling or Normalization layer: numbers, or one for each channel."""
+    if isinstance(layer, keras.layers.Rescaling):
+        return np.asarray(layer.scale, float), np.asarray(layer.offset, float)
+    mean, variance = (
+        np.asarray(keras.ops.convert_to_numpy(x), float).ravel()
+        for x in (layer.mean, layer.variance)
+    )
+    # Keras bounds the deviation from below.
+    std = np.maximum(np.sqrt(variance), keras.config.epsilon())
+    if layer.invert:
+        return std, mean
+    return 1 / std, -mean / std

@@ -11,6 +11,7 @@ from cen_keras.backbones.features import LEVELS, find_features, preprocessing_of
 from cen_keras.errors import InputError
 from cen_keras.fusion import Streams
 from cen_keras.graph import Graph
+from cen_keras.layers.kinds import affine_of
 from cen_keras.lifting import Lifting
 from cen_keras.lookup import look_up
 from cen_keras.modalities import READY, Modality, modality_of
@@ -80,7 +81,7 @@ class Encoder:
         # (image * scale - mean) / std = factor * image + offset
         factor, offset = np.ones(self.channels), np.zeros(self.channels)
         for call in self._preprocessing:
-            a, b = _affine(call.operation)
+            a, b = affine_of(call.operation)
             factor, offset = factor * a, offset * a + b
         std = found.scale / factor
         return dataclasses.replace(
@@ -91,18 +92,3 @@ class Encoder:
         """Returns level -> streams of the network without its preprocessing."""
         skipped = [call.name for call in self._preprocessing]
         return lifting.run(self.graph, images, skipped=skipped)
-
-
-def _affine(layer: keras.layers.Layer) -> tuple[np.ndarray, np.ndarray]:
-    """Returns factor and offset of a Rescaling or Normalization layer."""
-    if isinstance(layer, keras.layers.Rescaling):
-        return np.asarray(layer.scale, float), np.asarray(layer.offset, float)
-    mean, variance = (
-        np.asarray(keras.ops.convert_to_numpy(x), float).ravel()
-        for x in (layer.mean, layer.variance)
-    )
-    # Keras bounds the deviation from below.
-    std = np.maximum(np.sqrt(variance), keras.config.epsilon())
-    if layer.invert:
-        return std, mean
-    return 1 / std, -mean / std

@@ -20,6 +20,7 @@ from cen_keras.baselines.criteria import CriterionNorm
 from cen_keras.baselines.sharing import SharedNorm
 from cen_keras.layers.exchange import kept_channels
 from cen_keras.layers.fit_channels import fit_matrix
+from cen_keras.layers.kinds import affine_of
 
 from .builder import out_size
 from .ir import Conv, Map, Operation, View
@@ -94,6 +95,17 @@ def _identity(low, layer, args, kwargs):
     return args[0]
 
 
+@register_rule(keras.layers.Rescaling, keras.layers.Normalization)
+def _preprocessing(low, layer, args, kwargs):
+    view = args[0]
+    factor, offset = affine_of(layer)
+    fits = {factor.size, offset.size} <= {1, len(view)}
+    if not _is_map(view) or not fits:
+        return None
+    whole = np.ones(len(view))
+    return low.graph.affine(view, factor * whole, offset * whole, low.name)
+
+
 @register_rule(cen.FitChannels)
 def _fit_channels(low, layer, args, kwargs):
     view = args[0]
@@ -117,7 +129,6 @@ def _is_plain(layer, view: View) -> bool:
         _is_map(view)
         and layer.data_format == "channels_last"
         and layer.padding in ("same", "valid")
-        and getattr(layer, "groups", 1) == 1
         and (max(layer.dilation_rate) == 1 or max(layer.strides) == 1)
     )
 
@@ -148,8 +159,24 @@ def _conv(low, layer, args, kwargs):
     if not _is_plain(layer, args[0]):
         return None
     view, geometry = _padded(args[0], _geometry(layer))
-    kernel = _array(layer.kernel)
-    made = low.graph.conv(view, kernel, _bias(layer, kernel.shape[3]), low.name, **geometry)
+    kernel, count = _array(layer.kernel), layer.groups
+    bias = _bias(layer, kernel.shape[3])
+    if count == len(view) == kernel.shape[3] > 1:
+        made = low.graph.depthwise(view, kernel[:, :, 0], bias, low.name, **geometry)
+    else:
+        # Every group is a convolution of its own part of the channels.
+        parts = zip(
+            np.split(np.arange(len(view)), count),
+            np.split(np.arange(kernel.shape[3]), count),
+            strict=True,
+        )
+        made = [
+            low.graph.conv(
+                view.pick(inputs), kernel[..., outputs], bias[outputs], low.name, **geometry
+            )
+            for inputs, outputs in parts
+        ]
+        made = made[0] if count == 1 else View.concat(made)
     return _activated(low, made, layer.activation)
 
 

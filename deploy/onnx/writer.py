@@ -12,6 +12,7 @@ import gc
 import logging
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import onnx
 
 from .graph import OUTPUT_SUFFIX, serialized, tidy
@@ -59,6 +60,7 @@ def write(model, image_shape: Sequence[int]) -> bytes:
             opset=OPSET,
             inputs_as_nchw=names,
             outputs_as_nchw=outputs,
+            custom_op_handlers={"Erfc": (_erfc, [])},
         )
     # The model's order of outputs; a function's dict comes sorted by name.
     _reorder(graph.graph.output, outputs)
@@ -71,6 +73,16 @@ def write(model, image_shape: Sequence[int]) -> bytes:
         step(graph)
     rename_after_layers(graph, [layer.name for layer in model.layers])
     return serialized(onnx.shape_inference.infer_shapes(tidy(graph), strict_mode=True))
+
+
+def _erfc(ctx, node, name: str, args: Sequence) -> None:
+    """Writes erfc(x), of an exact GELU, as 1 - erf(x): ONNX has no operator of its own."""
+    node.type = "Erf"
+    one = ctx.make_const(f"{name}_one", np.array(1, np.float32))
+    (output,) = node.output
+    ctx.insert_new_node_on_output(
+        "Sub", output, name=f"{name}_rest", inputs=[one.output[0], output]
+    )
 
 
 @contextlib.contextmanager
