@@ -7,7 +7,9 @@ be swapped unseen.
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -157,7 +159,9 @@ def collect(
     """
     chosen = np.random.default_rng(seed).permutation(len(views))[:count]
     preprocess = Preprocessor(inputs, as_float=True)
-    fed = [preprocess(Frame(f"view {i}", views[int(i)])) for i in chosen]
+    # Reading and rendering release Python's lock; the order stays.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        fed = list(pool.map(lambda i: preprocess(Frame(f"view {i}", views[int(i)])), chosen))
     return Calibration({n: np.concatenate([f[n] for f in fed]) for n in inputs}, seed)
 
 

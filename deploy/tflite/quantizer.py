@@ -6,6 +6,7 @@ extremes when samples are few and clips them, better or not; mean squared error 
 quantise/dequantise pairs around static operators.
 """
 
+import os
 from collections.abc import Callable, Sequence
 
 from cen_keras.errors import InputError
@@ -87,7 +88,7 @@ class Static:
         with quiet(), large_constants():
             calibrator = self._library.calibrator.Calibrator(
                 self._content,
-                1,
+                os.cpu_count(),  # who shares the work has no part in the sums
                 self._library.calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED,
                 self._library.qsv_utils.min_max_update,
             )

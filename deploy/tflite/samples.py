@@ -1,5 +1,7 @@
 """What a .tflite file makes of calibration samples, and whether its inputs' codes are theirs."""
 
+import os
+
 import numpy as np
 
 from cen_keras.errors import InputError
@@ -36,7 +38,7 @@ def outputs_of(content: bytes, samples: Samples) -> dict[str, np.ndarray]:
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_content=content)
+    interpreter = Interpreter(model_content=content, num_threads=os.cpu_count())
     interpreter.allocate_tensors()
     signature = interpreter.get_signature_runner(SIGNATURE)
     inputs, outputs = signature.get_input_details(), signature.get_output_details()
