@@ -58,8 +58,17 @@ def constants(model: onnx.ModelProto) -> dict[str, np.ndarray]:
 
 
 def tidy(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model without nodes and initializers that no output depends on, its nodes in order."""
-    import onnx_graphsurgeon
+    """The model without nodes and initializers that no output depends on, its nodes in order.
+
+    Raises:
+        InputError: onnx-graphsurgeon is not installed.
+    """
+    try:
+        import onnx_graphsurgeon
+    except ImportError as error:
+        raise InputError(
+            f"ONNX artifacts need onnx-graphsurgeon ({error}); pip install cen-keras[export]"
+        ) from error
 
     graph = onnx_graphsurgeon.import_onnx(model)
     graph.cleanup(remove_unused_node_outputs=False).toposort()

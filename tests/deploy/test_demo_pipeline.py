@@ -503,3 +503,21 @@ def test_an_end_from_outside_leaves_whole_files(out, how, artifacts, tmp_path):
         while capture.read()[0]:
             count += 1
         assert 0 < count < 400
+
+
+def test_an_artifact_that_was_passed_over_is_freed(manifest, monkeypatch):
+    """Two are chosen before the first of them was taken: it does not stay in memory."""
+    opened = []
+
+    class Opened(FakeNetwork):
+        translates = False
+
+        def __init__(self, choice, threads):
+            super().__init__(manifest)
+            opened.append(self)
+
+    monkeypatch.setattr("deploy.demo.pipeline.Network", Opened)
+    made, _ = pipeline(manifest, Source("x", lambda: frames(1)), [])
+    made._open(Choice(Path("a.tflite")))
+    made._open(Choice(Path("b.tflite")))
+    assert [network.closed for network in opened] == [True, False]

@@ -68,3 +68,14 @@ def test_a_manifest_of_another_file_is_noticed(artifacts, tmp_path):
     manifests.save(dataclasses.replace(manifest, target="abacus"), path, b"x")
     with pytest.raises(InputError, match="abacus"):
         open_runner(path)
+
+
+def test_a_closed_runner_frees_its_engine(artifacts):
+    import gc
+    import weakref
+
+    runner = open_runner(artifacts["int8"])
+    engine = weakref.ref(runner._interpreter)
+    runner.close()
+    gc.collect()
+    assert engine() is None
