@@ -95,8 +95,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from ..artifacts import export
     from ..calibration import CalibrationChoice
     from ..host import quiet_tensorflow
-    from ..run_folder import TASKS, open_run
+    from ..run_folder import open_run
     from ..runtime import manifest as manifests
+    from ..runtime.manifest import TASKS
     from ..targets import resolve
 
     start = time.perf_counter()

@@ -55,7 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Verifies, prints the table and keeps the result."""
     from ..host import quiet_tensorflow
-    from ..run_folder import TASKS, open_run
+    from ..run_folder import open_run
+    from ..runtime.manifest import TASKS
 
     path = Path(arguments.artifact)
     folder = open_run(arguments.run, TASKS) if arguments.run else None
@@ -107,8 +108,9 @@ def _is_translation(path: Path, folder) -> bool:
 def _run_translation(path: Path, folder, arguments: argparse.Namespace, output: Output) -> int:
     """Verifies a translation, prints the table and keeps the result."""
     from ..host import quiet_tensorflow
-    from ..run_folder import TASKS, run_of
+    from ..run_folder import run_of
     from ..runtime import manifest as manifests
+    from ..runtime.manifest import TASKS
 
     if arguments.max_drop is not None or arguments.layers:
         raise InputError("a translation has --max-error; leave --max-drop and --layers")

@@ -132,7 +132,8 @@ def test_comparisons_by_hand():
 
 def test_a_manifest_of_another_size_is_refused(run, tmp_path, capsys):
     from cen_keras.errors import InputError
-    from deploy.run_folder import TASKS, open_run
+    from deploy.run_folder import open_run
+    from deploy.runtime.manifest import TASKS
     from deploy.verify_translation import verify_translation
 
     assert main(["export", str(run), "--image-shape", "48x32", "--outputs", "ensemble"]) == 0
