@@ -1,0 +1,104 @@
+"""Scales that can travel: a trained network's exchanging norms start near the threshold, and compute what they did.
+
+ImageNet's scales lie between 0.3 and 2, and an optimiser that moves them by its rate a step does not bring them below a
+threshold of 0.02 in a short training. But a scale may be chosen: a ReLU passes factors above 0 on, so
+
+    gamma, beta <- f * gamma, f * beta        kernel of the convolution behind <- kernel / f
+
+leaves the network's function as it is, channel by channel. f is chosen so that a scale is as large as its channel
+counts for the convolution behind, |gamma| times the length of the kernel's rows, relative to the norm's other channels:
+those that matter least have the shortest way to zero.
+"""
+
+import keras
+import numpy as np
+
+from cen_keras.errors import InputError
+from cen_keras.graph import Call, Graph, Tensor
+from cen_keras.layers.kinds import CONSUMERS
+from cen_keras.layers.modality_norm import ModalityNorm
+
+LIMITS = (0.3, 3.0)
+"""Least and largest scale of a norm, as shares of the median."""
+
+
+def start_small(model: keras.Model, median: float = 0.1) -> tuple[str, ...]:
+    """Makes the scales of a model's exchanging norms small, without changing its outputs.
+
+    Args:
+        model: a functional model over streams, for instance a `Segmenter` with pretrained weights.
+        median: of the scales of each norm; others lie within `LIMITS` of it.
+
+    Returns:
+        the names of the norms.
+
+    Raises:
+        InputError: between a norm and the convolution behind it is something that does not pass factors on, such as
+            ReLU6; or the model exchanges nothing. Nothing is changed then.
+    """
+    pairs = []
+    for call in Graph(model).calls:
+        if call.is_a(ModalityNorm) and call.operation.exchange_threshold is not None:
+            behind = {id(r.operation): r.operation for r in map(_reader, call.outputs)}
+            if len(behind) != 1:
+                raise InputError(
+                    f"{call.name!r} does not lead to one set of filters, so its scales cannot be passed on."
+                )
+            pairs.append((call.operation, *behind.values()))
+    if not pairs:
+        raise InputError(
+            f"{model.name!r} has no norm that exchanges; there are no scales to shrink."
+        )
+    for norm, filters in pairs:
+        _shrink(norm, filters, median)
+    return tuple(norm.name for norm, _ in pairs)
+
+
+def _reader(tensor: Tensor) -> Call:
+    """Follows a norm's output to the layer with filters that reads it."""
+    while len(tensor.readers) == 1:
+        (reader,) = tensor.readers
+        if reader.is_a(*CONSUMERS) and getattr(reader.operation, "groups", 1) == 1:
+            return reader
+        if not _passes_factors(reader.operation):
+            raise InputError(
+                f"{reader.name!r} ({type(reader.operation).__name__}) does not pass a channel's factor on as ReLU "
+                "does; build the network with ReLU, or leave its scales."
+            )
+        tensor = reader.outputs[0]
+    raise InputError(
+        f"the output of {tensor.producer.name!r} has {len(tensor.readers)} readers, wanted one with filters."
+    )
+
+
+def _passes_factors(operation) -> bool:
+    if isinstance(operation, keras.layers.ReLU):
+        return operation.max_value is None and not operation.threshold
+    if isinstance(operation, keras.layers.Activation):
+        return operation.activation in (keras.activations.relu, keras.activations.linear)
+    return isinstance(
+        operation,
+        (
+            keras.layers.LeakyReLU,
+            keras.layers.MaxPooling2D,
+            keras.layers.AveragePooling2D,
+            keras.layers.ZeroPadding2D,
+            keras.layers.Dropout,
+        ),
+    )
+
+
+def _shrink(norm: ModalityNorm, filters: keras.layers.Layer, median: float) -> None:
+    scales = np.stack([np.abs(keras.ops.convert_to_numpy(gamma)) for gamma in norm.scales()])
+    kernel = keras.ops.convert_to_numpy(filters.kernel)
+    # The input's channels are the last axis but one of every kernel.
+    rows = np.moveaxis(kernel, -2, 0).reshape(kernel.shape[-2], -1)
+    mean = scales.mean(axis=0)
+    counts = mean * np.linalg.norm(rows, axis=1)
+    wanted = median * np.clip(counts / max(np.median(counts), 1e-12), *LIMITS)
+    factor = np.where(mean > 0, wanted / np.maximum(mean, 1e-12), 1.0).astype("float32")
+    for private in norm.norms:
+        private.gamma.assign(private.gamma * factor)
+        if getattr(private, "beta", None) is not None:
+            private.beta.assign(private.beta * factor)
+    filters.kernel.assign(kernel / factor[:, None])
