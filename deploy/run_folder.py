@@ -129,7 +129,8 @@ class RunFolder:
         dataset = self.data["dataset"]
         if small and dataset.get("name") == "rooms":
             dataset = {**dataset, "size": _SMALL, "cache": None}
-        return open_dataset(dataset, split)
+        modalities = self.descriptions.values() or self.modalities
+        return open_dataset(dataset, split, modalities, self.ignore)
 
 
 def open_run(path: PathLike, tasks: Sequence[str] = ("segmentation",)) -> RunFolder:

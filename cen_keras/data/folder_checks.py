@@ -11,6 +11,8 @@ import numpy as np
 
 from cen_keras.data import image_files, label_counts
 from cen_keras.data.depth_units import check_limits
+from cen_keras.data.image_folders import LABEL, LABEL_NAMES
+from cen_keras.data.views import Views
 from cen_keras.errors import InputError
 from cen_keras.modalities import Modality
 
@@ -77,6 +79,45 @@ def check_label_files(views: Any) -> None:
     # A rare class may be in none of the labels that were looked at.
     if problem and error is None and (len(chosen) == len(paths) or ignored):
         raise InputError(f"{views.root}: {problem}")
+
+
+def check_labelled(views: Views) -> None:
+    """Refuses a folder without labels, where a data set has one.
+
+    Raises:
+        InputError: as said.
+    """
+    files = getattr(views, "files", None)
+    if files and "label" not in files[0]:
+        raise InputError(
+            f"{getattr(views, 'root', views.name)}: has no labels, which training and scoring need; "
+            f"wanted {', '.join(name + '/' for name in (LABEL, *LABEL_NAMES[:3]))} with a PNG for "
+            "each view, or NAME_label.png."
+        )
+
+
+def check_apart(training: Views, validation: Views, split: str) -> None:
+    """Refuses to score on the views of the training, where data sets know their files.
+
+    Args:
+        training: the views that are trained on.
+        validation: those that are scored on.
+        split: their name; "train" scores on the training's on purpose.
+
+    Raises:
+        InputError: a file is in both.
+    """
+    files = [getattr(views, "files", None) for views in (training, validation)]
+    if split == "train" or not all(files):
+        return
+    trained = {str(next(iter(view.values()))) for view in files[0]}
+    both = [path for view in files[1] if (path := str(next(iter(view.values())))) in trained]
+    if both:
+        raise InputError(
+            f"{both[0]}: is in the split {split!r} and in 'train', as {len(both)} of {len(files[1])} "
+            'views are; write {split} in "root" where the folder of each split differs ("data/{split}"),'
+            ' or give "fractions" {"train": 0.8, "val": 0.2}, or evaluation.split=train.'
+        )
 
 
 def spread(items: Sequence, count: int) -> list:

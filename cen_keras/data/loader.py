@@ -300,6 +300,14 @@ class Loader(keras.utils.PyDataset):
             return view
         raise InputError(f"loader: not one frame of the data set {self.views.name!r} can be read.")
 
+    def readable(self) -> dict[str, np.ndarray]:
+        """The first view, or with `bad_frames="skip"` the first that can be read.
+
+        Raises:
+            InputError: as for `__getitem__`.
+        """
+        return self._read(0)
+
     def _forget(self) -> None:
         for future in self._ahead.values():
             future.cancel()

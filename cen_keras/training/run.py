@@ -53,6 +53,7 @@ def train(recipe: RecipeBase, run: Path, console: Any, distribution: Any = None)
     prepare_backend(recipe)
     import keras
 
+    from cen_keras.data.folder_checks import check_apart
     from cen_keras.data.loader import EpochCallback
     from cen_keras.training import callbacks as running
     from cen_keras.training.distribution import OneDevice
@@ -64,6 +65,7 @@ def train(recipe: RecipeBase, run: Path, console: Any, distribution: Any = None)
     own = callbacks_of(recipe.callbacks)
     loader = task.open_loader(recipe, "train", training=True, share=distribution.share)
     validation = task.open_loader(recipe, recipe.evaluation.split, training=False)
+    check_apart(loader.views, validation.views, recipe.evaluation.split)
     steps = len(loader)
     with distribution.scope():
         model = task.build_model(recipe, loader)

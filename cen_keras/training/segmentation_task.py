@@ -46,13 +46,19 @@ def open_loader(recipe: Recipe, split: str, training: bool, share: tuple[int, in
         InputError: the data are not there or do not fit.
     """
     from cen_keras.data.datasets import open_dataset
-    from cen_keras.data.loader import Loader
+    from cen_keras.data.folder_checks import check_labelled
+    from cen_keras.data.loader import Loader, describe
+    from cen_keras.data.views import Views
 
-    views = open_dataset(recipe.data, split)
+    normalization = normalization_of(recipe)
+    modalities = recipe.model.get("modalities", ("rgb", "depth"))
+    known = describe(Views(), modalities, normalization).values()
+    views = open_dataset(recipe.data, split, known, recipe.ignore)
     if not views.classes:
         raise InputError(
             f"data set {views.name!r} has no classes: give data.classes, or another data set."
         )
+    check_labelled(views)
     augment = None
     if training and recipe.augmentation is not None:
         kind, arguments = augmentation_of(recipe.augmentation)
@@ -61,8 +67,8 @@ def open_loader(recipe: Recipe, split: str, training: bool, share: tuple[int, in
     return Loader(
         views,
         recipe.batch if training else recipe.evaluation.batch,
-        modalities=recipe.model.get("modalities", ("rgb", "depth")),
-        normalization=normalization_of(recipe),
+        modalities=modalities,
+        normalization=normalization,
         augment=augment,
         shuffle=training,
         seed=recipe.seed,
@@ -176,7 +182,7 @@ def compile_model(
 def data_json(recipe: Recipe, loader) -> dict[str, Any]:
     """Returns a run folder's `data.json`: all that evaluation and deployment need of the data."""
     views = loader.views
-    height, width = views[0]["label"].shape
+    height, width = loader.readable()["label"].shape
     return {
         "task": "segmentation",
         "dataset": recipe.to_json()["data"],
