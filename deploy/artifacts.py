@@ -11,7 +11,6 @@ from pathlib import Path
 from cen_keras.errors import InputError
 
 from .calibration import Calibration, CalibrationChoice, medians
-from .freeze import freeze_with_report
 from .run_folder import RunFolder
 from .runtime import manifest as manifests
 from .runtime.manifest import Manifest
@@ -125,6 +124,9 @@ def float_artifact(
             )
         graph, statistics = model, {}
     else:
+        # Keras comes with its use: a command looks at the backend first.
+        from .freeze import freeze_with_report
+
         graph, statistics = freeze_with_report(model, wanted, image_shape, head=head)
     content = target.write(graph, image_shape)
     tensors = target.read_tensors(content)

@@ -26,7 +26,7 @@ from .runtime.tensors import TensorSpec
 from .target import Samples
 
 DEFAULT_COUNT = 64
-_MEDIANS_OF = 64
+_MEDIANS_OF, _LEAST_MEDIANS = 64, 32
 # Training views that a file's samples are held against.
 _USUAL = 16
 
@@ -125,7 +125,8 @@ def medians(run: RunFolder, name: str) -> tuple[float, float] | None:
         name: of a modality whose images have values that stand for missing.
 
     Returns:
-        The two, in the unit of its views; None where the data are not at hand.
+        The two, in the unit of its views; None where the data are not at hand, or too few views have
+        been seen to say.
     """
     file = run.path / "medians.json"
     known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
@@ -136,9 +137,11 @@ def medians(run: RunFolder, name: str) -> tuple[float, float] | None:
             found = [_median(np.asarray(views[int(i)][name])) for i in chosen]
         except (InputError, OSError, KeyError):
             return None
-        known[name] = [float(p) for p in np.nanpercentile(found, (1, 99))]
+        seen = np.array(found)[np.isfinite(found)]
+        enough = len(seen) >= _LEAST_MEDIANS
+        known[name] = [float(p) for p in np.percentile(seen, (1, 99))] if enough else None
         write_json(file, known)
-    return tuple(known[name])
+    return tuple(known[name]) if known[name] else None
 
 
 def _median(image: np.ndarray) -> float:

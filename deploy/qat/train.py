@@ -17,7 +17,6 @@ from cen_keras.errors import InputError
 
 from ..artifacts import float_artifact
 from ..calibration import CalibrationChoice
-from ..freeze import freeze
 from ..host import stderr_kept_back
 from ..run_folder import RunFolder
 from ..runtime import manifest as manifests
@@ -75,6 +74,8 @@ def train(
     settings = settings or Settings()
     if not settings.learning_rate > 0:
         raise InputError(f"--rate must be above 0; found {settings.learning_rate:g}")
+    from ..freeze import freeze  # Keras comes with its use
+
     target, shape = TFLITE, run.image_shape
     trained = run.model()
     _, manifest = float_artifact(run, trained, target, "all", shape)

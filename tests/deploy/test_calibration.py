@@ -212,3 +212,45 @@ def test_samples_that_a_scheme_does_not_take(run_path, far, tmp_path, capsys):
     assert "warning: fp32 takes no samples; --calibration is not read" in told and TOLD not in told
     assert main([*arguments, str(tmp_path / "none.npz")]) == 2
     assert "no such calibration file" in capsys.readouterr().err
+
+
+class Walls:
+    """Views of a wall at distances that grow, a tenth of each missing."""
+
+    def __init__(self, count):
+        self._count = count
+
+    def __len__(self):
+        return self._count
+
+    def __getitem__(self, index):
+        depth = np.full((10, 10), 1 + 4 * index / self._count, np.float32)
+        depth[0], depth[1, :3] = 0, np.nan
+        return {"depth": depth}
+
+
+def test_medians_of_the_training_data_are_kept(tmp_path):
+    class Run:
+        path = tmp_path
+        opened = 0
+
+        def views(self, split, small):
+            Run.opened += 1
+            assert split == "train" and small
+            return Walls(64)
+
+    low, high = calibration.medians(Run(), "depth")
+    # 64 distances from 1 to 5 metres, all of them taken.
+    wanted = np.percentile(1 + 4 * np.arange(64, dtype=np.float32) / 64, (1, 99))
+    assert (low, high) == pytest.approx(wanted, rel=1e-6)
+    assert calibration.medians(Run(), "depth") == (low, high) and Run.opened == 1
+
+
+def test_a_few_views_say_nothing_of_distances(tmp_path):
+    class Run:
+        path = tmp_path
+
+        def views(self, split, small):
+            return Walls(8)
+
+    assert calibration.medians(Run(), "depth") is None

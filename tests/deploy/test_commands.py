@@ -140,7 +140,7 @@ def test_bad_frames(artifacts, tmp_path, capsys):
 def test_a_full_disk_while_the_demo_writes(artifacts, tmp_path, capsys, monkeypatch):
     from deploy.runtime import files
 
-    def full(path):
+    def full(path, durable):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     monkeypatch.setattr(files, "_settle", full)

@@ -48,9 +48,6 @@ def test_the_manifest_says_what_the_file_holds(artifacts):
             assert spec.dtype == found[name].dtype == "int8"
             assert spec.quantization == found[name].quantization
     assert manifest.calibration["count"] == 8
-    low, high = manifest.inputs["depth"].kind.medians
-    # Of rooms: nobody stands with his nose at a wall, and no wall is ten metres away.
-    assert 0.5 < low < high < 6 and manifest.inputs["rgb"].kind.medians is None
     assert manifest.freeze["macs"]["after"] < manifest.freeze["macs"]["before"]
     assert {"keras", "tensorflow", "python"} <= set(manifest.versions)
 
