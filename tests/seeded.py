@@ -11,6 +11,11 @@ def batch_norm():
     return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
 
 
+def each(layer, streams):
+    """One layer, called on every stream."""
+    return {m: layer(x) for m, x in streams.items()}
+
+
 def trained_looking(model, seed=0, share=0.5, negative=0.1):
     """Gives every norm of a model random scales, shifts and statistics, and the ensemble uneven weights."""
     rng = np.random.default_rng(seed)

@@ -10,11 +10,12 @@ from functools import partial
 
 import keras
 import numpy as np
-from seeded import images, trained_looking
+from seeded import batch_norm, each, images, trained_looking
 
 from cen_keras.backbones import BACKBONES
-from cen_keras.backbones.resnet import basic_block, narrow_stem, resnet
-from cen_keras.layers import BilinearResize, ModalityEnsemble, ModalityNorm, SharedConv2D
+from cen_keras.backbones.resnet import basic_block, resnet
+from cen_keras.fusion import Exchange
+from cen_keras.layers import BilinearResize, ModalityEnsemble, ModalityNorm
 from cen_keras.losses import SegmentationLoss
 from cen_keras.models import Segmenter, Translator
 
@@ -32,8 +33,9 @@ def fill(model, seed=0):
 def one_layer(modalities):
     """Convolution, exchange, ensemble."""
     inputs = {m: keras.Input((6, 6, 2), name=m) for m in modalities}
-    x = SharedConv2D(8, 3, strides=2, padding="symmetric", name="conv")(inputs)
-    x = ModalityNorm(modalities, exchange_threshold=0.02, name="norm")(x)
+    x = each(keras.layers.ZeroPadding2D(1, name="pad"), inputs)
+    x = each(keras.layers.Conv2D(8, 3, strides=2, name="conv"), x)
+    x = ModalityNorm(modalities, batch_norm(), exchange_threshold=0.02, name="norm")(x)
     return keras.Model(inputs, {**x, "ensemble": ModalityEnsemble(modalities, name="ensemble")(x)})
 
 
@@ -52,12 +54,14 @@ def main():
     layer = fill(one_layer(("rgb", "depth")))
     predict(layer, images(layer, (6, 6), batch=2))
 
-    tiny = partial(
-        resnet, block=basic_block, blocks=(1, 1, 1, 1), widths=(8, 8, 8, 8), stem=narrow_stem
-    )
+    tiny = partial(resnet, block=basic_block, blocks=(1, 1, 1, 1), widths=(8, 8, 8, 8), stem_size=3)
     BACKBONES["tiny"] = tiny
     options = {"filters": 8, "pooling_stages": 1}
-    model = fill(Segmenter(("zeta", "alpha"), 4, "tiny", sparsity=0.01, decoder_options=options))
+    model = fill(
+        Segmenter(
+            ("zeta", "alpha"), 4, "tiny", fusion=Exchange(sparsity=0.01), decoder_options=options
+        )
+    )
     x = images(model, (32, 48), batch=2)
     before = predict(model, x)
     model.save(f"{sys.argv[1]}/model.keras")
@@ -75,7 +79,7 @@ def main():
 
     image = np.random.default_rng(2).normal(size=(1, 5, 7, 2)).astype("float32")
     for mode in ("half_pixel", "align_corners"):
-        out = BilinearResize((9, 4), mode)({"x": image})["x"]
+        out = BilinearResize((9, 4), mode)(image)
         result[mode] = keras.ops.convert_to_numpy(out).ravel().tolist()
     print(json.dumps(result))
 

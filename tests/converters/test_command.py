@@ -37,7 +37,7 @@ def test_the_file_computes_what_the_checkpoint_says(checkpoint, tmp_path, capsys
     assert run(path, "--model", "refinenet50", "--out", out, "--num-classes", 5) == 0
     assert "5 classes" in capsys.readouterr().out
     again = keras.models.load_model(out)
-    assert again.exchange_scope == "all" and again.exchange_threshold == 2e-2
+    assert again.fusion.scope == "all" and again.fusion.threshold == 2e-2
     x = images(model, (32, 48))
     for name, logits in again(x).items():
         np.testing.assert_array_equal(logits, model(x)[name])

@@ -177,4 +177,4 @@ def test_a_model_that_exchanges_less_than_the_official_code_is_told(state, caplo
         decoder_options={"filters": 4, "deep_filters": 8},
     )
     torch_cen.load(state, model)
-    assert 'exchange_scope="all"' in caplog.text
+    assert 'Exchange(scope="all")' in caplog.text

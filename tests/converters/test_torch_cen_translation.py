@@ -52,7 +52,7 @@ def test_a_translator_takes_either_file_by_its_names(model):
 
 @pytest.mark.parametrize("modalities", [("a",), ("a", "b", "d", "e")])
 def test_other_numbers_of_modalities(modalities):
-    options = {"base_filters": 2, "discriminator_filters": 2, "exchange_scope": "all"}
+    options = {"base_filters": 2, "discriminator_filters": 2}
     model = Translator(modalities, "c", **options)
     rng = np.random.default_rng(0)
     state = {

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from seeded import outputs_of
 from tiny_resnets import narrow_resnets
 
 from cen_keras.converters import torch_resnet
@@ -82,7 +83,7 @@ def test_every_modality_computes_what_torch_computes(backbone, blocks, dilations
     torch = pytest.importorskip("torch")
     import keras
 
-    model = Segmenter(("rgb", "depth"), 3, backbone, exchange_threshold=None)
+    model = Segmenter(("rgb", "depth"), 3, backbone, fusion=None)
     state = imagenet(model)
     decoder = [v.numpy() for v in model.get_layer("classifier").weights]
     torch_resnet.load(state, model)
@@ -93,9 +94,9 @@ def test_every_modality_computes_what_torch_computes(backbone, blocks, dilations
     x = {m: v.astype("float32") for m, v in x.items()}
     last = 2 if backbone == "resnet18" else 3
     outputs = {
-        f"{stage}_{m}": model.get_layer(f"stack{stage}_block{count}_relu{last}_{m}").output
+        f"{stage}_{m}": output
         for stage, count in enumerate(blocks, start=1)
-        for m in x
+        for m, output in outputs_of(model, f"stack{stage}_block{count}_relu{last}").items()
     }
     found = keras.Model(model.input, outputs)(x)
     for m, image in x.items():

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from seeded import batch_norm
 
 from cen_keras.layers import ModalityNorm
 from cen_keras.metrics.exchange_rate import exchange_rate
@@ -12,9 +13,9 @@ def build(threshold=0.1, channels=8, nested=False):
     """Returns a model with ModalityNorm layers `first`, `second` and one that never exchanges."""
     names = ("rgb", "depth")
     inputs = {name: keras.Input((2, 2, channels), name=name) for name in names}
-    first = ModalityNorm(names, exchange_threshold=threshold, name="first")
-    second = ModalityNorm(names, exchange_threshold=threshold, name="second")
-    plain = ModalityNorm(names, exchange_threshold=None, name="plain")
+    first = ModalityNorm(names, batch_norm(), exchange_threshold=threshold, name="first")
+    second = ModalityNorm(names, batch_norm(), exchange_threshold=threshold, name="second")
+    plain = ModalityNorm(names, batch_norm(), exchange_threshold=None, name="plain")
     if nested:
         model = keras.Model(inputs, plain(second(keras.Model(inputs, first(inputs))(inputs))))
     else:

@@ -26,6 +26,8 @@ from cen_keras.backbones import BACKBONES  # noqa: E402
 from cen_keras.data.loader import EpochCallback, Loader  # noqa: E402
 from cen_keras.data.views import Views  # noqa: E402
 from cen_keras.decoders import DECODERS  # noqa: E402
+from cen_keras.fusion import Exchange  # noqa: E402
+from cen_keras.layers import blocks  # noqa: E402
 from cen_keras.models import Segmenter  # noqa: E402
 from cen_keras.training.optimizers import ENCODER, GroupedSGD  # noqa: E402
 
@@ -54,17 +56,17 @@ class Scenes(Views):
         }
 
 
-def backbone(layers, images):
+def backbone(image):
     """An exchanging norm and a plain one."""
-    x = layers.conv(images, 8, 3, strides=2, name="stem_conv")
-    x = layers.relu(layers.norm(x, name="stem_norm", exchange=True), name="stem_relu")
-    x = layers.conv(x, 8, 3, name="stack1_conv")
-    return {"P2": layers.norm(x, name="stack1_norm")}
+    x = blocks.conv(image, 8, 3, strides=2, name="stem_conv")
+    x = blocks.relu(blocks.batch_norm(x, name="stem_norm"), name="stem_relu")
+    x = blocks.conv(x, 8, 3, name="stack1_conv")
+    return {"P2": blocks.batch_norm(x, name="stack1_norm")}
 
 
-def decoder(layers, features, num_classes):
+def decoder(features, num_classes):
     """One convolution."""
-    return layers.conv(features["P2"], num_classes, 1, name="logits", use_bias=True)
+    return blocks.conv(features["P2"], num_classes, 1, name="logits", use_bias=True)
 
 
 BACKBONES["two_norms"] = backbone
@@ -80,9 +82,12 @@ def train(distribution, views, frozen):
             3,
             "two_norms",
             "one_conv",
-            sparsity=5e-3,
-            gamma_initializer=0.3,
-            freeze_statistics=frozen,
+            fusion=Exchange(
+                sparsity=5e-3,
+                where="^stem_norm$",
+                gamma_initializer=0.3,
+                freeze_statistics=frozen,
+            ),
         )
         distribution.prepare(model)
         model.compile(

@@ -15,12 +15,14 @@ import reference
 from tiny_resnets import narrow_resnets, refinenet
 
 from cen_keras.converters import torch_cen
+from cen_keras.fusion import Exchange
 from cen_keras.losses import SegmentationLoss
 from cen_keras.models import Segmenter
 from cen_keras.training.optimizers import ENCODER, GroupedSGD
 
 OUTPUTS = ("rgb", "depth", "ensemble")
-TRAINING = {"sparsity": 3 * 2e-4, "freeze_statistics": True, "decoder_options": {"dropout": 0.0}}
+PENALTY = {"sparsity": 3 * 2e-4, "freeze_statistics": True}
+NO_DROPOUT = {"dropout": 0.0}
 DECAY = 1e-5
 # On TensorFlow three steps run sooner than the graph of the training step is made. On JAX a step
 # that is not compiled as a whole is compiled operator by operator, backward pass and all.
@@ -32,8 +34,8 @@ def test_three_steps_equal_the_official_code():
         num_classes=40,
         backbone="resnet50",
         decoder="refinenet",
-        exchange_scope="all",
-        **TRAINING,
+        fusion=Exchange(scope="all", **PENALTY),
+        decoder_options=NO_DROPOUT,
     )
     before = reference.state_dict("refinenet50")
     torch_cen.load(before, model)
@@ -85,7 +87,7 @@ class NoTask(keras.losses.Loss):
 
 def test_penalty_and_decay_alone(monkeypatch):
     narrow_resnets(monkeypatch, shallow=False)
-    model = refinenet(num_classes=40, **TRAINING)
+    model = refinenet(num_classes=40, exchange=PENALTY, decoder_options=NO_DROPOUT)
     rng = np.random.default_rng(0)
     # Small enough that nothing overflows: zero times infinity would be a gradient.
     before = {
