@@ -9,6 +9,18 @@ from keras import ops
 
 from cen_keras.errors import InputError
 
+_allowed = True
+
+
+def allow_fused_norm(allowed: bool) -> None:
+    """Says whether norms may be computed by the fused kernel; by default they may.
+
+    It rounds otherwise than Keras does, by 1e-7, which a training with Adam enlarges step by step. A deterministic
+    recipe does without it, so that its numbers are those of Keras' own operators.
+    """
+    global _allowed
+    _allowed = allowed
+
 
 def fits_fused_norm(norm: keras.layers.Layer, x, training, frozen: bool = False) -> bool:
     """Returns whether `fused_batch_norm` computes what the layer would.
@@ -24,7 +36,8 @@ def fits_fused_norm(norm: keras.layers.Layer, x, training, frozen: bool = False)
             need not be deterministic; there Keras does it.
     """
     fits = (
-        keras.backend.backend() == "tensorflow"
+        _allowed
+        and keras.backend.backend() == "tensorflow"
         and training is True
         and type(norm) is keras.layers.BatchNormalization
         and len(x.shape) == 4

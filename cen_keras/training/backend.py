@@ -15,6 +15,9 @@ def prepare_backend(recipe: RecipeBase) -> None:
     with stderr_kept_back():
         import keras
 
+        from cen_keras.layers.fused_norm import allow_fused_norm
+
+        allow_fused_norm(not recipe.deterministic)
         if recipe.deterministic and keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 

@@ -103,7 +103,8 @@ class Recipe(RecipeBase):
         evaluation: see `Evaluation`.
         policy: Keras' dtype policy: "float32", "mixed_float16" or "mixed_bfloat16".
         jit: compiles with XLA.
-        deterministic: forbids TensorFlow operators that may differ from run to run; slower on a
+        deterministic: forbids TensorFlow operators that may differ from run to run, and fast paths
+            that round otherwise than Keras' own operators (`cen_keras.layers.fused_norm`); slower on a
             GPU.
         workers: threads that read data; has no influence on the result.
         bad_frames: what a frame that cannot be read does: "raise" an error, or "skip".

@@ -51,4 +51,6 @@ RECIPE = Recipe(
     },
     # Scored once, at the end: the pictures of the test have no part in any choice.
     evaluation=Evaluation(split="test", batch=4, every=40),
+    # The fused norm takes a third of a step away.
+    deterministic=False,
 )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cen_keras.layers import ModalityNorm
-from cen_keras.layers.fused_norm import fits_fused_norm, fused_batch_norm
+from cen_keras.layers.fused_norm import allow_fused_norm, fits_fused_norm, fused_batch_norm
 
 tf = pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.skipif(
@@ -125,3 +125,13 @@ def test_modality_norm_is_the_same_with_it_and_without(monkeypatch, frozen, comp
         # Gradients are sums of 105 cubes of up to 5: a few float32 roundings of several hundred.
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3)
     assert used and all(used)
+
+
+def test_it_can_be_forbidden():
+    norm, x = layer(), pictures()
+    try:
+        allow_fused_norm(False)
+        assert not fits_fused_norm(norm, x, True)
+    finally:
+        allow_fused_norm(True)
+    assert fits_fused_norm(norm, x, True)
