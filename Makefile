@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
 READY := $(VENV)/.ready
 
-.PHONY: help demo test test-all lint format bench clean
+.PHONY: help demo test test-all lint format test-arm wheels bench clean
 
 help: ## This list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -22,10 +22,18 @@ demo: $(READY) ## Train a small CEN on rooms, freeze, export, verify, bench: run
 	$(BIN)/python -m deploy walkthrough --out runs/demo
 
 test: $(READY) ## The tests.
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not arm"
 
 test-all: $(READY) ## The tests, the slow ones too.
-	$(PYTEST)
+	$(PYTEST) -m "not arm"
+
+test-arm: $(READY) ## The board's part on an emulated ARM processor (needs qemu-user-static; fetches once).
+	$(BIN)/python tests/arm/prepare.py
+	CEN_KERAS_TEST_PARTS=arm $(BIN)/python -m pytest -q -m arm tests/arm
+
+wheels: $(READY) ## Build the wheel of the whole and that of a board's part: dist/*.whl.
+	$(BIN)/python -m build --quiet --wheel --outdir dist .
+	$(BIN)/python packaging/runtime_wheel.py dist
 
 bench: $(READY) ## Measure the edge figures again: runs/bench/*.json.
 	$(BIN)/python -m deploy benchmarks --out runs/bench

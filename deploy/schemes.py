@@ -6,6 +6,8 @@
     dynamic_w8               8-bit weights; activations quantised as they come, at run time
     static_w8a8              8-bit weights (per channel) and activations (per tensor), whose ranges
                              come from calibration samples before the artifact is written
+    static_w8a8_fp16         static_w8a8 with 16-bit floats between the 8-bit convolutions, as the file's own
+                             types: for TensorRT 10 and 11, which take a file's types at their word
     static_w8a8_float_head   static_w8a8 but for the last convolution of each stream and what
                              follows, which are float32; outputs are float32
     int16x8                  8-bit weights, 16-bit activations: to see whether activations are what
@@ -50,6 +52,7 @@ SCHEMES = {
         Scheme("fp16", "16-bit floats", False, False, 0.05),
         Scheme("dynamic_w8", "8-bit weights, activations as they come", False, False, 0.5),
         Scheme("static_w8a8", "8-bit weights and activations, calibrated", True, True, 1.0),
+        Scheme("static_w8a8_fp16", "static_w8a8, 16-bit floats between", True, False, 1.0),
         Scheme("static_w8a8_float_head", "static_w8a8, last layers in float", True, True, 1.0),
         Scheme(
             "int16x8",

@@ -4,14 +4,17 @@
     python -m deploy demo --artifact static_w8a8.tflite --source frames:captures --out pictures
     python -m deploy demo --artifact static_w8a8.tflite --source tum:rgbd_dataset --out seen.mp4
     python -m deploy demo --artifact static_w8a8.tflite --source video:a.mp4,depth --serve 9000
+    python -m deploy demo --artifact rgb.tflite --source camera:0 --serve
     python -m deploy demo --artifact static_w8a8.tflite --source realsense --serve 0.0.0.0:8000
     python -m deploy demo --artifact translation.tflite --source rooms --out pictures
 
 Sources: rooms or rooms:NUMBER, a walk through a generated room (on a host only). frames:FOLDER with
 rgb/NAME.* and depth/NAME.png, or NAME_rgb.* and NAME_depth.png. tum:FOLDER, a TUM RGB-D sequence.
 video:RGB,DEPTH, where DEPTH is a video or a folder of 16-bit images (needs OpenCV). bag:FILE, a ROS
-recording (needs rosbags). realsense or realsense:SERIAL (needs pyrealsense2; has not been run on a
-camera by the authors).
+recording (needs rosbags). camera:WHAT, what OpenCV opens: a number, /dev/video0, an rtsp:// or http://
+address, a GStreamer pipeline; with +depth:WHAT a second one for the depth. realsense, orbbec, oak and
+kinect, each with :SERIAL where there are several (each needs its library; none has been run on a camera
+by the authors).
 
 A translation's inputs and the image made of them go side by side into pictures or a video, of rooms
 or of frames:FOLDER with one folder an input: rgb/NAME.png, reshading/NAME.png, depth/NAME.png.
@@ -60,7 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source",
         required=True,
-        help="rooms, frames:FOLDER, tum:FOLDER, video:RGB,DEPTH, bag:FILE or realsense",
+        help="rooms, frames:FOLDER, tum:FOLDER, video:RGB,DEPTH, bag:FILE, camera:WHAT, realsense, "
+        "orbbec, oak or kinect",
     )
     parser.add_argument(
         "--out", metavar="PATH", help="a folder for pictures, or a video (.mp4, .avi, .mkv)"

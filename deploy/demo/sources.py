@@ -22,7 +22,11 @@ SOURCES = {
     "tum": ("tum", "tum:FOLDER"),
     "video": ("video", "video:RGB,DEPTH"),
     "bag": ("bag", "bag:FILE or bag:FILE,MODALITY=TOPIC,..."),
+    "camera": ("camera", "camera:WHAT or camera:WHAT+depth:WHAT"),
     "realsense": ("realsense", "realsense or realsense:SERIAL"),
+    "orbbec": ("orbbec", "orbbec or orbbec:SERIAL"),
+    "oak": ("oak", "oak or oak:ID"),
+    "kinect": ("kinect", "kinect or kinect:NUMBER"),
 }
 # Those that have other domains than colour and depth, for a translation: name -> module.
 DOMAIN_SOURCES = {"rooms": "rooms", "frames": "domains"}

@@ -39,6 +39,11 @@ class Pairs:
                 self.source[node.output[0]] = before.input[0]
                 self.dequantised[before.input[0]] = node.output[0]
 
+    def kind(self, tensor: str) -> str:
+        """Type of the node that makes a tensor; "" for inputs and constants."""
+        node = self.producers.get(tensor)
+        return node.op_type if node is not None else ""
+
     def quantiser(self, tensor: str) -> onnx.NodeProto:
         """The QuantizeLinear of a tensor that has a pair."""
         return self.producers[self.producers[self.dequantised[tensor]].input[0]]

@@ -17,6 +17,7 @@ from .passes.concat_pairs import quantise_concat_inputs
 from .passes.float_branches import restore_float_branches
 from .passes.float_readers import restore_float_readers
 from .passes.shared_scales import share_scales
+from .passes.typed_pairs import type_pairs
 from .quantizer import quantise
 
 
@@ -32,7 +33,7 @@ def _quantised(work: Work) -> None:
 
 
 def _in_8_bits(wanted: Wanted) -> bool:
-    return wanted.scheme == "static_w8a8"
+    return wanted.scheme.startswith("static_w8a8")
 
 
 PASSES = (
@@ -45,6 +46,7 @@ PASSES = (
     Pass("concat_pairs", lambda work: quantise_concat_inputs(work.model), _in_8_bits),
     Pass("shared_scales", lambda work: share_scales(work.model), _in_8_bits),
     Pass("tidy", _new(tidy), _in_8_bits),
+    Pass("typed_pairs", _new(type_pairs), lambda wanted: wanted.scheme == "static_w8a8_fp16"),
 )
 
 
@@ -71,7 +73,7 @@ def make(content: bytes, wanted: Wanted) -> tuple[bytes, dict[str, Any]]:
 ONNX = Target(
     name="onnx",
     suffix=".onnx",
-    schemes=("fp32", "fp16", "static_w8a8"),
+    schemes=("fp32", "fp16", "static_w8a8", "static_w8a8_fp16"),
     tunings=("none",),
     libraries=("tf2onnx", "onnx", "onnxruntime"),
     write=writer.write,

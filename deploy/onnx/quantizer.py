@@ -24,7 +24,7 @@ from cen_keras.errors import InputError
 
 from ..calibration import check_samples, feeds_of
 from ..target import Samples
-from .graph import tensors_of
+from .graph import constants, tensors_of
 
 # Add is among them only so that shortcuts get a range; the passes decide which inputs keep it.
 _OPERATORS = ["Conv", "ConvTranspose", "Gemm", "MatMul", "Add"]
@@ -82,12 +82,29 @@ def quantise(model: onnx.ModelProto, samples: Samples | None) -> onnx.ModelProto
             weight_type=QuantType.QInt8,
             per_channel=True,
             op_types_to_quantize=_OPERATORS,
+            nodes_to_exclude=_grouped(model),
             calibrate_method=CalibrationMethod.MinMax,
             extra_options=options,
         )
         quantised = onnx.load(path)
     quantised.producer_name = "cen_keras"
     return quantised
+
+
+def _grouped(model: onnx.ModelProto) -> list[str]:
+    """Names of the convolutions with few channels in a group, depthwise ones above all.
+
+    They stay float, as NVIDIA's own quantiser leaves them: 8-bit kernels read 4 channels at once, so
+    TensorRT fills up each group with zeros (TensorRT for RTX with a constant as large as three images).
+    """
+    values = constants(model)
+    return [
+        node.name
+        for node in model.graph.node
+        if node.op_type == "Conv"
+        and any(a.name == "group" and a.i > 1 for a in node.attribute)
+        and values[node.input[1]].shape[1] < 4
+    ]
 
 
 class Reader:

@@ -22,7 +22,7 @@ from ..runtime.trt_engine import engine_path, load_tensorrt, version_of
 
 # MB; a Jetson shares its memory with the desktop. Warnings about skipped tactics are harmless.
 WORKSPACE_MB = 1024
-SCHEMES = ("fp32", "fp16", "static_w8a8", "qat_w8a8")
+SCHEMES = ("fp32", "fp16", "static_w8a8", "static_w8a8_fp16", "qat_w8a8")
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ def plan(
         fp32           none (half: FP16)            none (half: FP16)      none: the file's types
         fp16           FP16                         strongly typed         none: the file's types
         *_w8a8         INT8, FP16                   INT8, FP16             none: the file's types
+        *_w8a8_fp16    not to be had                strongly typed         none: the file's types
 
     8.x also wants the flag EXPLICIT_BATCH. INT8 without FP16 would leave all that is not 8-bit in
     float32, the commonest cause of "int8 is slower than fp16".
@@ -75,8 +76,12 @@ def plan(
     """
     if scheme not in SCHEMES:
         raise InputError(f"TensorRT builds {', '.join(SCHEMES)}, not {scheme!r}")
-    typed_file = scheme == "fp16"
+    typed_file = scheme.endswith("fp16")
     int8 = scheme.endswith("w8a8")
+    if scheme == "static_w8a8_fp16" and version < (10, 0):
+        raise InputError(
+            f"TensorRT {version[0]}.{version[1]} quantises float32 only; export the scheme static_w8a8"
+        )
     half = int8 if half is None else half
     network: tuple[str, ...] = ()
     builder: tuple[str, ...] = ()
@@ -88,7 +93,10 @@ def plan(
                 "export the scheme fp16"
             )
         if int8:
-            note = "TensorRT 11 takes types from the file: what is not 8-bit runs in float32 there"
+            note = (
+                "TensorRT 11 takes types from the file: what is not 8-bit runs in float32 there; export "
+                "static_w8a8_fp16 for 16 bits"
+            )
     elif typed_file and version >= (10, 0):
         network = ("STRONGLY_TYPED",)
     else:

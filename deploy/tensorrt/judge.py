@@ -1,7 +1,7 @@
 """NVIDIA's verdict on a file as findings, after those of our own rules: `python -m deploy lint --compile`.
 
 C0: nodes that are refused; C1: the compiler's warnings; C2: convolutions that are to run in 8 bits and do
-not; C3: channels of zeros that 8-bit convolutions have joined to their inputs; C4: what came of it.
+not; C3: channels of zeros that are joined to the inputs of convolutions; C4: what came of it.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ def findings(verdict: Verdict, graph: Graph) -> list[Finding]:
         found.append(Finding("C2", WARNING, node, what, way_out))
     for kernel in verdict.kernels:
         if kernel.padding:
-            what = f"{kernel.padding} bytes of zeros fill up the channels of an 8-bit convolution"
-            way_out = "leave it float, or give it a multiple of 4 channels a group (P4)"
-            found.append(Finding("C3", WARNING, ", ".join(kernel.nodes[:2]), what, way_out))
+            what = f"{kernel.padding} bytes of zeros fill up the channels of a convolution"
+            way_out = "of an image's one or three channels there is none; for others see P4"
+            found.append(Finding("C3", NOTE, ", ".join(kernel.nodes[:2]), what, way_out))
     kinds = ", ".join(f"{n} in {kind}" for kind, n in sorted(verdict.convolutions.items()))
     what = (
         f"{who}: {verdict.layers} layers become {len(verdict.kernels)} kernels; convolutions: "

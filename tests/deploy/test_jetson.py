@@ -78,7 +78,8 @@ def test_the_service_starts_the_demo():
 @pytest.mark.parametrize("number", [5, 6, 7])
 def test_a_container_holds_the_boards_part(number):
     text = (FOLDER / f"Dockerfile.jetpack{number}").read_text()
-    assert re.search(r"^COPY deploy /opt/cen/deploy$", text, re.MULTILINE)
+    assert re.search(r"^COPY dist/cen_keras_runtime-\*.whl /tmp/$", text, re.MULTILINE)
+    assert re.search("pip install .*--no-deps /tmp/cen_keras_runtime-", text)
     assert re.search(r'^ENTRYPOINT \["\S*python3?", "-m", "deploy"\]$', text, re.MULTILINE)
     for line in re.sub(r" \\\n#\s+", " ", text).splitlines():
         if "cen-demo demo" in line:

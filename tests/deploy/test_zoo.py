@@ -30,6 +30,7 @@ LIMITS = {
     "int16x8": 0.05,
     "dynamic_w8": 0.1,
     "static_w8a8": 0.1,
+    "static_w8a8_fp16": 0.1,
     "static_w8a8_float_head": 0.1,
 }
 SIZE = (64, 96)

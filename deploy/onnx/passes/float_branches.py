@@ -24,7 +24,7 @@ def restore_float_branches(model: onnx.ModelProto) -> None:
         branches = [
             index
             for index, name in enumerate(node.input)
-            if _kind(pairs, pairs.source.get(name, name)) in CONVOLUTIONS
+            if pairs.kind(pairs.source.get(name, name)) in CONVOLUTIONS
         ]
         if branches:
             # Of a block's convolution and its projection, the block's has more before it.
@@ -34,11 +34,6 @@ def restore_float_branches(model: onnx.ModelProto) -> None:
         for index in chosen:
             name = node.input[index]
             node.input[index] = pairs.source.get(name, name)
-
-
-def _kind(pairs: Pairs, tensor: str) -> str:
-    node = pairs.producers.get(tensor)
-    return node.op_type if node is not None else ""
 
 
 def _depths(model: onnx.ModelProto) -> dict[str, int]:

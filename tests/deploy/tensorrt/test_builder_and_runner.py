@@ -42,6 +42,8 @@ def cuda(failing=""):
         ((10, 3), "static_w8a8", None, (), ("INT8", "FP16")),
         ((10, 3), "static_w8a8", False, (), ("INT8",)),
         ((10, 3), "fp16", None, ("STRONGLY_TYPED",), ()),
+        ((10, 3), "static_w8a8_fp16", None, ("STRONGLY_TYPED",), ()),
+        ((11, 0), "static_w8a8_fp16", None, (), ()),
         ((10, 3), "fp32", None, (), ()),
         ((11, 0), "static_w8a8", None, (), ()),
         ((11, 4), "fp16", None, (), ()),
@@ -57,6 +59,8 @@ def test_plan_has_the_flags_of_the_version(version, scheme, half, network, flags
 def test_plan_refuses_what_is_not_to_be_had():
     with pytest.raises(InputError, match="scheme fp16"):
         plan((11, 0), "fp32", half=True)
+    with pytest.raises(InputError, match="8.6 quantises float32 only"):
+        plan((8, 6), "static_w8a8_fp16")
     with pytest.raises(InputError, match="dynamic_w8"):
         plan((10, 3), "dynamic_w8")
 

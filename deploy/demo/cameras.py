@@ -1,0 +1,122 @@
+"""What a camera of colour and depth has to do to be a source: `Camera`, three methods.
+
+docs/add_a_camera.md shows how a new one is added.
+"""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import itertools
+from typing import Any, Callable, Iterator
+
+import numpy as np
+
+from ..runtime.errors import InputError
+from ..runtime.preprocess import Frame
+from .sources import Options, Source, SourceLost
+
+USUAL_SIZE, USUAL_RATE = (480, 640), 30
+PATIENCE_MS = 2000
+
+
+class Camera(abc.ABC):
+    """One camera; made anew each time it is opened, so that a lost one can come back.
+
+    Attributes:
+        errors: what its library throws when it is unplugged, busy or silent.
+    """
+
+    errors: tuple = (RuntimeError,)
+
+    @abc.abstractmethod
+    def start(self) -> None:
+        """Begins to record.
+
+        Raises:
+            SourceLost or one of `errors`: it is not there.
+        """
+
+    @abc.abstractmethod
+    def read(self) -> dict[str, np.ndarray]:
+        """Waits for the next view, at most PATIENCE_MS.
+
+        Returns:
+            "rgb" uint8 (h, w, 3) and "depth" float32 (h, w) in metres, 0 = missing, aligned to the
+            colour image pixel on pixel; arrays that nobody writes to later. One that is not there at
+            this moment is left out.
+
+        Raises:
+            SourceLost or one of `errors`: nothing came.
+        """
+
+    @abc.abstractmethod
+    def stop(self) -> None:
+        """Frees the device; called once after `start`, also when that has failed."""
+
+
+def camera_source(name: str, make: Callable[[], Camera], rate: float, note: str = "") -> Source:
+    """The source of a camera.
+
+    Args:
+        name: its text on the command line.
+        make: gives a camera that has not been started.
+        rate: frames a second that were asked of it.
+        note: what to say of it before the first frame.
+    """
+    return Source(name, lambda: _frames(make()), camera=True, rate=rate, note=note)
+
+
+def metres(counts: np.ndarray, unit: float) -> np.ndarray:
+    """Depth of a sensor's counts: float32 metres, an array of its own.
+
+    Args:
+        counts: (h, w) whole numbers, 0 = missing.
+        unit: metres of one count.
+    """
+    return np.asarray(counts).astype(np.float32) * np.float32(unit)
+
+
+def load(module: str, source: str, package: str) -> Any:
+    """Imports a camera's library.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    import importlib
+
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise InputError(
+            f"source {source} needs {module}, which is not installed or does not load ({error}): pip "
+            f"install {package}"
+        ) from None
+
+
+def refuse_scale(options: Options, what: str) -> None:
+    """Refuses --depth-scale for cameras that say it themselves.
+
+    Raises:
+        InputError: it was given.
+    """
+    if options.metres_per_count is not None:
+        raise InputError(f"--depth-scale: {what} says its own unit; leave the option away")
+
+
+def _frames(camera: Camera) -> Iterator[Frame]:
+    try:
+        try:
+            camera.start()
+        except camera.errors as error:
+            raise SourceLost(f"the camera does not start ({error})") from error
+        for number in itertools.count():
+            try:
+                images = camera.read()
+            except camera.errors as error:
+                raise SourceLost(f"the camera gives no frames ({error})") from error
+            if images:
+                yield Frame(f"camera_{number:08d}", images)
+    finally:
+        with contextlib.suppress(*camera.errors):
+            camera.stop()
