@@ -8,6 +8,7 @@ with the first name that needs it.
 """
 
 import importlib
+import sys
 
 from cen_keras.registration import register_with_keras
 
@@ -27,7 +28,11 @@ __all__ = ["Exchange", "Modality", "Segmenter", "Translator", "lift"]
 def __getattr__(name: str):
     if name not in _WHERE:
         raise AttributeError(f"module 'cen_keras' has no attribute {name!r}")
-    return getattr(importlib.import_module(_WHERE[name]), name)
+    found = getattr(importlib.import_module(_WHERE[name]), name)
+    if "keras" in sys.modules:
+        # Whoever came by Keras this way may load models next.
+        importlib.import_module("cen_keras.models")
+    return found
 
 
 def __dir__() -> list[str]:

@@ -10,17 +10,9 @@ import importlib.abc
 import importlib.util
 import sys
 
-# Who imports one of these gets Keras from within it; importing the models then would come back to a half-made module.
-_LOADS_KERAS = (
-    "layers",
-    "backbones",
-    "decoders",
-    "losses",
-    "metrics",
-    "models",
-    "training",
-    "data",
-)
+# Modules that do without Keras. Who imports another one gets Keras from within it; importing the models then would
+# come back to a half-made module.
+_LIGHT = ("registration", "errors", "quiet", "files", "parts", "lookup", "classes", "modalities")
 
 
 class _AfterKeras(importlib.abc.MetaPathFinder):
@@ -37,11 +29,16 @@ class _AfterKeras(importlib.abc.MetaPathFinder):
 
             def load_and_register(module):
                 load(module)
-                if not any(f"cen_keras.{part}" in sys.modules for part in _LOADS_KERAS):
+                if not any(map(_needs_keras, sys.modules)):
                     importlib.import_module("cen_keras.models")
 
             spec.loader.exec_module = load_and_register
         return spec
+
+
+def _needs_keras(module: str) -> bool:
+    package, _, rest = module.partition(".")
+    return package == "cen_keras" and bool(rest) and rest.split(".")[0] not in _LIGHT
 
 
 def register_with_keras() -> None:

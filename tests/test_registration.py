@@ -33,6 +33,7 @@ def saved(tmp_path_factory):
         "import keras, cen_keras",
         "import cen_keras, keras",
         "import cen_keras.layers, cen_keras.models, keras",
+        "from cen_keras import lift, Exchange; import keras",
     ],
 )
 def test_a_model_loads_whatever_the_order_of_imports(imports, saved):
@@ -43,3 +44,11 @@ def test_a_model_loads_whatever_the_order_of_imports(imports, saved):
 def test_importing_the_package_does_not_load_keras():
     code = "import sys, cen_keras, cen_keras.errors; print('keras' in sys.modules or 'tensorflow' in sys.modules)"
     assert run(code) == "False"
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["lifting", "placement", "baselines"],
+)
+def test_every_module_may_be_the_first_one(module):
+    assert run(f"import cen_keras.{module}; print('good')") == "good"
