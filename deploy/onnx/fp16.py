@@ -18,8 +18,8 @@ LARGEST_FLOAT16 = float(np.finfo(np.float16).max)
 def fp16(model: onnx.ModelProto) -> onnx.ModelProto:
     """Converts a float32 model.
 
-    The `scales` of each Resize stay float32: 7 * (6 / 7) in 16 bits is not 6, and the resized map
-    would lose a row.
+    Each Resize says its size in whole numbers, which stay: 7 * (6 / 7) in 16 bits is not 6, and the
+    resized map would lose a row.
 
     Raises:
         InputError: onnxruntime is not installed, or a weight is too large for float16.

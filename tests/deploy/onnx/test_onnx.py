@@ -228,14 +228,16 @@ def test_exported_artifact_runs_and_verifies(run_path, tmp_path):
         assert result["outputs"][name]["sqnr_db"] > 17  # as above
 
 
-def test_sixteen_bits_are_typed_but_for_inputs_outputs_and_scales(frozen, fp32, samples):
+def test_sixteen_bits_are_typed_but_for_inputs_and_outputs(frozen, fp32, samples):
     content = fp16(fp32)
     model = onnx.load_model_from_string(content)
     float32 = onnx.TensorProto.FLOAT
     for value in (*model.graph.input, *model.graph.output):
         assert value.type.tensor_type.elem_type == float32
-    scales = {node.input[2] for node in model.graph.node if node.op_type == "Resize"}
-    assert {t.name for t in model.graph.initializer if t.data_type == float32} == scales
+    resizes = [node for node in model.graph.node if node.op_type == "Resize"]
+    whole = {t.name for t in model.graph.initializer if t.data_type == onnx.TensorProto.INT64}
+    assert resizes and {node.input[3] for node in resizes} <= whole
+    assert not [t.name for t in model.graph.initializer if t.data_type == float32]
     weights = sum(
         v.nbytes for v in onnx_graph.constants(onnx.load_model_from_string(fp32)).values()
     )

@@ -1,0 +1,48 @@
+"""Each Resize says the size it resizes to, not the factor.
+
+The factor is a float32, and readers round its product with the size down: 12 * float32(23 / 12) is
+below 23, so a map of 12 rows would become 22. Rounded to the nearest it is the size that was meant.
+
+Needs a float model of static shapes, whose Resizes have constant scales. Promises the same numbers
+where the product was whole, and the right sizes where it was not.
+"""
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from ..graph import constants
+
+
+def write_sizes(model: onnx.ModelProto) -> None:
+    """Replaces scales by sizes in place; a Resize whose input's shape is not known is left."""
+    known = constants(model)
+    for number, node in enumerate(list(model.graph.node)):
+        if node.op_type != "Resize" or len(node.input) != 3 or node.input[2] not in known:
+            continue
+        # Anew for each: behind a Resize of a wrong size every shape is wrong.
+        shape = _shape(model, node.input[0])
+        scales = known[node.input[2]].astype(np.float64)
+        if shape is None or len(shape) != len(scales):
+            continue
+        sizes = np.rint(scales * shape).astype(np.int64)
+        name = f"{node.output[0]}_size_{number}"
+        model.graph.initializer.append(numpy_helper.from_array(sizes, name))
+        node.input[2] = ""
+        node.input.append(name)
+        _forget_shapes(model)
+
+
+def _shape(model: onnx.ModelProto, name: str) -> np.ndarray | None:
+    """The static shape of a value, None where it is not known."""
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    for value in (*inferred.input, *inferred.value_info, *inferred.output):
+        if value.name == name:
+            dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+            return np.array(dims, np.float64) if dims and min(dims) > 0 else None
+    return None
+
+
+def _forget_shapes(model: onnx.ModelProto) -> None:
+    """Takes away the shapes that were computed from a wrong size."""
+    del model.graph.value_info[:]
