@@ -18,6 +18,15 @@ _FLAGS = {
     "11.0": ({"STRONGLY_TYPED": 1, "PREFER_AOT_PYTHON_PLUGINS": 2}, ("TF32",), True),
 }
 _WORD = b"ENGINE"
+# What a stream records while it is captured, by handle; it is not done until the graph is launched.
+_RECORDED = {}
+
+
+def _do_or_record(stream, work):
+    if stream in _RECORDED:
+        _RECORDED[stream].append(work)
+    else:
+        work()
 
 
 class Members:
@@ -30,16 +39,31 @@ class Members:
 def tensorrt(version, refuses=(), accepts_addresses=True):
     """The module of a version; `calls` on it records what was called.
 
-    `refuses`: names of steps that fail as TensorRT fails them: "parse", "build", "load", "run".
+    `refuses`: names of steps that fail as TensorRT fails them: "parse", "build", "load", "run", and
+    "record": what an engine does that no graph can hold.
     """
     network_flags, builder_flags, has_effort = _FLAGS[version]
     calls = []
 
     class Config:
-        __slots__ = ("flags",) + (("builder_optimization_level",) if has_effort else ())
+        __slots__ = ("flags", "_timing") + (("builder_optimization_level",) if has_effort else ())
 
         def __init__(self):
             self.flags = set()
+            self._timing = None
+
+        def create_timing_cache(self, content):
+            assert isinstance(content, bytes)
+            calls.append(("timing", content))
+            return None if content == b"damaged" else content
+
+        def set_timing_cache(self, cache, ignore_mismatch):
+            assert not ignore_mismatch and isinstance(cache, bytes)
+            self._timing = cache
+
+        def get_timing_cache(self):
+            times = self._timing + b"t"
+            return SimpleNamespace(serialize=lambda: memoryview(times))
 
         def set_memory_pool_limit(self, pool, size):
             calls.append(("workspace", pool, size))
@@ -142,6 +166,13 @@ def tensorrt(version, refuses=(), accepts_addresses=True):
 
         def execute_async_v3(self, stream_handle):
             assert isinstance(stream_handle, int) and stream_handle
+            calls.append("enqueue")
+            if "record" in refuses and stream_handle in _RECORDED:
+                return False
+            _do_or_record(stream_handle, self._run)
+            return "run" not in refuses
+
+        def _run(self):
             fed = {}
             for tensor in self._session.get_inputs():
                 size = 4 * int(np.prod(tensor.shape))
@@ -151,7 +182,6 @@ def tensorrt(version, refuses=(), accepts_addresses=True):
                 self._session.get_outputs(), self._session.run(None, fed), strict=True
             ):
                 ctypes.memmove(self._addresses[tensor.name], value.tobytes(), value.nbytes)
-            return "run" not in refuses
 
     return Members(
         __version__=version + ".0",
@@ -200,10 +230,53 @@ class CudaRuntime:
         return 0
 
     def cudaMemcpyAsync(self, target, source, size, kind, stream):
-        device = target if kind == 1 else source
+        device, host = (target, source) if kind == 1 else (source, target)
         assert kind in (1, 2) and stream.value == self.alive["stream"]
         assert len(self.alive[device.value]) == size.value
-        ctypes.memmove(target, source, size.value)
+        assert len(self.alive[host.value]) == size.value, "host memory that is not pinned"
+        addresses = target.value, source.value
+        _do_or_record(stream.value, lambda: ctypes.memmove(*addresses, size.value))
+        return 0
+
+    def cudaMallocHost(self, pointer, size):
+        return self.cudaMalloc(pointer, size)
+
+    def cudaFreeHost(self, pointer):
+        return self.cudaFree(pointer)
+
+    def cudaStreamBeginCapture(self, stream, mode):
+        if self._failing == "capture":
+            return 900
+        assert mode == 1 and stream.value not in _RECORDED
+        _RECORDED[stream.value] = []
+        return 0
+
+    def cudaStreamEndCapture(self, stream, graph):
+        self._work = _RECORDED.pop(stream.value)
+        graph._obj.value = 21
+        self.alive["graph"] = 21
+        return 0
+
+    def cudaGraphInstantiateWithFlags(self, ready, graph, flags):
+        assert graph.value == self.alive["graph"] and flags.value == 0
+        if self._failing == "instantiate":
+            return 901
+        ready._obj.value = 22
+        self.alive["ready"] = 22
+        return 0
+
+    def cudaGraphDestroy(self, graph):
+        assert graph.value == self.alive.pop("graph")
+        return 0
+
+    def cudaGraphLaunch(self, ready, stream):
+        assert ready.value == self.alive["ready"] and stream.value == self.alive["stream"]
+        for work in self._work:
+            work()
+        return 0
+
+    def cudaGraphExecDestroy(self, ready):
+        assert ready.value == self.alive.pop("ready")
         return 0
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import re
-from typing import Any, Sequence
+from typing import Any, Callable, Sequence
 
 import numpy as np
 
@@ -22,6 +22,7 @@ _FOLDERS = ("", "/usr/local/cuda/lib64/")
 TO_DEVICE, TO_HOST = 1, 2
 # CUdevice_attribute of the driver.
 _MULTIPROCESSORS, _MAJOR, _MINOR = 16, 75, 76
+_THREAD_LOCAL = 1  # cudaStreamCaptureMode: other threads may use CUDA meanwhile
 
 
 class Cuda:
@@ -67,6 +68,61 @@ class Cuda:
     def free(self, address: int) -> None:
         """Gives device memory back."""
         self._runtime.cudaFree(ctypes.c_void_p(address))
+
+    def pinned(self, shape: Sequence[int], dtype: str) -> np.ndarray:
+        """Host memory that stays where it is, so that copies need no detour; not initialised.
+
+        It is given back by `free_pinned`, not with the array.
+        """
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        pointer = ctypes.c_void_p()
+        status = self._runtime.cudaMallocHost(ctypes.byref(pointer), ctypes.c_size_t(size))
+        self._check("cudaMallocHost", status)
+        buffer = (ctypes.c_char * size).from_address(int(pointer.value or 0))
+        return np.frombuffer(buffer, dtype).reshape(shape)
+
+    def free_pinned(self, array: np.ndarray) -> None:
+        """Gives an array of `pinned` back; it must not be used any more."""
+        self._runtime.cudaFreeHost(ctypes.c_void_p(array.ctypes.data))
+
+    def capture(self, stream: int, work: Callable[[], bool]) -> int:
+        """Records what is put into a stream as a graph, which starts in one call.
+
+        Args:
+            stream: its handle; nothing else is put into it meanwhile.
+            work: puts it in, and says whether it could.
+
+        Returns:
+            The graph's handle; 0 where this work, or this CUDA, does not allow it.
+        """
+        runtime, handle = self._runtime, ctypes.c_void_p(stream)
+        graph, ready = ctypes.c_void_p(), ctypes.c_void_p()
+        try:
+            if runtime.cudaStreamBeginCapture(handle, _THREAD_LOCAL):
+                return 0
+            try:
+                done = work()
+            except InputError:
+                done = False
+            if runtime.cudaStreamEndCapture(handle, ctypes.byref(graph)) or not graph.value:
+                return 0
+            if done and runtime.cudaGraphInstantiateWithFlags(
+                ctypes.byref(ready), graph, ctypes.c_ulonglong(0)
+            ):
+                done = False
+            runtime.cudaGraphDestroy(graph)
+        except AttributeError:  # a library of before CUDA 11.4
+            return 0
+        return int(ready.value or 0) if done else 0
+
+    def launch(self, graph: int, stream: int) -> None:
+        """Puts a graph into a stream."""
+        status = self._runtime.cudaGraphLaunch(ctypes.c_void_p(graph), ctypes.c_void_p(stream))
+        self._check("cudaGraphLaunch", status)
+
+    def destroy_graph(self, graph: int) -> None:
+        """Gives a graph back."""
+        self._runtime.cudaGraphExecDestroy(ctypes.c_void_p(graph))
 
     def create_stream(self) -> int:
         """A stream's handle."""

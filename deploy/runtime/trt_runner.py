@@ -5,6 +5,9 @@ Tensors are addressed by name (`set_tensor_address`, `execute_async_v3`); the ol
 are gone in TensorRT 10. TensorRT's engine must have been built on this board, that of TensorRT for RTX
 anywhere: `python -m deploy engine`.
 
+Host memory is pinned and a run is one recorded CUDA graph (copies in, engine, copies out), where engine and
+CUDA allow it: on a board starting each piece takes as long as a small network.
+
 Not run on hardware by the authors: tested against recorded doubles of the API of 8.5, 10.3 and 11,
 which refuse any call that the version does not have.
 """
@@ -70,14 +73,20 @@ class TensorRTRunner(Runner):
             raise InputError(f"{file}: not enough GPU memory to run it; close other programs")
         self._stream = self._cuda.create_stream()
         self._addresses: dict[str, int] = {}
+        # What is copied to and from the GPU, by the tensors' names in the file.
+        self._pinned: dict[str, np.ndarray] = {}
+        # The recorded work once there is one: see `_invoke`.
+        self._graphs: list[int] = []
+        self._may_record = True
         # Also when the constructor fails halfway, or the runner is simply forgotten.
         self._finalizer = weakref.finalize(
-            self, _release, self._cuda, self._addresses, self._stream
+            self, _release, self._cuda, self._addresses, self._pinned, self._graphs, self._stream
         )
         for spec in (*self.inputs.values(), *self.outputs.values()):
             size = int(np.prod(spec.shape)) * np.dtype(spec.dtype).itemsize
             address = self._cuda.allocate(size)
             self._addresses[spec.tensor_name] = address
+            self._pinned[spec.tensor_name] = self._cuda.pinned(spec.shape, spec.dtype)
             if not self._context.set_tensor_address(spec.tensor_name, address):
                 raise InputError(f"{file}: TensorRT refuses an address for {spec.tensor_name!r}")
 
@@ -127,17 +136,34 @@ class TensorRTRunner(Runner):
 
     def _invoke(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         for name, array in feeds.items():
-            address = self._addresses[self.inputs[name].tensor_name]
+            np.copyto(self._pinned[self.inputs[name].tensor_name], array)
+        if self._graphs:
+            self._cuda.launch(self._graphs[0], self._stream)
+        elif not self._enqueue():
+            raise RuntimeError(f"{self.path}: TensorRT could not run the engine; see its log above")
+        self._cuda.synchronize(self._stream)
+        # Copies: the next run writes into the same memory.
+        results = {
+            name: np.array(self._pinned[spec.tensor_name]) for name, spec in self.outputs.items()
+        }
+        if self._may_record:
+            # After a run, in which an engine prepares what may not be recorded.
+            self._may_record = False
+            graph = self._cuda.capture(self._stream, self._enqueue)
+            self._graphs += [graph] if graph else []
+        return results
+
+    def _enqueue(self) -> bool:
+        """Puts copies and engine into the stream; False where the engine does not run."""
+        for spec in self.inputs.values():
+            address, array = self._addresses[spec.tensor_name], self._pinned[spec.tensor_name]
             self._cuda.copy(address, array, TO_DEVICE, self._stream)
         if not self._context.execute_async_v3(self._stream):
-            raise RuntimeError(f"{self.path}: TensorRT could not run the engine; see its log above")
-        results = {}
-        for name, spec in self.outputs.items():
-            results[name] = np.empty(spec.shape, spec.dtype)
-            address = self._addresses[spec.tensor_name]
-            self._cuda.copy(address, results[name], TO_HOST, self._stream)
-        self._cuda.synchronize(self._stream)
-        return results
+            return False
+        for spec in self.outputs.values():
+            address, array = self._addresses[spec.tensor_name], self._pinned[spec.tensor_name]
+            self._cuda.copy(address, array, TO_HOST, self._stream)
+        return True
 
 
 class RtxRunner(TensorRTRunner):
@@ -165,8 +191,19 @@ class RtxRunner(TensorRTRunner):
         )
 
 
-def _release(cuda: Any, addresses: dict[str, int], stream: int) -> None:
+def _release(
+    cuda: Any,
+    addresses: dict[str, int],
+    pinned: dict[str, np.ndarray],
+    graphs: list[int],
+    stream: int,
+) -> None:
+    for graph in graphs:
+        cuda.destroy_graph(graph)
     for address in addresses.values():
         cuda.free(address)
-    addresses.clear()
+    for array in pinned.values():
+        cuda.free_pinned(array)
+    for holder in (graphs, addresses, pinned):
+        holder.clear()
     cuda.destroy_stream(stream)

@@ -157,14 +157,23 @@ def build(
     path = engine_path(artifact, tag, trt.__version__, manifest.file_sha256)
     if path.is_file() and not force:
         return path, chosen, False
-    content = serialize(trt, Path(artifact), chosen)
+    # What was measured of a layer holds for every network that has one like it.
+    cache = Path(artifact).with_name(f"timing.{tag}.trt{trt.__version__}.cache")
+    content = serialize(trt, Path(artifact), chosen, cache)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
     return path, chosen, True
 
 
-def serialize(trt: Any, artifact: Path, chosen: Plan) -> bytes:
-    """Has TensorRT parse and build a file; see `build`."""
+def serialize(trt: Any, artifact: Path, chosen: Plan, cache: Path | None = None) -> bytes:
+    """Has TensorRT parse and build a file; see `build`.
+
+    Args:
+        trt: the module.
+        artifact: the `.onnx` file.
+        chosen: of `plan`.
+        cache: where measured times are kept between builds on this board; None = nowhere.
+    """
     logger = trt.Logger(trt.Logger.WARNING)
     builder = trt.Builder(logger)
     flags = 0
@@ -184,10 +193,17 @@ def serialize(trt: Any, artifact: Path, chosen: Plan) -> bytes:
         config.set_flag(getattr(trt.BuilderFlag, name))
     if chosen.effort is not None:
         config.builder_optimization_level = chosen.effort
+    if cache is not None:
+        known = cache.read_bytes() if cache.is_file() else b""
+        timing = config.create_timing_cache(known) or config.create_timing_cache(b"")
+        config.set_timing_cache(timing, ignore_mismatch=False)
     serialized = builder.build_serialized_network(network, config)
     if serialized is None:
         raise InputError(
             f"{artifact}: TensorRT {trt.__version__} could not build it; its log above says why. "
             "On a board short of memory: stop the desktop, lower --workspace or --effort"
         )
+    if cache is not None:
+        with atomic_path(cache) as temporary:
+            temporary.write_bytes(bytes(config.get_timing_cache().serialize()))
     return bytes(serialized)

@@ -94,10 +94,55 @@ def test_build_and_run_use_only_what_the_version_has(version, scheme, tmp_path):
     for name in ("rgb", "depth"):
         # The double computes with the very engine that it is compared with.
         np.testing.assert_array_equal(found[name], wanted[name])
-    assert len(memory.alive) == 5  # four tensors and a stream
+    # Four tensors on either side, a stream, and the recorded work.
+    assert len(memory.alive) == 10
     runner.close()
     runner.close()
     assert not memory.alive
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_from_the_second_run_on_the_work_is_one_recorded_graph(version, artifact):
+    trt, (gpu, memory) = tensorrt(version), cuda()
+    build(artifact, tensorrt=trt, cuda=gpu)
+    runner = TensorRTRunner(artifact, manifests.load(artifact), tensorrt=trt, cuda=gpu)
+    wanted = open_runner(artifact)
+    for number in range(4):
+        fed = {name: array + number for name, array in frame().items()}
+        found = runner.run(fed)
+        for name, value in wanted.run(fed).items():
+            np.testing.assert_array_equal(found[name], value)
+    assert trt.calls.count("enqueue") == 2, "one run, one recording; then launches"
+    assert "ready" in memory.alive and "graph" not in memory.alive
+
+
+@pytest.mark.parametrize("refusing", ["engine", "capture", "instantiate"])
+def test_what_cannot_be_recorded_runs_piece_by_piece(refusing, artifact):
+    trt = tensorrt("10.3", refuses=["record"] if refusing == "engine" else [])
+    gpu, memory = cuda(refusing)
+    build(artifact, tensorrt=trt, cuda=gpu)
+    runner = TensorRTRunner(artifact, manifests.load(artifact), tensorrt=trt, cuda=gpu)
+    wanted = open_runner(artifact).run(frame())
+    for _ in range(3):
+        found = runner.run(frame())
+        for name, value in wanted.items():
+            np.testing.assert_array_equal(found[name], value)
+    assert trt.calls.count("enqueue") == (3 if refusing == "capture" else 4), (
+        "recording was tried once"
+    )
+    assert not {"ready", "graph"} & set(memory.alive)
+
+
+def test_measured_times_are_kept_between_builds(artifact):
+    trt, (gpu, _) = tensorrt("10.3"), cuda()
+    build(artifact, tensorrt=trt, cuda=gpu)
+    cache = artifact.parent / "timing.orin-nvgpu-sm87-16.trt10.3.0.cache"
+    assert cache.read_bytes() == b"t"
+    build(artifact, tensorrt=trt, cuda=gpu, force=True)
+    assert ("timing", b"t") in trt.calls and cache.read_bytes() == b"tt"
+    cache.write_bytes(b"damaged")
+    build(artifact, tensorrt=trt, cuda=gpu, force=True)
+    assert cache.read_bytes() == b"t", "begun anew"
 
 
 def test_a_forgotten_runner_gives_its_memory_back(artifact):
