@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cen_keras.errors import InputError
-from cen_keras.files import write_json
+from cen_keras.files import atomic_path, write_json
 from cen_keras.training import console as consoles
 from cen_keras.training.run_folder import load_best, read_json
 from cen_keras.training.segmentation import Recipe
@@ -48,18 +48,20 @@ def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) 
     done = read_json(run / "scores.json")
     model = load_best(run)
     path = folder / f"{name}.npz"
-    checksum = save_weights(model, path)
-    total = sum(file.stat().st_size for file in folder.glob("*.npz"))
-    if total > MOST_BYTES:
-        path.unlink()
-        raise InputError(
-            f"{path}: makes {total / 1e6:.1f} MB of weights in all, at most {MOST_BYTES / 1e6:.0f} "
-            "fit the package; pack a smaller model."
-        )
-    # Scored as they will be read, rounded and all.
-    load_weights(model, path, checksum)
+    # What is there of that name stays until the new one is whole and scored.
     packed = run / "packed"
     packed.mkdir(exist_ok=True)
+    fresh = packed / "weights.npz"
+    checksum = save_weights(model, fresh)
+    others = sum(file.stat().st_size for file in folder.glob("*.npz") if file != path)
+    size = fresh.stat().st_size
+    if others + size > MOST_BYTES:
+        raise InputError(
+            f"{path}: makes {(others + size) / 1e6:.1f} MB of weights in all, at most "
+            f"{MOST_BYTES / 1e6:.0f} fit the package; pack a smaller model."
+        )
+    # Scored as they will be read, rounded and all.
+    load_weights(model, fresh, checksum)
     model.save(packed / "best.keras")
     write_json(packed / "recipe.json", recipe.to_json())
     streams = [*model.streams, "ensemble"]
@@ -70,14 +72,15 @@ def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) 
         scores[key] = {s: round(found["streams"][s]["miou"], 4) for s in streams}
     # Pictures are rendered when asked for: a user's first command need not fill a cache.
     dataset = {key: value for key, value in data["dataset"].items() if key != "cache"}
-    arguments = dict(recipe.model, num_classes=len(data["classes"]))
+    config = model.get_config()
+    arguments = dict(recipe.model, **{key: config[key] for key in ("modalities", "classes")})
     card = {
         "about": about,
         "model": arguments,
         "image_shape": data["image_shape"],
         "parameters": model.count_params(),
         "sha256": checksum,
-        "bytes": path.stat().st_size,
+        "bytes": size,
         "scores": {"split": split, "images": found["images"], "miou": scores},
         "exchange": found["exchange"]["share_of_penalised"],
         "training": {
@@ -92,6 +95,8 @@ def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) 
         },
         "data": dict(data, dataset=dataset),
     }
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(fresh.read_bytes())
     write_json(folder / f"{name}.json", card)
     return card
 

@@ -52,6 +52,10 @@ class FolderViews(Views):
         lists: split -> text file with a view's name a line.
         fractions: split -> share of the views, drawn with `seed`.
         seed: of the draw.
+        label: whether labels are read where there are some.
+
+    Attributes:
+        names: of the views, without endings.
 
     Raises:
         InputError: the folder has no such views, a file lacks its partner, or the description does
@@ -76,6 +80,7 @@ class FolderViews(Views):
         lists: Mapping[str, str] | None = None,
         fractions: Mapping[str, float] | None = None,
         seed: int = 0,
+        label: bool = True,
     ):
         self.root = Path(root).expanduser()
         known = [modality_of(modality) for modality in modalities]
@@ -88,8 +93,9 @@ class FolderViews(Views):
         self.ignore = int(ignore)
         self._label_map = label_lookup(label_map, self.name)
         self._colours = colour_table(colours, self.name)
-        views = find_views(self.root, self.modalities, folders)
+        views = find_views(self.root, self.modalities, folders, label)
         names = chosen_names([name for name, _ in views], self.root, split, lists, fractions, seed)
+        self.names = [name for name, _ in views if name in names]
         self.files = [files for name, files in views if name in names]
         labelled = "label" in self.files[0]
         self.classes = labels.checked_classes(classes, self.name) if classes is not None else ()

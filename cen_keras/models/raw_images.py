@@ -1,11 +1,14 @@
 """Class maps of raw images: what a model that knows its modalities can say of a picture as a camera gives it."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cen_keras.errors import InputError
 from cen_keras.metrics.confusion import resize_logits
+from cen_keras.models.segmented_folder import segment_folder
 
 
 class SegmentsRawImages:
@@ -52,6 +55,12 @@ class SegmentsRawImages:
         if single:
             maps = {name: found[0] for name, found in maps.items()}
         return maps[outputs] if isinstance(outputs, str) else maps
+
+    def segment_folder(
+        self, folder: str | Path, out: str | Path, *arguments: Any, **options: Any
+    ) -> list[Path]:
+        """Writes class maps and overlays of a folder; see `cen_keras.models.segmented_folder.segment_folder`."""
+        return segment_folder(self, folder, out, *arguments, **options)
 
     def _batch_of(self, images: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], bool]:
         """Returns the normalised batch, and whether it is of one view that came without its axis."""

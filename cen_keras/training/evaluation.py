@@ -57,6 +57,11 @@ def evaluate_run(
     """
     recipe, load = open_source(source)
     recipe = apply_settings(recipe, settings)
+    if not recipe.data:
+        raise InputError(
+            f"{source} is a model alone; say what it is scored on, for instance --set "
+            "data.name=frames --set data.root=FOLDER."
+        )
     task = task_of(recipe)
     split = split or recipe.evaluation.split
     if views is not None:

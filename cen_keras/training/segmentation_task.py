@@ -110,7 +110,8 @@ def keys_of(recipe: Recipe, section: str) -> list[str]:
     if section == "model":
         from cen_keras.models import Segmenter
 
-        return [key for key in arguments_of(Segmenter.__init__) if key != "num_classes"]
+        given = ("num_classes", "classes", "weights")  # by data and `pretrained`
+        return [key for key in arguments_of(Segmenter.__init__) if key not in given]
     if section == "augmentation":
         kind, _ = augmentation_of({"name": (recipe.augmentation or {}).get("name", "usual")})
         return arguments_of(kind)
@@ -139,7 +140,8 @@ def build_model(recipe: Recipe, loader: Any):
             )
     arguments = check_arguments(Segmenter.__init__, recipe.model, "model")
     arguments["modalities"] = tuple(loader.descriptions.values())
-    model = Segmenter(num_classes=len(loader.views.classes), weights=weights, **arguments)
+    arguments["classes"] = {"names": loader.views.classes, "colours": loader.views.palette}
+    model = Segmenter(weights=weights, **arguments)
     if recipe.small_scales is not None:
         from cen_keras.training.small_scales import start_small
 

@@ -19,7 +19,7 @@ def open_source(source: str | Path) -> tuple[RecipeBase, Callable[[], Any]]:
 
     Args:
         source: a run folder; a `.keras` file, in a run folder or alone (its recipe then has no
-            data); or `preset:NAME`.
+            data); or `preset:NAME`, a name or a folder.
 
     Raises:
         InputError: there is no such model.
@@ -41,29 +41,31 @@ def _preset(name: str):
     from cen_keras.models.presets import preset_of
 
     preset = preset_of(name)
-    if preset.card is None:
+    if preset.weights is None:
         raise InputError(f"{PRESET}{name} has no trained weights; train it, or name one that has.")
-    data = preset.card["data"]
 
     def load():
         from cen_keras.models import Segmenter
 
         return Segmenter.from_preset(name)
 
+    data, scores = preset.card.get("data", {}), preset.card.get("scores", {})
+    given = ("num_classes", "classes")
     recipe = Recipe(
-        name=name,
-        data=data["dataset"],
-        model={key: value for key, value in preset.model.items() if key != "num_classes"},
-        normalization=data["normalization"],
-        ignore=data["ignore"],
-        evaluation=Evaluation(split=preset.card["scores"]["split"], batch=4),
+        name=preset.name,
+        data=data.get("dataset", {}),
+        model={key: value for key, value in preset.model.items() if key not in given},
+        normalization=data.get("normalization", {}),
+        ignore=data.get("ignore", Recipe.ignore),
+        evaluation=Evaluation(split=scores.get("split", "val"), batch=4),
     )
     return recipe, load
 
 
 def _recipe_of(model: Any, name: str) -> RecipeBase:
     """Returns a recipe without data for a model that came without one."""
-    told = {"modalities": tuple(model.modalities)}
     if hasattr(model, "generator"):
+        told = {"modalities": tuple(model.modalities), "target": model.target}
         return TranslationRecipe(name=name, data={}, model=told)
-    return Recipe(name=name, data={}, model=told)
+    described = tuple(modality.to_config() for modality in model.descriptions.values())
+    return Recipe(name=name, data={}, model={"modalities": described})

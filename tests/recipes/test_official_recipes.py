@@ -29,7 +29,7 @@ from recipes.listing import all_recipes, recipe_of
 ROOT = Path(__file__).parents[2]
 # As much of a loader as a model is built for.
 LOADER = types.SimpleNamespace(
-    views=types.SimpleNamespace(classes=("class",) * 40),
+    views=types.SimpleNamespace(classes=tuple(f"class{i}" for i in range(40)), palette=()),
     descriptions={name: modality_of(name) for name in ("rgb", "depth")},
 )
 SEGMENTATION = [name for name in all_recipes() if name.startswith(("nyudv2_", "sunrgbd_"))]

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from cen_keras.backbones import BACKBONES
-from cen_keras.backbones.resnet import basic_block, narrow_stem, resnet
+from cen_keras.backbones.resnet import basic_block, resnet
 from recipes import evaluate
 
 ROOT = Path(__file__).parents[2]
@@ -55,9 +55,9 @@ if "WRITES_NOTHING" in os.environ:
         raise RuntimeError(f"this process wrote {target}")
     os.replace = refuse
 from cen_keras.backbones import BACKBONES
-from cen_keras.backbones.resnet import basic_block, narrow_stem, resnet
+from cen_keras.backbones.resnet import basic_block, resnet
 BACKBONES["least"] = functools.partial(
-    resnet, block=basic_block, blocks=(1, 1, 1, 1), widths=(4, 4, 4, 4), stem=narrow_stem
+    resnet, block=basic_block, blocks=(1, 1, 1, 1), widths=(4, 4, 4, 4), stem_size=3
 )
 from cen_keras.training import callbacks
 save = callbacks.save_checkpoint
@@ -152,7 +152,7 @@ def test_a_run_goes_on_as_if_never_ended(tmp_path, monkeypatch, capsys):
 
     # And recipes.evaluate finds the same scores again.
     least = functools.partial(
-        resnet, block=basic_block, blocks=(1, 1, 1, 1), widths=(4, 4, 4, 4), stem=narrow_stem
+        resnet, block=basic_block, blocks=(1, 1, 1, 1), widths=(4, 4, 4, 4), stem_size=3
     )
     monkeypatch.setitem(BACKBONES, "least", least)
     assert evaluate.main([str(broken), "--json", "-"]) == 0

@@ -5,7 +5,7 @@ import functools
 import pytest
 
 from cen_keras.backbones import BACKBONES
-from cen_keras.backbones.resnet import basic_block, narrow_stem, resnet
+from cen_keras.backbones.resnet import basic_block, resnet
 from recipes import train
 
 SETTINGS = {
@@ -18,7 +18,7 @@ SETTINGS = {
     "model.decoder_options.pooling_stages": 1,
     # Adam moves a scale by its rate each step: 0.3 falls below this in three.
     "model.fusion.threshold": 0.294,
-    "model.sparsity": 0.05,
+    "model.fusion.sparsity": 0.05,
     "augmentation.size": "32,32",
     "epochs": 2,
     "epoch_steps": 4,
@@ -32,7 +32,7 @@ def tiny_run(tmp_path_factory):
     """The run folder."""
     patch = pytest.MonkeyPatch()
     net = functools.partial(
-        resnet, block=basic_block, blocks=(1, 1, 1, 1), widths=(6, 6, 6, 6), stem=narrow_stem
+        resnet, block=basic_block, blocks=(1, 1, 1, 1), widths=(6, 6, 6, 6), stem_size=3
     )
     patch.setitem(BACKBONES, "least_that_exchanges", net)
     folder = tmp_path_factory.mktemp("tiny") / "run"

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from cen_keras.backbones import BACKBONES
-from cen_keras.backbones.resnet import basic_block, narrow_stem, resnet
+from cen_keras.backbones.resnet import basic_block, resnet
 from recipes import train
 from recipes.evidence import cell as cell_module
 from recipes.evidence import cells
@@ -49,7 +49,7 @@ TRANSLATION = (
 def least():
     patch = pytest.MonkeyPatch()
     net = functools.partial(
-        resnet, block=basic_block, blocks=(1, 1, 1, 1), widths=(4, 4, 4, 4), stem=narrow_stem
+        resnet, block=basic_block, blocks=(1, 1, 1, 1), widths=(4, 4, 4, 4), stem_size=3
     )
     patch.setitem(BACKBONES, "least", net)
     features = Cell("rooms_evidence", (*SEGMENTATION, *cells.only("rgb")), 0)

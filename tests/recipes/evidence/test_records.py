@@ -14,7 +14,7 @@ from recipes.evidence.tables import TABLES, Row, Table
 TABLE = Table(
     "two rows",
     "rooms_evidence",
-    {"cen": Row("all"), "rgb": Row("one", (*only("rgb"), "model.sparsity=0.0"))},
+    {"cen": Row("all"), "rgb": Row("one", (*only("rgb"), "model.fusion.sparsity=0.0"))},
 )
 
 
@@ -24,7 +24,7 @@ STEPS = Cell(TABLE.recipe, (), 1).steps
 @pytest.fixture(autouse=True)
 def tables(monkeypatch):
     monkeypatch.setitem(TABLES, "tiny", TABLE)
-    spelt = Row("one", ("model.sparsity=0", *only("rgb")))
+    spelt = Row("one", ("model.fusion.sparsity=0", *only("rgb")))
     monkeypatch.setitem(TABLES, "other", Table("", "rooms_evidence", {"alone": spelt}))
 
 
@@ -112,7 +112,7 @@ def test_another_tables_spelling_is_the_same_training(runs, results):
     found = records.read(results / "other.csv")
     assert [line["output"] for line in found] == ["rgb", "ensemble"]
     # Each table has the command that its own settings make.
-    assert "model.sparsity=0 " in found[0]["command"]
+    assert "model.fusion.sparsity=0 " in found[0]["command"]
 
 
 def test_lines_are_kept_whose_run_folder_is_gone(runs, results):

@@ -23,7 +23,7 @@ def cell_of(table, row, seed=1):
 def test_a_row_builds_a_model_of_its_recipe(table, row):
     recipe = cell_of(table, row).made()
     loader = types.SimpleNamespace(
-        views=types.SimpleNamespace(classes=("class",) * 13),
+        views=types.SimpleNamespace(classes=tuple("abcdefghijklm"), palette=()),
         descriptions={name: modality_of(name) for name in recipe.model["modalities"]},
     )
     model = task_of(recipe).build_model(recipe, loader)

@@ -1,0 +1,74 @@
+"""Segments a folder of raw images: `python -m recipes.predict MODEL FOLDER --out OUT`.
+
+MODEL is a run folder, a `.keras` file or `preset:NAME`; FOLDER holds a folder per modality, or files
+NAME_rgb.png, NAME_depth.png. A model knows how its inputs are normalised and what its classes are.
+
+    OUT/classes/NAME.png    class numbers, with the classes' colours as palette
+    OUT/overlays/NAME.png   half the picture, half the classes' colours
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from cen_keras.errors import InputError
+from cen_keras.training import console as consoles
+from cen_keras.training.sources import open_source
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m recipes.predict", description="Segment a folder of raw images."
+    )
+    parser.add_argument("model", help="run folder, .keras file or preset:NAME")
+    parser.add_argument("folder", type=Path, help="folder of views")
+    parser.add_argument("--out", type=Path, required=True, help="where the pictures go")
+    parser.add_argument("--output", default="ensemble", help="or a modality (default: ensemble)")
+    parser.add_argument(
+        "--files",
+        action="append",
+        default=[],
+        metavar="MODALITY=FOLDER",
+        help="folder, or ending of the files, of a modality whose name is none of the usual",
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the list of files; - for stdout")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    options = make_parser().parse_args(arguments)
+
+    def command():
+        from rich.progress import Progress
+
+        from cen_keras.quiet import import_keras
+
+        wrong = [text for text in options.files if "=" not in text]
+        if wrong:
+            raise InputError(f"--files {wrong[0]!r} has no '='; write MODALITY=FOLDER.")
+        import_keras()
+        recipe, load = open_source(options.model)
+        if recipe.task != "segmentation":
+            raise InputError(f"{options.model} is a {recipe.task}; wanted a segmentation.")
+        model = load()
+        console = consoles.console_for(options.json)
+        with Progress(console=console, transient=True) as bar:
+            task = bar.add_task("views", total=None)
+            written = model.segment_folder(
+                options.folder,
+                options.out,
+                options.output,
+                folders=dict(text.split("=", 1) for text in options.files) or None,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+        console.print(f"{len(written)} views: classes and overlays in {options.out}")
+        consoles.write_result([str(path) for path in written], options.json)
+        return 0
+
+    return consoles.run_command(command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
