@@ -39,7 +39,7 @@ def write_table(folder: Path, table: str, rows: dict, seeds=(1, 2, 3), noise=0.0
                         for key, mean in means.items()
                     }
                     recipe = f"rooms{'_translation' * (table == 'translation')}_evidence"
-                    command = f"python -m recipes.evidence.cell {recipe} --seed {seed}"
+                    command = f"python -m recipes.evidence.run {recipe} --seed {seed}"
                     line = {
                         **{"table": table, "row": row, "seed": seed, "output": output},
                         **{key: f"{score:.6f}" for key, score in scores.items()},
@@ -95,7 +95,7 @@ def write_swept(folder: Path, table: str, setting: str, values: dict[str, str | 
     """
     text = ""
     for number, (row, value) in enumerate(values.items()):
-        command = "python -m recipes.evidence.cell rooms_evidence"
+        command = "python -m recipes.evidence.run rooms_evidence"
         command += f" --set model.fusion.{setting}={value}" if value else ""
         share = 0.2 * number
         write_table(folder, table, {row: 0.4 + share / 10}, command=command, exchanged=share)

@@ -4,11 +4,12 @@
     python -m recipes.evidence baselines ablation --seeds 3
 
 A *table* has rows, a row is a recipe with settings, a *cell* is a row with a seed: one training. The
-modules build on each other in this order:
+five parts build on each other in this order:
 
-    cells, tables what is trained
-    cell          trains and scores one cell, in a process and a run folder of its own
-    runner        runs many, goes on where it was stopped
-    records       finished cells as recipes/results/TABLE.csv
-    claims, page  what the tables say about the paper's claims
+    experiments   cells and tables: what is trained
+    run           trains one cell in a process and a run folder of its own, and many; goes on where it
+                  was stopped; finished cells become recipes/results/TABLE.csv
+    statistics    scores, paired comparisons, the paper's claims
+    report        the page of results, and what a trained net shows
+    theorem       the paper's theorem, measured on a trained net
 """

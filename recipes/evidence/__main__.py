@@ -18,10 +18,10 @@ from typing import Any
 
 from cen_keras.errors import InputError
 from cen_keras.training import console as consoles
-from recipes.evidence.cell import RUNS
-from recipes.evidence.cells import FIRST_SEED
-from recipes.evidence.records import RESULTS
-from recipes.evidence.tables import TABLES, cells_of, table_of
+from recipes.evidence.experiments.cells import FIRST_SEED
+from recipes.evidence.experiments.tables import TABLES, cells_of, table_of
+from recipes.evidence.run.cell import RUNS
+from recipes.evidence.run.records import RESULTS
 
 ALL = "all"
 
@@ -141,7 +141,8 @@ def chosen(tables: list[str], only: str, seeds: int) -> tuple[list[str], list[tu
 
 def report(console: Any, names: list[str], runs: Path, out: Path) -> None:
     """Writes the CSVs of the named tables and the page about all of them."""
-    from recipes.evidence import page, records
+    from recipes.evidence.report import page
+    from recipes.evidence.run import records
 
     for line in [line for name in names for line in records.write(name, runs, out)]:
         console.print(f"dropped: {line}", soft_wrap=True, markup=False)
@@ -171,7 +172,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.report:
             report(console, names, options.runs, options.out)
             return 0
-        from recipes.evidence import runner
+        from recipes.evidence.run import runner
 
         # The trainings' processes are ended when this one is told to end.
         signal.signal(signal.SIGTERM, signal.default_int_handler)

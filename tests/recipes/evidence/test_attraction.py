@@ -8,7 +8,7 @@ from scipy import stats
 if keras.backend.backend() != "tensorflow":
     pytest.skip("the gradients are TensorFlow's", allow_module_level=True)
 
-from recipes.evidence.attraction import (
+from recipes.evidence.theorem.attraction import (
     BATCH_CASES,
     PATCH,
     POSITIONS,

@@ -13,11 +13,11 @@ from rich.console import Console
 from cen_keras.backbones import BACKBONES
 from cen_keras.backbones.resnet import basic_block, resnet
 from recipes import train
-from recipes.evidence import cell as cell_module
-from recipes.evidence import cells
-from recipes.evidence.cell import features_folder, main, train_cell
-from recipes.evidence.cells import Cell
-from recipes.evidence.features import room_features
+from recipes.evidence.experiments import cells
+from recipes.evidence.experiments.cells import Cell
+from recipes.evidence.run import cell as cell_module
+from recipes.evidence.run.cell import features_folder, main, train_cell
+from recipes.evidence.run.features import room_features
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("a Translator is trained on TensorFlow", allow_module_level=True)

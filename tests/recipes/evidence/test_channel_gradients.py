@@ -10,9 +10,14 @@ if keras.backend.backend() != "tensorflow":
 from cen_keras.baselines.criteria import CriterionNorm
 from cen_keras.errors import InputError
 from cen_keras.layers import ModalityNorm
-from recipes.evidence.attraction import probability
-from recipes.evidence.calibration import CLOSED, by_fate, by_layer, calibration, sharing
-from recipes.evidence.channel_gradients import Channel, measure, penalised_channels, task_loss
+from recipes.evidence.theorem.attraction import probability
+from recipes.evidence.theorem.calibration import CLOSED, by_fate, by_layer, calibration, sharing
+from recipes.evidence.theorem.channel_gradients import (
+    Channel,
+    measure,
+    penalised_channels,
+    task_loss,
+)
 
 NAMES = ("rgb", "depth")  # their order is not the alphabet's
 CHANNELS = 5

@@ -5,8 +5,8 @@ import json
 import pytest
 from made_up_evidence import ABLATION, BASELINES, translations, write_table
 
-from recipes.evidence.claims import decide_all, write_verdicts
-from recipes.evidence.scores import Scores, read_lines
+from recipes.evidence.statistics.claims import decide_all, write_verdicts
+from recipes.evidence.statistics.scores import Scores, read_lines
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import pytest
 
 from cen_keras.errors import InputError
 from recipes.evidence import __main__ as command
-from recipes.evidence import page, runner
-from recipes.evidence.tables import TABLES
+from recipes.evidence.experiments.tables import TABLES
+from recipes.evidence.report import page
+from recipes.evidence.run import runner
 
 
 def finish(job):

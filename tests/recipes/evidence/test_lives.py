@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recipes.evidence.lives import by_epoch, ever, life, quantiles
+from recipes.evidence.theorem.lives import by_epoch, ever, life, quantiles
 
 EPOCHS = np.array([0, 1, 2, 3])
 STORIES = {

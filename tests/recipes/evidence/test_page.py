@@ -7,7 +7,7 @@ import pytest
 from made_up_evidence import ABLATION, BASELINES, translations, write_table
 
 from cen_keras.errors import InputError
-from recipes.evidence.page import write
+from recipes.evidence.report.page import write
 
 MARKERS = "# Title\n\n<!-- evidence -->\nBEFORE\n<!-- /evidence -->\n\nend\n"
 

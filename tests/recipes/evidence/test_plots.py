@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up_evidence import BASELINES, translations, write_swept, write_table
 
-from recipes.evidence.plots import (
+from recipes.evidence.report.plots import (
     against_cost,
     side_by_side,
     spread_apart,
@@ -15,7 +15,7 @@ from recipes.evidence.plots import (
     swept_value,
     write_plots,
 )
-from recipes.evidence.scores import Scores, read_lines
+from recipes.evidence.statistics.scores import Scores, read_lines
 
 THETAS = {"none": "null", "0.005": "0.005", "cen": None, "0.05": "0.05"}
 

@@ -7,9 +7,9 @@ import shutil
 import pytest
 
 from cen_keras.errors import InputError
-from recipes.evidence import records
-from recipes.evidence.cells import Cell, only
-from recipes.evidence.tables import TABLES, Row, Table
+from recipes.evidence.experiments.cells import Cell, only
+from recipes.evidence.experiments.tables import TABLES, Row, Table
+from recipes.evidence.run import records
 
 TABLE = Table(
     "two rows",
@@ -88,9 +88,7 @@ def test_a_csv_has_a_line_for_each_output_in_the_tables_order(runs, results):
         *(("rgb", seed, output) for seed in ("1", "2") for output in ("rgb", "ensemble")),
     ]
     assert found[-1][4:9] == ["0.5", "0.666667", "", "12", "34000000000"]
-    assert found[-1][16].startswith(
-        "python -m recipes.evidence.cell rooms_evidence --seed 2 --set "
-    )
+    assert found[-1][16].startswith("python -m recipes.evidence.run rooms_evidence --seed 2 --set ")
     before = (results / "tiny.csv").read_bytes()
     records.write("tiny", runs, results)
     assert (results / "tiny.csv").read_bytes() == before

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from made_up_evidence import ABLATION, BASELINES, translations, write_table
 
 from cen_keras.errors import InputError
-from recipes.evidence.rendering import (
+from recipes.evidence.report.rendering import (
     cost_table,
     difference,
     markdown,
@@ -15,8 +15,8 @@ from recipes.evidence.rendering import (
     score_table,
     with_spread,
 )
-from recipes.evidence.scores import Scores, read_lines
-from recipes.evidence.statistics import Paired, compare
+from recipes.evidence.statistics.paired import Paired, compare
+from recipes.evidence.statistics.scores import Scores, read_lines
 
 
 def cells(table):

@@ -8,10 +8,11 @@ import time
 
 import pytest
 
-from recipes.evidence import cells, runner
-from recipes.evidence.cell import features_folder
-from recipes.evidence.cells import Cell
-from recipes.evidence.runner import Job, jobs_of, run
+from recipes.evidence.experiments import cells
+from recipes.evidence.experiments.cells import Cell
+from recipes.evidence.run import runner
+from recipes.evidence.run.cell import features_folder
+from recipes.evidence.run.runner import Job, jobs_of, run
 
 # Arguments: folder, behaviour. Notes when it starts and ends.
 FAKE = """

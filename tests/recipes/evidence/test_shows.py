@@ -11,9 +11,9 @@ from cen_keras.layers import InstanceNorm, ModalityNorm
 from cen_keras.metrics.exchange_rate import exchange_rate
 from cen_keras.training.run_folder import load_best
 from cen_keras.training.scale_history import Scales
-from recipes.evidence import shows, shows_plots
-from recipes.evidence.exchanged_maps import replaced_maps, replaced_mask
-from recipes.evidence.shows import main
+from recipes.evidence.report import shows, shows_plots
+from recipes.evidence.report.exchanged_maps import replaced_maps, replaced_mask
+from recipes.evidence.report.shows import main
 
 NAMES = ("rgb", "depth", "a")  # their order is not the alphabet's
 CHANNELS = 7

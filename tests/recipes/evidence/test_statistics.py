@@ -9,7 +9,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recipes.evidence.statistics import compare, summarize
+from recipes.evidence.statistics.paired import compare, summarize
 
 scores = st.lists(st.floats(0, 1), min_size=2, max_size=8)
 pairs = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=8)

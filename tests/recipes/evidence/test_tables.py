@@ -8,9 +8,9 @@ import pytest
 from cen_keras.errors import InputError
 from cen_keras.modalities import modality_of
 from cen_keras.training.task import task_of
-from recipes.evidence.cell import make_parser
-from recipes.evidence.cells import Cell
-from recipes.evidence.tables import TABLES, cells_of, table_of
+from recipes.evidence.experiments.cells import Cell
+from recipes.evidence.experiments.tables import TABLES, cells_of, table_of
+from recipes.evidence.run.cell import make_parser
 
 ROWS = [(table, row) for table, told in TABLES.items() for row in told.rows]
 
@@ -39,7 +39,7 @@ def test_a_row_builds_a_model_of_its_recipe(table, row):
 def test_the_command_is_read_as_the_very_training(table, row):
     cell = cell_of(table, row)
     python, dash_m, module, *arguments = shlex.split(cell.command)
-    assert (python, dash_m, module) == ("python", "-m", "recipes.evidence.cell")
+    assert (python, dash_m, module) == ("python", "-m", "recipes.evidence.run")
     options = make_parser().parse_args(arguments)
     assert Cell(options.recipe, tuple(options.set), options.seed).made() == cell.made()
 
@@ -73,7 +73,7 @@ def test_the_digest_is_of_the_training_not_of_its_spelling():
 
 
 def test_a_translations_digest_holds_what_its_distances_are_made_of(monkeypatch):
-    from recipes.evidence import cells
+    from recipes.evidence.experiments import cells
 
     cen = cell_of("translation", "cen")
     before = cen.digest

@@ -12,9 +12,9 @@ if keras.backend.backend() != "tensorflow":
     pytest.skip("the gradients are TensorFlow's", allow_module_level=True)
 
 from recipes import evaluate
-from recipes.evidence import attraction
-from recipes.evidence.attraction import binomial_interval
-from recipes.evidence.theorem import COLUMNS, main
+from recipes.evidence.theorem import attraction
+from recipes.evidence.theorem.__main__ import COLUMNS, main
+from recipes.evidence.theorem.attraction import binomial_interval
 
 
 @pytest.fixture(scope="module")

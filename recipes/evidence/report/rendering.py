@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Sequence
 
 from cen_keras.errors import InputError
-from recipes.evidence.findings import CEN
-from recipes.evidence.overhead import ONE_MODALITY, one_modality
-from recipes.evidence.scores import ENSEMBLE, Scores, decimals
-from recipes.evidence.statistics import Paired, compare, summarize
+from recipes.evidence.statistics.findings import CEN
+from recipes.evidence.statistics.overhead import ONE_MODALITY, one_modality
+from recipes.evidence.statistics.paired import Paired, compare, summarize
+from recipes.evidence.statistics.scores import ENSEMBLE, Scores, decimals
 
 NOTHING = "-"
 """Stands where nothing was measured."""

@@ -7,7 +7,7 @@ import dataclasses
 
 import numpy as np
 
-from recipes.evidence.attraction import Shares
+from recipes.evidence.theorem.attraction import Shares
 
 
 @dataclasses.dataclass(frozen=True)

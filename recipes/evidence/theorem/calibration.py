@@ -6,8 +6,8 @@ intervals are narrower than they should be.
 
 import numpy as np
 
-from recipes.evidence.attraction import Shares
-from recipes.evidence.channel_gradients import Channel
+from recipes.evidence.theorem.attraction import Shares
+from recipes.evidence.theorem.channel_gradients import Channel
 
 BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
 """Edges of the bins of a predicted probability."""

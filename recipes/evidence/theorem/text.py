@@ -7,10 +7,10 @@ import numpy as np
 
 from cen_keras.training import machine
 from cen_keras.training.console import percent
-from recipes.evidence.attraction import BATCH_CASES, CONFIDENCE, POSITIONS, Shares
-from recipes.evidence.calibration import CLOSED, sharing
-from recipes.evidence.lives import quantiles
-from recipes.evidence.rendering import markdown
+from recipes.evidence.report.rendering import markdown
+from recipes.evidence.theorem.attraction import BATCH_CASES, CONFIDENCE, POSITIONS, Shares
+from recipes.evidence.theorem.calibration import CLOSED, sharing
+from recipes.evidence.theorem.lives import quantiles
 
 INTRODUCTION = """\
 # Theorem 1, measured

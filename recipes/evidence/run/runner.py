@@ -11,8 +11,8 @@ from pathlib import Path
 from statistics import mean
 
 from cen_keras.training.run_folder import read_json
-from recipes.evidence.cell import CELL, features_folder, finished
-from recipes.evidence.cells import FEATURES, Cell
+from recipes.evidence.experiments.cells import FEATURES, Cell
+from recipes.evidence.run.cell import CELL, features_folder, finished
 from recipes.listing import recipe_of
 
 POLL = 0.1
@@ -29,7 +29,7 @@ class Job:
     Attributes:
         name: for people.
         folder: its run folder; a cell.json there says that it is done.
-        arguments: of `recipes.evidence.cell`.
+        arguments: of `recipes.evidence.run`.
         kind: jobs of one kind take about as long as each other.
         first: others need what it makes, so it runs alone.
     """
@@ -115,7 +115,7 @@ def run(
     threads: int = 2,
     budget: float | None = None,
     show: Callable[[State], None] = lambda state: None,
-    command: Iterable[str] = (sys.executable, "-m", "recipes.evidence.cell"),
+    command: Iterable[str] = (sys.executable, "-m", "recipes.evidence.run"),
 ) -> State:
     """Runs the jobs that are not finished; one that fails does not stop the others.
 

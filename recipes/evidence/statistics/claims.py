@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cen_keras.files import write_json
-from recipes.evidence.findings import FINDINGS, Contest, Finding
-from recipes.evidence.overhead import decide_parameters
-from recipes.evidence.scores import METRICS, Scores
-from recipes.evidence.statistics import Paired, compare
+from recipes.evidence.statistics.findings import FINDINGS, Contest, Finding
+from recipes.evidence.statistics.overhead import decide_parameters
+from recipes.evidence.statistics.paired import Paired, compare
+from recipes.evidence.statistics.scores import METRICS, Scores
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""What a trained CEN shows: `python -m recipes.evidence.shows RUN [--out recipes/results]`.
+"""What a trained CEN shows: `python -m recipes.evidence.report.shows RUN [--out recipes/results]`.
 
     python -m recipes.train rooms_tiny
-    python -m recipes.evidence.shows runs/rooms_tiny
+    python -m recipes.evidence.report.shows runs/rooms_tiny
 
 Writes shows.md and its pictures: how much is exchanged where and in which direction, the scales and
 the ensemble's weights over the training, and maps of one view before and after the exchange.
@@ -22,12 +22,12 @@ from cen_keras.training.backend import prepare_backend
 from cen_keras.training.console import percent
 from cen_keras.training.run_folder import load_best
 from cen_keras.training.task import read_recipe, task_of
-from recipes.evidence.records import RESULTS
+from recipes.evidence.run.records import RESULTS
 
 TEXT = """\
 # What the exchange does in one net
 
-Written by `recipes.evidence.shows`; do not edit. `{run}` ({recipe}), {epochs} epochs; one run, so an
+Written by `recipes.evidence.report.shows`; do not edit. `{run}` ({recipe}), {epochs} epochs; one run, so an
 example and no statistics.
 
 ## How much, where, in which direction
@@ -76,7 +76,7 @@ def open_run(run: Path) -> tuple[Any, Any, Any]:
     prepare_backend(recipe)
     model = load_best(run)
     net = getattr(model, "generator", model)
-    from recipes.evidence.exchanged_maps import exchanging_norms
+    from recipes.evidence.report.exchanged_maps import exchanging_norms
 
     if not exchanging_norms(net):
         raise InputError(
@@ -127,9 +127,9 @@ def show(run: Path, out: Path, index: int = 0) -> None:
     from cen_keras.metrics.exchange_rate import exchange_rate
     from cen_keras.training import machine
     from cen_keras.training.scale_history import read_scales
-    from recipes.evidence import shows_plots
-    from recipes.evidence.exchanged_maps import exchanging_norms, replaced_maps
-    from recipes.evidence.rendering import markdown
+    from recipes.evidence.report import shows_plots
+    from recipes.evidence.report.exchanged_maps import exchanging_norms, replaced_maps
+    from recipes.evidence.report.rendering import markdown
 
     recipe, net, loader = open_run(run)
     try:
@@ -163,7 +163,7 @@ def show(run: Path, out: Path, index: int = 0) -> None:
         split=recipe.evaluation.split,
         maps=_maps_told(found),
         command=shlex.join(
-            ["python", "-m", "recipes.evidence.shows", str(run), "--view", str(index)]
+            ["python", "-m", "recipes.evidence.report.shows", str(run), "--view", str(index)]
         ),
         commit=machine.commit(),
         backend=machine.backend(),
@@ -207,7 +207,8 @@ def _maps_told(found):
 def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m recipes.evidence.shows", description="Show what a trained CEN exchanges."
+        prog="python -m recipes.evidence.report.shows",
+        description="Show what a trained CEN exchanges.",
     )
     parser.add_argument("run", type=Path, help="run folder that recipes.train wrote")
     parser.add_argument("--out", type=Path, default=RESULTS, help=f"folder; default: {RESULTS}")

@@ -8,9 +8,9 @@ import matplotlib.figure
 import numpy as np
 
 from cen_keras.files import atomic_path
-from recipes.evidence.findings import CEN
-from recipes.evidence.scores import ENSEMBLE, METRICS, Line, Scores
-from recipes.evidence.statistics import summarize
+from recipes.evidence.statistics.findings import CEN
+from recipes.evidence.statistics.paired import summarize
+from recipes.evidence.statistics.scores import ENSEMBLE, METRICS, Line, Scores
 from recipes.listing import recipe_of
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#777777"
@@ -173,7 +173,7 @@ def sweep(scores: Scores, table: str) -> matplotlib.figure.Figure | None:
 
 def swept_value(line: Line, setting: str) -> float:
     """Returns a setting of the model as the line's command has it, else its recipe; 0 for null."""
-    recipe, *settings = shlex.split(line.command.partition("recipes.evidence.cell")[2])
+    recipe, *settings = shlex.split(line.command.partition("recipes.evidence.run")[2])
     found = [s.partition("=")[2] for s in settings if s.startswith(f"model.fusion.{setting}=")]
     value = json.loads(found[-1]) if found else recipe_of(recipe).model["fusion"].get(setting)
     return float(value or 0)

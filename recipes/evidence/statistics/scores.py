@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from cen_keras.errors import InputError
-from recipes.evidence import records
+from recipes.evidence.run import records
 
 ENSEMBLE = "ensemble"
 

@@ -29,14 +29,14 @@ class Cell:
 
     @property
     def arguments(self) -> list[str]:
-        """Of `recipes.evidence.cell`: which training it is."""
+        """Of `recipes.evidence.run`: which training it is."""
         settings = (part for setting in self.settings for part in ("--set", setting))
         return [self.recipe, "--seed", str(self.seed), *settings]
 
     @property
     def command(self) -> str:
         """The command that repeats just this training and its scores."""
-        return f"python -m recipes.evidence.cell {shlex.join(self.arguments)}"
+        return f"python -m recipes.evidence.run {shlex.join(self.arguments)}"
 
     def made(self) -> Any:
         """Returns the recipe with the settings and the seed."""

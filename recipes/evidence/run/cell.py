@@ -1,6 +1,6 @@
 """Trains and scores one cell of the evidence in a run folder of its own.
 
-    python -m recipes.evidence.cell RECIPE --seed N [--set key=value ...] [--runs FOLDER]
+    python -m recipes.evidence.run RECIPE --seed N [--set key=value ...] [--runs FOLDER]
 
     FOLDER/RECIPE/DIGEST/seedN/...         what `recipes.train` writes
     FOLDER/RECIPE/DIGEST/seedN/cell.json   scores, cost and where they were measured; the last file
@@ -20,8 +20,8 @@ from cen_keras.training import machine
 from cen_keras.training.run import train
 from cen_keras.training.run_folder import load_best, read_json
 from cen_keras.training.task import task_of
-from recipes.evidence.cells import FEATURES, Cell
-from recipes.evidence.tables import SEGMENTATION, TRANSLATION
+from recipes.evidence.experiments.cells import FEATURES, Cell
+from recipes.evidence.experiments.tables import SEGMENTATION, TRANSLATION
 
 CELL = "cell.json"
 RUNS = Path("runs/evidence")
@@ -122,7 +122,7 @@ def _prepare(recipe: Any) -> int:
 
 def _with_distances(recipe: Any, model: Any, features: Path) -> dict[str, dict[str, float]]:
     from cen_keras.metrics.translation import evaluate_translation
-    from recipes.evidence.features import room_features
+    from recipes.evidence.run.features import room_features
 
     loader = task_of(recipe).open_loader(recipe, recipe.evaluation.split, training=False)
     try:
@@ -134,7 +134,7 @@ def _with_distances(recipe: Any, model: Any, features: Path) -> dict[str, dict[s
 def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m recipes.evidence.cell", description="Train and score one cell."
+        prog="python -m recipes.evidence.run", description="Train and score one cell."
     )
     parser.add_argument("recipe", help="name of a recipe")
     parser.add_argument("--seed", type=int, default=0, help="of the training; default: 0")

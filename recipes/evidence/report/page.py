@@ -10,10 +10,9 @@ from pathlib import Path
 
 from cen_keras.errors import InputError
 from cen_keras.files import atomic_path
-from recipes.evidence.claims import decide_all, write_verdicts
-from recipes.evidence.plots import SWEPT, write_plots
-from recipes.evidence.records import RESULTS
-from recipes.evidence.rendering import (
+from recipes.evidence.experiments.tables import TABLES
+from recipes.evidence.report.plots import SWEPT, write_plots
+from recipes.evidence.report.rendering import (
     comparison_table,
     cost_table,
     markdown,
@@ -21,8 +20,9 @@ from recipes.evidence.rendering import (
     score_table,
     verdict_table,
 )
-from recipes.evidence.scores import METRICS, Line, Scores, read_lines
-from recipes.evidence.tables import TABLES
+from recipes.evidence.run.records import RESULTS
+from recipes.evidence.statistics.claims import decide_all, write_verdicts
+from recipes.evidence.statistics.scores import METRICS, Line, Scores, read_lines
 
 HEAD = ["table", "row", "seed", "output"]
 """How the first line of a table's CSV begins."""
@@ -33,7 +33,7 @@ APPENDED = ("theorem", "shows")
 INTRODUCTION = """\
 # Which of the paper's claims hold here
 
-Written by `recipes.evidence.page` from the CSVs beside it; do not edit. Every number is of small
+Written by `recipes.evidence.report.page` from the CSVs beside it; do not edit. Every number is of small
 generated rooms and short trainings, where the paper (Wang et al., NeurIPS 2020) trained on NYUDv2,
 SUN RGB-D and Taskonomy: what holds here is no proof of the paper, what fails here no disproof.
 
@@ -63,7 +63,7 @@ its interval. Positive is as the paper claims. Parameters are counted, not teste
 """
 
 DISTANCES = """\
-FID and KID are of the features of a Segmenter that was trained on rooms (`recipes.evidence.features`),
+FID and KID are of the features of a Segmenter that was trained on rooms (`recipes.evidence.run.features`),
 not of Inception's: they compare these rows with each other, not with published numbers.
 """
 

@@ -7,7 +7,7 @@ translations, in our words; which rows stand for a finding is our choice.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from recipes.evidence.scores import ENSEMBLE, METRICS
+from recipes.evidence.statistics.scores import ENSEMBLE, METRICS
 
 FUSIONS = ("average", "concat", "attention", "align")
 """The paper's aggregation (three) and alignment baselines."""

@@ -6,8 +6,8 @@ import matplotlib.figure
 import numpy as np
 
 from cen_keras.files import atomic_path
-from recipes.evidence.attraction import Shares, probability
-from recipes.evidence.calibration import CLOSED
+from recipes.evidence.theorem.attraction import Shares, probability
+from recipes.evidence.theorem.calibration import CLOSED
 
 DPI = 110
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#777777"

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from cen_keras.errors import InputError, close_to
-from recipes.evidence.cells import Cell, only
+from recipes.evidence.experiments.cells import Cell, only
 
 SEGMENTATION = ("miou", "mean_accuracy", "pixel_accuracy")
 TRANSLATION = ("mae", "rmse", "fid", "kid")

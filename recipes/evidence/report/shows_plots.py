@@ -8,7 +8,7 @@ from PIL import Image
 
 from cen_keras.files import atomic_path
 from cen_keras.training.scale_history import Scales
-from recipes.evidence.exchanged_maps import Replaced
+from recipes.evidence.report.exchanged_maps import Replaced
 
 DPI = 110
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")

@@ -5,8 +5,8 @@ apart: `shared_shared` is one modality's net with the ensemble's weights, `share
 of norms for each further modality, and `cen` adds exchange and penalty to that.
 """
 
-from recipes.evidence.findings import CEN, FUSIONS
-from recipes.evidence.scores import Scores
+from recipes.evidence.statistics.findings import CEN, FUSIONS
+from recipes.evidence.statistics.scores import Scores
 
 ONE_MODALITY = ("rgb", "depth", "reshading", "edge_texture")
 """Rows of one modality; overheads are over the first of them that a table has."""

@@ -8,9 +8,9 @@ from typing import Any
 from cen_keras.errors import InputError
 from cen_keras.files import atomic_path
 from cen_keras.training.run_folder import read_json
-from recipes.evidence.cell import CELL, finished
-from recipes.evidence.cells import FIRST_SEED
-from recipes.evidence.tables import Table, cells_of, table_of
+from recipes.evidence.experiments.cells import FIRST_SEED
+from recipes.evidence.experiments.tables import Table, cells_of, table_of
+from recipes.evidence.run.cell import CELL, finished
 
 RESULTS = Path("recipes/results")
 

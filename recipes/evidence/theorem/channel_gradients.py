@@ -14,7 +14,7 @@ import numpy as np
 
 from cen_keras.errors import InputError
 from cen_keras.training.scale_history import spared_norms
-from recipes.evidence.attraction import probability
+from recipes.evidence.theorem.attraction import probability
 
 
 @dataclasses.dataclass(frozen=True)

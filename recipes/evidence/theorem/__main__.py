@@ -25,7 +25,7 @@ from cen_keras.training.run_folder import default_run, load_best
 from cen_keras.training.segmentation import Recipe
 from cen_keras.training.segmentation_task import open_loader
 from cen_keras.training.task import read_recipe
-from recipes.evidence.records import RESULTS
+from recipes.evidence.run.records import RESULTS
 
 COLUMNS = ("part", "case", "x", "count", "hits", "measured", "low", "high", "theorem", "sum_form")
 
@@ -95,8 +95,8 @@ def measure_net(run: Path, count: int, theta: float | None, progress: Any) -> Ne
     prepare_backend(recipe)
     from cen_keras.losses.segmentation import SegmentationLoss
     from cen_keras.training.scale_history import read_scales
-    from recipes.evidence.channel_gradients import measure, task_loss
-    from recipes.evidence.lives import life
+    from recipes.evidence.theorem.channel_gradients import measure, task_loss
+    from recipes.evidence.theorem.lives import life
 
     scales = read_scales(run)
     model = load_best(run)
@@ -184,7 +184,9 @@ def main(arguments: list[str] | None = None) -> int:
         net = _with_progress(options)
         # Drawn after the net, which sets seed and dtype policy.
         keras.config.set_dtype_policy("float32")
-        from recipes.evidence import attraction, calibration, lives, theorem_plot, theorem_text
+        from recipes.evidence.theorem import attraction, calibration, lives
+        from recipes.evidence.theorem import plot as theorem_plot
+        from recipes.evidence.theorem import text as theorem_text
 
         found = [
             *attraction.single_positions(),

@@ -1,0 +1,1 @@
+"""What is trained: cells and the tables that they make."""

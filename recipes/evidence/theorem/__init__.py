@@ -1,0 +1,1 @@
+"""The paper's theorem, measured; `python -m recipes.evidence.theorem`."""
