@@ -12,6 +12,9 @@ from recipes.listing import recipe_of
 FIRST_SEED = 1
 """Seed 0 is what the recipes' numbers were chosen on, so it is in no table."""
 
+UNSEEN = ("cache", "workers")
+"""Keys of a recipe and of its data that do not tell trainings apart."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
@@ -46,15 +49,16 @@ class Cell:
     def digest(self) -> str:
         """Names all that decides the training but the seed, 12 hexadecimal digits.
 
-        It is that of the whole recipe, so that another order or spelling of the settings is the
-        same training, and a changed recipe another one.
+        It is that of all that the recipe says beside its defaults, so that another order or spelling
+        of the settings is the same training, and a changed recipe another one.
         """
-        told = self.made().to_json()
-        for key in ("seed", "workers"):
-            told.pop(key)
-        for key in ("cache", "workers"):
-            told["data"].pop(key, None)
-        if told["task"] == "translation":
+        recipe = self.made()
+        told = _said(dataclasses.replace(recipe, seed=0))
+        told["data"] = dict(recipe.data)
+        for section in (told, told["data"]):
+            for key in UNSEEN:
+                section.pop(key, None)
+        if recipe.task == "translation":
             told["features"] = FEATURES.digest
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -68,6 +72,20 @@ class Cell:
         """Updates of the whole training, None where they depend on the data."""
         recipe = self.made()
         return recipe.epochs * recipe.epoch_steps if recipe.epoch_steps else None
+
+
+def _said(value: Any) -> Any:
+    """Returns what a section of a recipe says beside its defaults."""
+    if not dataclasses.is_dataclass(value):
+        return value
+    found = {}
+    for field in dataclasses.fields(value):
+        default = field.default
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        if getattr(value, field.name) != default:
+            found[field.name] = _said(getattr(value, field.name))
+    return found
 
 
 def only(*modalities: str) -> tuple[str, ...]:
