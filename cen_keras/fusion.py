@@ -5,6 +5,7 @@ meet in nothing but an ensemble. What CEN is compared with (aggregation, alignme
 shared norms) has the same interface and lives in `cen_keras.baselines`.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -86,7 +87,7 @@ class Fusion:
             }
         return kind(names, norm, freeze_statistics=self.freeze_statistics, **options)
 
-    def stage(
+    def meet(
         self, streams: Streams, number: int, count: int, name: str, norm: keras.layers.Layer | None
     ) -> tuple[Streams, Streams]:
         """Lets the streams meet at an output of the network: behind a stage of an encoder.
@@ -116,10 +117,10 @@ class Fusion:
         words = self.where is None or isinstance(self.where, str)
         return {
             "name": self.name,
+            **{name: getattr(self, name) for name in arguments_of(type(self))},
             "where": self.where if words else list(self.where),
             "gamma_initializer": keras.initializers.serialize(self.gamma_initializer),
             "gamma_constraint": keras.constraints.serialize(self.gamma_constraint),
-            "freeze_statistics": self.freeze_statistics,
         }
 
 
@@ -193,12 +194,14 @@ class Exchange(Fusion):
             }
         return super().norm(norm, names, place, **options)
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns the strategy as JSON holds it."""
-        return {
-            **super().get_config(),
-            "threshold": self.threshold,
-            "sparsity": self.sparsity,
-            "scope": self.scope,
-            "sparsity_scope": self.sparsity_scope,
-        }
+
+def arguments_of(kind: type[Fusion]) -> tuple[str, ...]:
+    """Returns the names of a strategy's arguments, those of its bases among them; each is an attribute, too."""
+    return tuple(
+        dict.fromkeys(
+            parameter.name
+            for base in kind.__mro__[:-1]
+            for parameter in inspect.signature(base.__init__).parameters.values()
+            if parameter.kind is not parameter.VAR_KEYWORD and parameter.name != "self"
+        )
+    )

@@ -139,7 +139,7 @@ class Lifting:
             for index, tensor in enumerate(call.outputs):
                 if tensor in named:
                     number = outputs.index(tensor) + 1
-                    made[index], given[tensor] = self.fusion.stage(
+                    made[index], given[tensor] = self.fusion.meet(
                         made[index], number, len(named), named[tensor], norm
                     )
             return made

@@ -8,7 +8,6 @@ aggregation: average, concat, attention. alignment: align. criteria: what the ex
 norms. The strategy "none" is `cen_keras.fusion.Fusion` itself.
 """
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +16,7 @@ from cen_keras.baselines.alignment import Align
 from cen_keras.baselines.criteria import CriterionExchange
 from cen_keras.baselines.sharing import PrivateFilters, SharedNorms
 from cen_keras.errors import InputError
-from cen_keras.fusion import Exchange, Fusion
+from cen_keras.fusion import Exchange, Fusion, arguments_of
 from cen_keras.lookup import look_up
 
 FUSIONS: dict[str, type[Fusion]] = {
@@ -35,14 +34,7 @@ def options_of(name: str) -> tuple[str, ...]:
     Raises:
         InputError: there is none of that name.
     """
-    kind = look_up(FUSIONS, name, "fusion")
-    named = [
-        parameter.name
-        for base in kind.__mro__[:-1]
-        for parameter in inspect.signature(base.__init__).parameters.values()
-        if parameter.kind is not parameter.VAR_KEYWORD and parameter.name != "self"
-    ]
-    return (*dict.fromkeys(named), *_AROUND)
+    return (*arguments_of(look_up(FUSIONS, name, "fusion")), *_AROUND)
 
 
 def fusion_of(value: Fusion | str | Mapping[str, Any] | None) -> Fusion:

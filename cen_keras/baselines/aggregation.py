@@ -18,60 +18,30 @@ from typing import Any
 
 import keras
 
-from cen_keras.baselines.sharing import layer_has_weights
+from cen_keras.baselines.stages import AtStages, stages_of
 from cen_keras.errors import InputError
 from cen_keras.fusion import Fusion, Streams
 from cen_keras.layers import blocks
-from cen_keras.lookup import look_up
 
 FUSED = "fused"
 """Name of the one stream that is left behind the fusion point of the common protocol."""
 
-STAGES = ("early", "middle", "late", "all")
-PROTOCOLS = ("same_setting", "common")
 
+class Aggregation(AtStages):
+    """Base of the aggregations; see `AtStages` for the arguments.
 
-def stages_of(stage: str, count: int) -> tuple[int, ...]:
-    """Returns at which of an encoder's stages, counted from 1, the streams meet."""
-    return {
-        "early": (1,),
-        "middle": ((count + 1) // 2,),
-        "late": (count,),
-        "all": tuple(range(1, count + 1)),
-    }[stage]
-
-
-class Aggregation(Fusion):
-    """Base of the aggregations.
-
-    Args:
-        stage: where the streams meet: "early", "middle", "late" or "all".
-        protocol: "same_setting": shared filters, private norms, every stream to the end, the fused map fed to all of
-            them. "common": private filters, and one trunk behind the fusion point, whose stream is called "fused".
-        **options: of `Fusion`.
+    In the protocol "same_setting" the fused map is fed to all streams, in "common" one trunk is left behind the fusion
+    point, whose stream is called "fused".
 
     Raises:
-        InputError: an unknown stage or protocol; a modality has the name of the fused stream.
+        InputError: a modality has the name of the fused stream.
     """
 
-    def __init__(self, stage: str = "all", protocol: str = "same_setting", **options: Any):
-        super().__init__(**options)
-        look_up(dict.fromkeys(STAGES), stage, "stage")
-        look_up(dict.fromkeys(PROTOCOLS), protocol, "protocol")
-        self.meets = stage
-        self.protocol = protocol
-
-    def filters(self, layer, names, copy):
-        """Returns shared filters, or in the common protocol a copy for each stream before the fusion point."""
-        if self.protocol == "common" and len(names) > 1 and layer_has_weights(layer):
-            return {name: copy(f"_{name}") for name in names}
-        return super().filters(layer, names, copy)
-
-    def stage(self, streams, number, count, name, norm):
+    def meet(self, streams, number, count, name, norm):
         """Fuses behind the stages that were asked for."""
         if FUSED in streams and len(streams) > 1:
             raise InputError(f"no modality may be called {FUSED!r}; found {tuple(streams)!r}.")
-        stages = stages_of(self.meets, count)
+        stages = stages_of(self.stage, count)
         joins = self.protocol == "common"
         if len(streams) == 1 or not (joins or number in stages):
             return streams, streams
@@ -101,10 +71,6 @@ class Aggregation(Fusion):
         layer = Fusion.norm(self, norm, (FUSED,), False, name=f"{name}_norm")
         streams: Streams = layer({FUSED: x})
         return streams[FUSED]
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the strategy as JSON holds it."""
-        return {**super().get_config(), "stage": self.meets, "protocol": self.protocol}
 
 
 class Average(Aggregation):
@@ -155,10 +121,6 @@ class Attention(Aggregation):
         gates = keras.layers.Activation("sigmoid", name=f"{name}_gates")(y)
         x = keras.layers.Multiply(name=f"{name}_gated")([x, gates])
         return self.reduced(x, maps[0].shape[-1], 3, name, norm)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the strategy as JSON holds it."""
-        return {**super().get_config(), "eta": self.eta}
 
 
 def _average(maps, name):

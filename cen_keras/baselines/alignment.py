@@ -9,72 +9,41 @@ from typing import Any
 import keras
 from keras import ops
 
-from cen_keras.baselines.aggregation import PROTOCOLS, STAGES, stages_of
-from cen_keras.baselines.sharing import layer_has_weights
+from cen_keras.baselines.stages import AtStages, stages_of
 from cen_keras.errors import InputError
-from cen_keras.fusion import Fusion
 from cen_keras.layers.pyramid_pool import bin_matrix
 from cen_keras.layers.streams import one_shape
 from cen_keras.lookup import look_up
 from cen_keras.losses.alignment import KERNELS, mean_discrepancy
 
 
-class Align(Fusion):
+class Align(AtStages):
     """Streams apart, with the maximum mean discrepancy of their features as a penalty.
 
     Args:
         kernel: "linear", "cubic" or "rbf"; see `cen_keras.losses.alignment`.
         weight: of the penalty, averaged over pairs of streams.
-        stage: behind which stages of the encoder: "early", "middle", "late" or "all".
-        protocol: "same_setting" (shared filters) or "common" (filters of its own for each modality).
-        **options: of `Fusion`.
+        **options: of `AtStages`.
 
     Raises:
-        InputError: an unknown kernel, stage or protocol, or a weight that makes no sense.
+        InputError: an unknown kernel, or a weight that makes no sense.
     """
 
     name = "align"
 
-    def __init__(
-        self,
-        kernel: str = "rbf",
-        weight: float = 0.1,
-        stage: str = "all",
-        protocol: str = "same_setting",
-        **options: Any,
-    ):
+    def __init__(self, kernel: str = "rbf", weight: float = 0.1, **options: Any):
         super().__init__(**options)
         look_up(KERNELS, kernel, "kernel")
-        look_up(dict.fromkeys(STAGES), stage, "stage")
-        look_up(dict.fromkeys(PROTOCOLS), protocol, "protocol")
         if not 0 <= weight < math.inf:
             raise InputError(f"weight is at least 0 and finite; found {weight}.")
         self.kernel = kernel
         self.weight = float(weight)
-        self.meets = stage
-        self.protocol = protocol
 
-    def filters(self, layer, names, copy):
-        """Returns shared filters, or in the common protocol a copy for each stream."""
-        if self.protocol == "common" and len(names) > 1 and layer_has_weights(layer):
-            return {name: copy(f"_{name}") for name in names}
-        return super().filters(layer, names, copy)
-
-    def stage(self, streams, number, count, name, norm):
+    def meet(self, streams, number, count, name, norm):
         """Adds the penalty behind the stages that were asked for."""
-        if len(streams) > 1 and number in stages_of(self.meets, count):
+        if len(streams) > 1 and number in stages_of(self.stage, count):
             streams = Alignment(self.kernel, self.weight, name=f"{name}_fusion")(streams)
         return streams, streams
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the strategy as JSON holds it."""
-        return {
-            **super().get_config(),
-            "kernel": self.kernel,
-            "weight": self.weight,
-            "stage": self.meets,
-            "protocol": self.protocol,
-        }
 
 
 @keras.saving.register_keras_serializable("cen_keras")

@@ -98,7 +98,3 @@ class CriterionExchange(Exchange):
         if place and len(names) > 1:
             options |= {"criterion": self.criterion, "kind": CriterionNorm}
         return super().norm(norm, names, place, **options)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the strategy as JSON holds it."""
-        return {**super().get_config(), "criterion": self.criterion}

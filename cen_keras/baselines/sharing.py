@@ -35,9 +35,9 @@ class _Around(Fusion):
         """Returns the inner strategy's norm."""
         return self.inner.norm(norm, names, place, **options)
 
-    def stage(self, streams, number, count, name, norm):
+    def meet(self, streams, number, count, name, norm):
         """Lets the streams meet as the inner strategy does."""
-        return self.inner.stage(streams, number, count, name, norm)
+        return self.inner.meet(streams, number, count, name, norm)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the inner strategy's config, marked."""

@@ -165,10 +165,8 @@ class ModalityNorm(keras.layers.Layer):
     def get_config(self):
         """Returns the constructor's arguments."""
         template = self._norm_class.from_config(self._norm_config)
-        config = super().get_config()
-        config.pop("autocast", None)
         return {
-            **config,
+            **super().get_config(),
             "modalities": self.modalities,
             "norm": keras.saving.serialize_keras_object(template),
             "exchange_threshold": self.exchange_threshold,

@@ -21,7 +21,7 @@ def fused_model(method, **changes):
     """Returns a model that fuses two streams of (4, 5, 6) once, its norm not trivial."""
     fusion = fusion_of({"name": method, "stage": "late", **changes})
     inputs = {m: keras.Input((4, 5, CHANNELS), name=m) for m in ("rgb", "depth")}
-    onward, seen = fusion.stage(inputs, 4, 4, "P5", None)
+    onward, seen = fusion.meet(inputs, 4, 4, "P5", None)
     assert onward.keys() == seen.keys()
     model = keras.Model(inputs, seen)
     rng = np.random.default_rng(0)
