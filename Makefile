@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
 READY := $(VENV)/.ready
 
-.PHONY: help demo test test-all lint format test-arm wheels bench clean
+.PHONY: help demo test test-all lint format test-arm wheels fuzz bench clean
 
 help: ## This list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ test-arm: $(READY) ## The board's part on an emulated ARM processor (needs qemu-
 wheels: $(READY) ## Build the wheel of the whole and that of a board's part: dist/*.whl.
 	$(BIN)/python -m build --quiet --wheel --outdir dist .
 	$(BIN)/python packaging/runtime_wheel.py dist
+
+fuzz: $(READY) ## 1,900 inputs drawn at random through readers, manifests, recipes and sources.
+	$(BIN)/python -m pytest -q -m slow tests/test_fuzz.py
 
 bench: $(READY) ## Measure the edge figures again: runs/bench/*.json.
 	$(BIN)/python -m deploy benchmarks --out runs/bench

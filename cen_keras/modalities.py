@@ -116,8 +116,15 @@ class Modality:
                 self._set(field, self._number(field))
         if self.unit_per_count is not None and self.unit_per_count <= 0:
             self._refuse("unit_per_count", "a number above 0")
-        self._set("aliases", tuple(str(alias) for alias in self.aliases))
-        self._set("missing_counts", tuple(int(count) for count in self.missing_counts))
+        if isinstance(self.aliases, str) or not all(
+            isinstance(a, str) for a in _list(self.aliases)
+        ):
+            self._refuse("aliases", "a list of words")
+        self._set("aliases", tuple(_list(self.aliases)))
+        counts = _numbers(self.missing_counts)
+        if counts is None or any(count != int(count) for count in counts):
+            self._refuse("missing_counts", "whole numbers")
+        self._set("missing_counts", tuple(map(int, counts)))
         for field in ("limits", "values"):
             pair = getattr(self, field)
             if pair is None:
@@ -173,7 +180,8 @@ class Modality:
                 f"modality {config.get('name', '')!r}: {found}; known are "
                 f"{', '.join(sorted(fields))}."
             )
-        base = READY.get(config["name"])
+        name = config["name"]
+        base = READY.get(name) if isinstance(name, str) else None
         given = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
         if base is None:
             return cls(**given)
@@ -283,6 +291,11 @@ def decoded(x: np.ndarray) -> np.ndarray:
     """Vectors of -1..1 from counts without sign: float32, 0 -> -1, the largest count -> 1."""
     half = np.float32(np.iinfo(x.dtype).max / 2)
     return x.astype(np.float32) / half - np.float32(1)
+
+
+def _list(values: Any) -> list:
+    """The values of a list or tuple; one that is no word where it is none."""
+    return list(values) if isinstance(values, list | tuple) else [None]
 
 
 def _numbers(values: Any) -> tuple[float, ...] | None:

@@ -90,6 +90,8 @@ class FolderViews(Views):
                 f"{self.name}: modalities are {[m.name for m in known]}; name each once."
             )
         self.size = labels.checked_size(size, self.name)
+        if isinstance(ignore, bool) or not isinstance(ignore, int | np.integer):
+            raise InputError(f"{self.name}: ignore is {ignore!r}; give the label that is ignored.")
         self.ignore = int(ignore)
         self._label_map = label_lookup(label_map, self.name)
         self._colours = colour_table(colours, self.name)
@@ -198,7 +200,7 @@ def label_lookup(label_map: Mapping[Any, int] | None, name: str) -> dict[int, in
     """
     try:
         return {int(key): int(value) for key, value in (label_map or {}).items()}
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(
             f'{name}: label_map is {label_map!r}; wanted label -> class number, {{"255": 1}}.'
         ) from error
@@ -222,6 +224,8 @@ def colour_table(
     """
     if not colours:
         return None
+    if not isinstance(colours, Mapping):
+        raise InputError(f'{name}: colours is {colours!r}; wanted {{"r,g,b": class number}}.')
     table = {}
     for key, number in colours.items():
         try:
@@ -232,7 +236,7 @@ def colour_table(
             if len(parts) != 3 or not all(0 <= x <= 255 for x in parts):
                 raise ValueError
             table[parts] = int(number)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise InputError(
                 f'{name}: colours has {key!r}: {number!r}; wanted "r,g,b" or "#rrggbb" -> class '
                 "number."
