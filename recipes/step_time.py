@@ -2,7 +2,7 @@
 
 Four processes build the same net: with and without the fused kernel of BatchNormalization
 (`cen_keras.layers.fused_norm`), with and without oneDNN's kernels. Step by step each takes its turn, so that whatever
-else the machine does meets all of them alike. The table goes to `recipes/results/step_time.csv` unless --csv names
+else the machine does meets all of them alike. The table goes to `docs/measurements/step_time.csv` unless --csv names
 another file; `cpu_s` is the processor's time of a step over all threads, which other work on the machine disturbs
 least.
 """
@@ -25,7 +25,7 @@ from recipes.listing import recipe_of
 VARIANTS = {"plain": (0, 0), "fused_norm": (1, 0), "onednn": (0, 1), "both": (1, 1)}
 """Name -> whether the norm is fused, whether oneDNN's kernels are used; "plain" is Keras on TensorFlow as it comes."""
 
-RESULT = Path(__file__).parent / "results" / "step_time.csv"
+RESULT = Path(__file__).parents[1] / "docs/measurements/step_time.csv"
 
 
 def child(name: str, size: tuple[int, int], batch: int, fused: bool) -> None:
