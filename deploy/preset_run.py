@@ -37,6 +37,7 @@ def unpack(name: str) -> Path:
         InputError: the preset is unknown, has no weights, or its file is damaged.
         OSError: full disk, no permission.
     """
+    quiet_tensorflow()
     from cen_keras.models.presets import preset_of, presets
 
     preset = preset_of(name)
@@ -50,7 +51,6 @@ def unpack(name: str) -> Path:
     mark = {"preset": name, "sha256": preset.card["sha256"]}
     if _read(folder / _MARK) == mark and (folder / "best.keras").is_file():
         return folder
-    quiet_tensorflow()
     from cen_keras.models import Segmenter
 
     model = Segmenter.from_preset(name)

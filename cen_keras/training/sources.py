@@ -38,6 +38,9 @@ def open_source(source: str | Path) -> tuple[RecipeBase, Callable[[], Any]]:
 
 
 def _preset(name: str):
+    from cen_keras.quiet import import_keras
+
+    import_keras()
     from cen_keras.models.presets import preset_of
 
     preset = preset_of(name)
