@@ -14,8 +14,7 @@ from cen_keras.errors import InputError
 from ..calibration import check_samples, feeds_of
 from ..runtime.litert_runner import SIGNATURE
 from ..target import Samples, Wanted, Work
-from .float_layers import find_layers, heads
-from .graph import Operator, read_tensors
+from .graph import Operator, find_layers, heads, read_tensors
 from .library import Library, large_constants, quiet
 from .model import pack, unpack
 from .ranges import Ranges, widen
