@@ -41,9 +41,10 @@ fuzz: $(READY) ## 1,900 inputs drawn at random through readers, manifests, recip
 bench: $(READY) ## Measure the edge figures again: runs/bench/*.json.
 	$(BIN)/python -m deploy benchmarks --out runs/bench
 
-lint: $(READY) ## Check style and formatting.
+lint: $(READY) ## Check style, formatting and the types of deploy/tensorrt.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy -p deploy.tensorrt
 
 format: $(READY) ## Apply formatting.
 	$(BIN)/ruff check --fix .

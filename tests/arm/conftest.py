@@ -36,6 +36,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "tests/arm/" in item.path.as_posix():
             item.add_marker(pytest.mark.arm)
+            # Conversions and an emulated processor; on a busy machine both wait.
+            item.add_marker(pytest.mark.timeout(3600))
 
 
 @pytest.fixture(scope="session", autouse=True)
