@@ -392,8 +392,8 @@ def test_a_video_shows_what_its_rate_has_places_for_and_no_long_gap():
     images = video([number / 60 for number in range(60)], 30.0)
     assert len(images) in (30, 31) and set(np.diff(images)) <= {1, 2}
     images = video([0.0, 1.0, 3600.0], 10.0)
-    # One second, ten of an hour's gap, and the last image.
-    assert images == [0] * 10 + [1] * 100 + [2]
+    # One second, an image with ten seconds of the gap of an hour, and the last one.
+    assert images == [0] * 10 + [1] * 101 + [2]
 
 
 def test_a_video_of_all_frames(artifacts, tmp_path, capsys):

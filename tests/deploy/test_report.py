@@ -135,7 +135,7 @@ def test_the_page_holds_the_numbers_and_stands_alone(full_run, tmp_path, capsys)
 def test_results_of_another_file_are_not_shown(full_run):
     run, _ = full_run
     for name in ("verify", "bench"):
-        path = run / "tflite" / f"static_w8a8.{name}.json"
+        path = run / "tflite" / f"static_w8a8.tflite.{name}.json"
         value = json.loads(path.read_text())
         path.write_text(json.dumps(dict(value, sha256="of an older export")))
     found = {item["path"].stem: item for item in gather(open_run(run), {})["artifacts"]}
