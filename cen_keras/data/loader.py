@@ -142,6 +142,9 @@ class Loader(keras.utils.PyDataset):
         self.error: Exception | None = None
         self.skipped: dict[str, str] = {}
         self._finished = False
+        # Batches that `fit` has asked for in this epoch, and how many of them out of order.
+        self._asked: int | None = None
+        self._astray = 0
         self._orders: collections.OrderedDict[int, np.ndarray] = collections.OrderedDict()
         self._ahead: dict[tuple[int, int], Future] = {}
         self._pool: ThreadPoolExecutor | None = None
@@ -164,6 +167,7 @@ class Loader(keras.utils.PyDataset):
     def on_epoch_begin(self) -> None:
         """Called by Keras before it takes the first batch of an epoch."""
         self._finished = False
+        self._asked = 0
 
     def on_epoch_end(self) -> None:
         """Called by Keras after an epoch, but also before the first and after a broken one."""
@@ -182,6 +186,7 @@ class Loader(keras.utils.PyDataset):
         """
         if not 0 <= index < len(self):
             raise IndexError(f"an epoch has {len(self)} batches; there is no batch {index}.")
+        self._watch_order(index)
         try:
             inputs, target = self._get(index)
             if self.target == "label":
@@ -190,6 +195,22 @@ class Loader(keras.utils.PyDataset):
         except Exception as error:
             self.error = error
             raise
+
+    def _watch_order(self, index: int) -> None:
+        """Says once that `fit` shuffles the batches by itself."""
+        if self._asked is None:
+            return
+        self._astray += index != self._asked
+        self._asked += 1
+        # Two, since a callback may ask for a batch of its own in between.
+        if self._astray == 2:
+            _LOG.warning(
+                "fit shuffles the batches by a generator of its own, so the order differs from run to "
+                "run and a resumed run does not repeat it. Pass fit(..., shuffle=False): the loader "
+                "shuffles the views by itself."
+            )
+        if self._asked >= len(self):
+            self._asked = None
 
     def _get(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """The batch, from the threads if there are any."""

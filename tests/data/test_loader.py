@@ -167,6 +167,17 @@ def test_fit_without_the_callback_goes_on_to_the_next_epoch():
     assert model.got == wanted
 
 
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_batches_that_keras_shuffles_are_told_once(shuffle, caplog):
+    model = Recorder()
+    model.compile(run_eagerly=True)
+    # Every order of four batches but their own moves two of them or more.
+    keras.utils.set_random_seed(1)
+    model.fit(loader(count=12, shuffle=True), shuffle=shuffle, epochs=3, verbose=0)
+    told = [record for record in caplog.records if "shuffle=False" in record.getMessage()]
+    assert len(told) == shuffle
+
+
 def test_a_bad_frame_stops_by_default():
     with pytest.raises(InputError, match="frame 4 is damaged"):
         loader(bad=(4,))[1]
