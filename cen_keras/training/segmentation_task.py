@@ -15,6 +15,7 @@ from cen_keras.training.segmentation import Recipe
 
 RECIPE = Recipe
 MONITOR = "ensemble_miou"
+PRESET = "preset:"
 SCORES = ("miou", "mean_accuracy", "pixel_accuracy")
 
 
@@ -130,7 +131,8 @@ def build_model(recipe: Recipe, loader: Any):
     from cen_keras.models import Segmenter
 
     weights = recipe.pretrained
-    if weights not in (None, "imagenet"):
+    preset = str(weights).startswith(PRESET)
+    if not preset and weights not in (None, "imagenet"):
         weights = str(Path(weights).expanduser())
         if not Path(weights).is_file():
             raise InputError(
@@ -141,7 +143,11 @@ def build_model(recipe: Recipe, loader: Any):
     arguments = check_arguments(Segmenter.__init__, recipe.model, "model")
     arguments["modalities"] = tuple(loader.descriptions.values())
     arguments["classes"] = {"names": loader.views.classes, "colours": loader.views.palette}
-    model = Segmenter(weights=weights, **arguments)
+    if preset:
+        # All but the classifier of other classes comes along; what the recipe does not say too.
+        model = Segmenter.from_preset(weights.removeprefix(PRESET), **arguments)
+    else:
+        model = Segmenter(weights=weights, **arguments)
     if recipe.small_scales is not None:
         from cen_keras.training.small_scales import start_small
 

@@ -1,0 +1,36 @@
+"""Own pictures, from the weights of cen_edge_m_rooms: what a small data set starts from.
+
+    python -m recipes.train finetune --set 'data.root=my_data/{split}' --set 'data.classes=["floor", "ball"]'
+    python -m recipes.predict runs/finetune my_data/new --out predicted
+
+my_data/train and my_data/val hold rgb/, depth/ and label/ with files of the same names. The
+classifier is fresh, all else is the preset's. Nothing has been measured with it here; give it more
+epochs while the loss falls.
+"""
+
+from cen_keras.training.segmentation import Evaluation, Optimizer, Recipe
+
+RECIPE = Recipe(
+    name="finetune",
+    data={"name": "frames", "root": "my_data/{split}"},
+    model={"modalities": ("rgb", "depth")},
+    pretrained="preset:cen_edge_m_rooms",
+    optimizer=Optimizer(name="adam", learning_rate=1e-3, schedule="cosine", warmup_steps=20),
+    epochs=4,
+    epoch_steps=50,
+    batch=8,
+    augmentation={
+        "size": (160, 224),
+        "scale": (0.5, 1.5),
+        "mirror": True,
+        "colour": 0.2,
+        "depth": 0.03,
+    },
+    # As the preset was trained.
+    normalization={
+        "rgb": {"scale": 1 / 255, "mean": [0.45] * 3, "std": [0.25] * 3},
+        "depth": {"scale": 1.0, "mean": [2.5], "std": [1.5]},
+    },
+    evaluation=Evaluation(split="val", batch=1),
+    workers=1,
+)
