@@ -151,7 +151,7 @@ class Modality:
     def _columns(self, field: str, default: float) -> tuple[float, ...]:
         """A number for each channel; one for all is repeated."""
         value = getattr(self, field)
-        numbers = _numbers(value if np.ndim(value) else (value,))
+        numbers = _numbers(value if isinstance(value, list | tuple | np.ndarray) else (value,))
         if numbers == ():
             return (default,) * self.channels
         if numbers is None or len(numbers) not in (1, self.channels):

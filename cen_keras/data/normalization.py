@@ -94,7 +94,8 @@ def adapted(modality: Modality, numbers: Mapping[str, Any]) -> Modality:
     if lacking:
         raise InputError(f"normalization of {modality.name!r} lacks {lacking[0]!r}.")
     fields = {"name": modality.name, **numbers}
-    if np.ndim(numbers["mean"]) and len(numbers["mean"]) != modality.channels:
+    several = isinstance(numbers["mean"], list | tuple)
+    if several and numbers["mean"] and len(numbers["mean"]) != modality.channels:
         fields = {"channels": len(numbers["mean"]), **fields}
     if fields.get("channels", modality.channels) != modality.channels:
         fields.setdefault("padding", float(np.mean(modality.padding)))

@@ -40,10 +40,12 @@ def chosen_names(
     given = lists or fractions
     if not given:
         return set(names)
+    if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
+        raise InputError(f'{root}: a split is {given!r}; wanted {{"train": ..., "val": ...}}.')
     if split not in given:
         raise InputError(f"{root}: there is no split {split!r}; known are {', '.join(given)}.")
     if lists:
-        return _listed(names, root / Path(lists[split]).expanduser())
+        return _listed(names, root / Path(str(lists[split])).expanduser())
     return _drawn(names, root, split, fractions, seed)
 
 
@@ -68,7 +70,16 @@ def _listed(names: Sequence[str], path: Path) -> set[str]:
 def _drawn(
     names: Sequence[str], root: Path, split: str, fractions: Mapping[str, float], seed: int
 ) -> set[str]:
-    shares = {name: float(share) for name, share in fractions.items()}
+    try:
+        shares = {name: float(share) for name, share in fractions.items()}
+        seed = int(seed)
+        if seed < 0:
+            raise ValueError("the seed is below 0")
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"{root}: fractions are {fractions!r}, the seed is {seed!r}; wanted shares and a whole "
+            "number."
+        ) from error
     wrong = [name for name in shares if name not in SPLITS or not 0 <= shares[name] <= 1]
     # Rounding of a sum of three floats.
     if wrong or sum(shares.values()) > 1 + 1e-9:

@@ -226,6 +226,6 @@ def test_a_corrupt_picture_is_named(tmp_path, kind, damage):
     middle = whole.index(b"IDAT") + 10
     flipped = whole[:middle] + bytes([whole[middle] ^ 0xFF]) + whole[middle + 1 :]
     path.write_bytes({"cut": whole[:middle], "flipped": flipped, "emptied": b""}[damage])
-    with pytest.raises(InputError, match=f"{kind}/000002.png: is (damaged|empty)"):
+    with pytest.raises(InputError, match=f"{kind}/000002.png: is (damaged|empty|cut off)"):
         views[1]
     assert views[0]["rgb"].shape == views[2]["rgb"].shape
