@@ -21,9 +21,10 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
+from cen_keras.baselines.sharing import SharedNorm
 from cen_keras.errors import InputError
 from cen_keras.losses.segmentation import SegmentationLoss
-from cen_keras.metrics.exchange_rate import norm_layers
+from cen_keras.metrics.exchange_rate import layers_of, norm_layers
 from cen_keras.training.host_settings import host_settings, wait_for
 from cen_keras.training.replica_batches import ReplicaBatches
 
@@ -150,7 +151,7 @@ class Mirrored(OneDevice):
 
     def prepare(self, model):
         """Synchronises every BatchNorm that takes statistics of the batch."""
-        for layer in norm_layers(model):
+        for layer in (*norm_layers(model), *layers_of(model, SharedNorm)):
             for norm in layer.norms:
                 if isinstance(norm, keras.layers.BatchNormalization):
                     # An attribute, not an option of the model: a saved model knows nothing of the

@@ -11,8 +11,7 @@ for a promise. Nothing of it has been measured here.
 
 Two streams at an eighth of 500x500 through 36 blocks need much memory: one GPU of 80 GB, or
 `--set batch=2 --set optimizer.accumulate=3`. Hours are not known. The head's norms are new, so they
-gather statistics, while ImageNet's stay as they are; with small batches freeze them with `--set
-model.decoder_options.freeze_statistics=true`.
+gather statistics, while ImageNet's stay as they are.
 """
 
 from recipes.segmentation import nyudv2_cen_refinenet152
@@ -22,6 +21,6 @@ RECIPE = nyudv2_cen_refinenet152.RECIPE.derive(
     model={
         "backbone": "resnet152_dilated",
         "decoder": "pspnet",
-        "decoder_options": {"dropout": 0.1, "freeze_statistics": False},
+        "decoder_options": {"dropout": 0.1},
     },
 )
