@@ -200,10 +200,11 @@ class Loader(keras.utils.PyDataset):
         """Says once that `fit` shuffles the batches by itself."""
         if self._asked is None:
             return
-        self._astray += index != self._asked
+        astray = index != self._asked
+        self._astray += astray
         self._asked += 1
         # Two, since a callback may ask for a batch of its own in between.
-        if self._astray == 2:
+        if astray and self._astray == 2:
             _LOG.warning(
                 "fit shuffles the batches by a generator of its own, so the order differs from run to "
                 "run and a resumed run does not repeat it. Pass fit(..., shuffle=False): the loader "

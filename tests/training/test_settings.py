@@ -50,7 +50,7 @@ def value_of(recipe, key):
         ("model.decoder_options.n=16", 16),
         ("model.fusion.sparsity=0.005", 0.005),  # not in this recipe, but the exchange has it
         ("model.decoder_options.dropout=0.5", 0.5),
-        ("model.weights=imagenet", "imagenet"),  # nor is this, but the Segmenter has it
+        ("model.decoder=pspnet", "pspnet"),  # nor is this, but the Segmenter has it
         ("augmentation.mirror=true", True),
         ("evaluation.interpolation=cubic", "cubic"),
     ],
