@@ -12,7 +12,6 @@ import json
 import os
 from pathlib import Path
 
-from cen_keras.data.labels import palette
 from cen_keras.errors import InputError
 from cen_keras.files import atomic_path, write_json
 
@@ -81,13 +80,11 @@ def beside_model(file: Path) -> Path:
         return folder
     quiet_tensorflow()
     model = load_model(file)
-    if not hasattr(model, "descriptions") or not hasattr(model, "num_classes"):
+    if not hasattr(model, "descriptions") or not hasattr(model, "classes"):
         raise InputError(
             f"{file}: a {type(model).__name__}, which does not say what its inputs and classes are; "
             "export a saved Segmenter, or train with a recipe"
         )
-    count = int(model.num_classes)
-    classes = getattr(model, "classes", None) or [f"class {number}" for number in range(count)]
     shape = list(model.image_shape)
     data = {
         "task": "segmentation",
@@ -98,8 +95,8 @@ def beside_model(file: Path) -> Path:
             name: {"scale": m.scale, "mean": list(m.mean), "std": list(m.std)}
             for name, m in model.descriptions.items()
         },
-        "classes": list(classes),
-        "palette": [[int(c) for c in colour] for colour in palette(count)],
+        "classes": list(model.classes.names),
+        "palette": [list(colour) for colour in model.classes.colours],
         "image_shape": None if None in shape else shape,
         "model": f"../{file.name}",
         "sha256": digest,

@@ -119,7 +119,9 @@ def test_a_saved_segmenter_is_exported_without_a_run_folder(tmp_path, capsys):
     from deploy.runtime import manifest as manifests
 
     model = Segmenter(
-        num_classes=3, backbone="narrow", decoder_options={"filters": 16, "pooling_stages": 1}
+        classes=["wall", "floor", "bed"],
+        backbone="narrow",
+        decoder_options={"filters": 16, "pooling_stages": 1},
     )
     model.save(tmp_path / "mine.keras")
     assert main(["export", str(tmp_path / "mine.keras")]) == 2
@@ -127,7 +129,7 @@ def test_a_saved_segmenter_is_exported_without_a_run_folder(tmp_path, capsys):
     command = ["export", str(tmp_path / "mine.keras"), "--image-shape", "32x32"]
     assert main([*command, "--outputs", "ensemble"]) == 0
     manifest = manifests.load(tmp_path / "mine" / "tflite" / "fp32-ensemble-32x32.tflite")
-    assert manifest.classes == ("class 0", "class 1", "class 2") and len(manifest.palette) == 3
+    assert manifest.classes == ("wall", "floor", "bed") and len(manifest.palette) == 3
     normal = manifest.inputs["rgb"].normalization
     assert (normal.mean, normal.std) == (
         model.descriptions["rgb"].mean,
