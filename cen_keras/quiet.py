@@ -29,8 +29,6 @@ def stderr_kept_back() -> Iterator[None]:
 def import_keras() -> None:
     """Imports Keras and its backend and lets the backend look for its devices, in silence."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # By itself TensorFlow takes oneDNN's kernels on some processors only; on others they halve a training step.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with stderr_kept_back():
         import keras
 

@@ -1,5 +1,7 @@
 """The backend as a recipe wants it."""
 
+import os
+
 from cen_keras.errors import InputError
 from cen_keras.training.recipe import RecipeBase
 
@@ -12,6 +14,10 @@ def prepare_backend(recipe: RecipeBase) -> None:
     """
     from cen_keras.quiet import stderr_kept_back
 
+    if not recipe.deterministic:
+        # By itself TensorFlow takes oneDNN's kernels on some processors only; on others they halve a training step,
+        # and round otherwise.
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with stderr_kept_back():
         import keras
 

@@ -39,8 +39,6 @@ def run_command(command: Callable[[], int], goes_on: str = "") -> int:
     """
     # TensorFlow greets with a page of notes; what matters is printed at level 2 and above.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # By itself TensorFlow takes oneDNN's kernels on some processors only; on others they halve a training step.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     try:
         return command()
     except NonFiniteError as error:
