@@ -223,7 +223,7 @@ def test_the_live_page_refuses(artifact, artifacts, capsys):
 def test_images_that_are_not_finite(artifact):
     network = Network(Choice(artifact))
     nan = np.full((*SIZE, 3), np.nan, np.float32)
-    with pytest.raises(InputError, match="image of x is not finite"):
+    with pytest.raises(InputError, match="NaN or infinite"):
         network.see(Frame("x", dict.fromkeys(DOMAINS, nan)), AUTO, (), 1)
 
 
