@@ -89,7 +89,8 @@ def test_each_says_that_it_has_not_been_run_and_fits_together(name):
     assert kind is OfficialAugmentation and kind(**arguments).size == 500
     assert recipe.evaluation.interpolation == "cubic" and recipe.evaluation.batch == 1
     streams = len(recipe.model["modalities"])
-    assert recipe.model["sparsity"] == (0 if streams == 1 else pytest.approx(3 * 2e-4))
+    sparsity = recipe.model.get("fusion", {}).get("sparsity", 0)
+    assert sparsity == (0 if streams == 1 else pytest.approx(3 * 2e-4))
 
 
 # The official numbers: 795 and 5285 views in batches of 6, the incomplete last one left out.
