@@ -172,7 +172,11 @@ class Lifting:
 
     def _filters(self, call: Call, names: tuple[str, ...]) -> dict[str, Any]:
         def copy(suffix=""):
-            if not isinstance(call.operation, keras.layers.Layer) or not (self.copy or suffix):
+            if not isinstance(call.operation, keras.layers.Layer):
+                return call.operation
+            if not (self.copy or suffix):
+                # `layer.output` is then of the lifted network, not of the plain one that nobody holds.
+                call.operation._inbound_nodes.clear()
                 return call.operation
             made = _copy(call.operation, f"{call.name}{suffix}")
             self._copies.append((made, call.operation))
@@ -241,7 +245,8 @@ def _take_named(norm: keras.layers.Layer, source: keras.layers.Layer, but: tuple
     weights = {weight.name: weight for weight in source.weights}
     for weight in norm.weights:
         if weight.name in weights and weight.name not in but:
-            weight.assign(weights[weight.name])
+            # Through NumPy: on JAX two variables of one buffer cannot both be updated in place.
+            weight.assign(keras.ops.convert_to_numpy(weights[weight.name]))
 
 
 def _names(outputs: Any) -> list[str]:

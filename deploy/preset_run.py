@@ -85,7 +85,6 @@ def beside_model(file: Path) -> Path:
             f"{file}: a {type(model).__name__}, which does not say what its inputs and classes are; "
             "export a saved Segmenter, or train with a recipe"
         )
-    shape = list(model.image_shape)
     data = {
         "task": "segmentation",
         "dataset": None,
@@ -97,7 +96,7 @@ def beside_model(file: Path) -> Path:
         },
         "classes": list(model.classes.names),
         "palette": [list(colour) for colour in model.classes.colours],
-        "image_shape": None if None in shape else shape,
+        "image_shape": model.image_shape,
         "model": f"../{file.name}",
         "sha256": digest,
     }

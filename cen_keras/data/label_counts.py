@@ -65,6 +65,14 @@ class LabelCounts:
             )
 
 
+def class_pixels(views: Views, ignore: int) -> np.ndarray:
+    """Counts the pixels of each class over all views; int64 (classes,)."""
+    counts = LabelCounts(views, ignore)
+    for view in views:
+        counts.add(view["label"], last=False, training=False)
+    return counts.pixels
+
+
 def absent_classes(pixels: np.ndarray, classes: tuple[str, ...], ignore: int) -> list[str]:
     """Names of the classes without a pixel; a class that is the ignored label is none."""
     return [

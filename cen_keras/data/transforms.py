@@ -95,6 +95,24 @@ def resize_smooth(picture: np.ndarray, size: tuple[int, int], interpolation: str
     )
 
 
+def resize_batch(modality: Modality, pictures: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes a batch of pictures as their modality wants it: nearest, or smooth and by area where they shrink.
+
+    Args:
+        modality: of the pictures.
+        pictures: (b, h, w, channels).
+        size: height and width, pixels.
+    """
+    height, width = pictures.shape[1:3]
+    if (height, width) == tuple(size):
+        return pictures
+    if modality.interpolation != "nearest":
+        return np.stack([resize_smooth(x, size, modality.interpolation) for x in pictures])
+    rows = np.minimum(((np.arange(size[0]) + 0.5) * height / size[0]).astype(int), height - 1)
+    columns = np.minimum(((np.arange(size[1]) + 0.5) * width / size[1]).astype(int), width - 1)
+    return pictures[:, rows[:, None], columns]
+
+
 def by_opencv(picture: np.ndarray, resize: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Resizes a picture of any number of channels and any dtype with a function that takes few.
 

@@ -7,7 +7,7 @@ residual pooling. Upsampling has half-pixel centres, which every engine takes in
 
 import keras
 
-from cen_keras.layers.blocks import add, conv, dropped, max_pool, relu
+from cen_keras.layers.blocks import add, batch_norm, conv, dropped, max_pool, relu
 from cen_keras.layers.resize import resize_like
 
 # PyTorch's default for convolutions, with which this decoder is known to train. No norm checks its
@@ -38,6 +38,7 @@ def light_refinenet(
     filters: int = 256,
     pooling_stages: int = 4,
     dropout: float = 0.0,
+    norm: bool = False,
 ) -> keras.KerasTensor:
     """Builds the decoder; see the contract in `cen_keras.decoders`.
 
@@ -47,6 +48,7 @@ def light_refinenet(
         filters: common width of all levels.
         pooling_stages: pools in each chained residual pooling.
         dropout: rate before the classifier and on the two deepest levels.
+        norm: normalise each level after its first convolution, for backbones whose features are of any size.
     """
     x = None
     for level in ("P5", "P4", "P3", "P2"):
@@ -57,6 +59,8 @@ def light_refinenet(
         lateral = conv(
             lateral, filters, 1, name=f"{name}_lateral", kernel_initializer=TORCH_DEFAULT
         )
+        if norm:
+            lateral = batch_norm(lateral, name=f"{name}_norm")
         if x is not None:
             x = conv(x, filters, 1, name=f"{name}_adapt", kernel_initializer=TORCH_DEFAULT)
             x = resize_like(x, lateral, name=f"{name}_resize")

@@ -32,7 +32,8 @@ def evaluate_streams(
     """Runs a model over a data set once.
 
     Args:
-        model: gives a dict stream -> (b, h, w, n) logits, as `Segmenter` does.
+        model: gives a dict stream -> (b, h, w, n) logits, as `Segmenter` does, which sees whole pictures at its
+            `image_shape`.
         loader: gives `(inputs by modality, (b, H, W) integer labels)`; the first batch is the
             largest.
         num_classes: n.
@@ -49,6 +50,8 @@ def evaluate_streams(
     for index in range(len(loader)):
         inputs, labels = loader[index]
         batch_size = max(batch_size, len(labels))
+        if hasattr(model, "at_image_shape"):
+            inputs = model.at_image_shape(inputs)
         for name, logits in _predict(model, inputs, batch_size).items():
             if name not in matrices:
                 matrices[name] = ConfusionMatrix(num_classes, ignore, interpolation)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import keras
 import numpy as np
 
-from cen_keras.data.transforms import resize_smooth
+from cen_keras.data.transforms import resize_batch
 from cen_keras.errors import InputError
 from cen_keras.metrics.confusion import resize_logits
 from cen_keras.modalities import Modality, modality_of
@@ -30,6 +30,8 @@ class MultiScale:
         scales: sizes of the pictures through their own.
         flip: whether the mirrored pictures count as well.
         interpolation: of the logits to the pictures' size: "bilinear" or "cubic".
+        shape: height and width at which scale 1 shows the pictures; None for their own, or the model's
+            `image_shape`.
         modalities: what is known of the inputs, with the normalisation they have, where that is not
             in the model's `descriptions`; those of neither are looked up by their names.
 
@@ -43,6 +45,7 @@ class MultiScale:
         scales: Sequence[float] = (1.0,),
         flip: bool = False,
         interpolation: str = "cubic",
+        shape: tuple[int, int] | None = None,
         modalities: Iterable[Modality] = (),
     ):
         if not scales or min(scales) <= 0:
@@ -51,6 +54,7 @@ class MultiScale:
         self.scales = tuple(scales)
         self.flip = flip
         self.interpolation = interpolation
+        self.shape = shape or getattr(model, "image_shape", None)
         described = dict(getattr(model, "descriptions", {}))
         self._modalities = {**described, **{modality.name: modality for modality in modalities}}
 
@@ -67,8 +71,8 @@ class MultiScale:
         size = next(iter(inputs.values())).shape[1:3]
         total: dict[str, np.ndarray] = {}
         for scale in self.scales:
-            scaled_size = tuple(max(1, round(side * scale)) for side in size)
-            scaled = {name: _resize(known[name], x, scaled_size) for name, x in inputs.items()}
+            scaled_size = tuple(max(1, round(side * scale)) for side in self.shape or size)
+            scaled = {name: resize_batch(known[name], x, scaled_size) for name, x in inputs.items()}
             for turned in (False, True) if self.flip else (False,):
                 pictures = scaled
                 if turned:
@@ -81,18 +85,6 @@ class MultiScale:
                     total[stream] = total.get(stream, 0) + probabilities
         passes = np.float32(len(self.scales) * (2 if self.flip else 1))
         return {stream: value / passes for stream, value in total.items()}
-
-
-def _resize(modality: Modality, pictures: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resizes (b, h, w, channels): smooth ones as they grow, or by area where they shrink."""
-    height, width = pictures.shape[1:3]
-    if (height, width) == size:
-        return pictures
-    if modality.interpolation != "nearest":
-        return np.stack([resize_smooth(x, size, modality.interpolation) for x in pictures])
-    rows = np.minimum(((np.arange(size[0]) + 0.5) * height / size[0]).astype(int), height - 1)
-    columns = np.minimum(((np.arange(size[1]) + 0.5) * width / size[1]).astype(int), width - 1)
-    return pictures[:, rows[:, None], columns]
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

@@ -40,7 +40,7 @@ class Preset:
         name: of the preset.
         about: one sentence.
         model: arguments of the `Segmenter`.
-        image_shape: height and width that it is meant for, pixels.
+        image_shape: height and width at which it sees images, pixels; None for any.
         card: of trained weights: what the .json beside them says; None without weights.
         weights: file of the trained weights, or None.
     """
@@ -48,7 +48,7 @@ class Preset:
     name: str
     about: str
     model: dict[str, Any]
-    image_shape: tuple[int, int] = (480, 640)
+    image_shape: tuple[int, int] | None = (480, 640)
     card: dict[str, Any] | None = None
     weights: Path | None = None
 
@@ -109,7 +109,8 @@ def read_preset(path: Path, name: str, weights: Path) -> Preset:
     """
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
-        model, shape = _described(card), tuple(card["image_shape"])
+        model = _described(card)
+        shape = tuple(card["image_shape"]) if card["image_shape"] else None
         return Preset(name, card["about"], model, shape, card, weights)
     except FileNotFoundError as error:
         raise InputError(f"{path}: is missing; wanted the card of a preset.") from error
@@ -184,7 +185,7 @@ def save(model: keras.Model, folder: Path, about: str = "") -> None:
     card = {
         "about": about or f"{model.name}, {len(model.classes)} classes.",
         "model": config,
-        "image_shape": list(model.image_shape),
+        "image_shape": model.image_shape,
         "parameters": model.count_params(),
         "sha256": checksum,
     }

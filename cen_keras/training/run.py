@@ -110,6 +110,7 @@ def train(recipe: RecipeBase, run: Path, console: Any, distribution: Any = None)
                     loader,
                     task.batches(recipe, loader, distribution),
                     distribution.running(),
+                    **task.fit_arguments(recipe, loader),
                     epochs=recipe.epochs,
                     initial_epoch=done,
                     callbacks=[

@@ -19,8 +19,7 @@ class Optimizer:
         name: "adam", or "sgd" as PyTorch does it (see `cen_keras.training.optimizers`).
         learning_rate: of all variables, or of all but the encoder's; one number, or for the
             schedule "stages" one per stage.
-        encoder_learning_rate: of the backbone's variables, as `learning_rate`; sgd only. None: no
-            difference.
+        encoder_learning_rate: of the backbone's variables, as `learning_rate`. None: no difference.
         schedule: "cosine" (to zero at the last step), "constant" or "stages".
         warmup_steps: steps of a linear rise from zero, before a cosine.
         stage_epochs: lengths of the stages; their sum is the recipe's `epochs`. Momentum starts
@@ -98,6 +97,9 @@ class Recipe(RecipeBase):
         normalization: modality -> scale, mean, std (see `cen_keras.data.transforms.Normalization`);
             modalities left out keep their default.
         ignore: the label of pixels that do not count.
+        class_balance: power of a class' rarity by which its pixels count in the loss: weights are
+            1 / frequency ** class_balance over the training pixels, of mean 1 over these. 0: all
+            count alike.
         pixels_per_image: divides every image's loss by this many pixels, where None divides a
             batch's by its valid pixels. With it, `optimizer.accumulate` batches make exactly the
             update of one batch as large as all of them.
@@ -128,6 +130,7 @@ class Recipe(RecipeBase):
     small_scales: float | None = None
     normalization: dict[str, Any] = dataclasses.field(default_factory=dict)
     ignore: int = 255
+    class_balance: float = 0.0
     pixels_per_image: float | None = None
     evaluation: Evaluation = Evaluation()
     policy: str = "float32"
@@ -144,6 +147,8 @@ class Recipe(RecipeBase):
         check_choice("bad_frames", self.bad_frames, ("raise", "skip"))
         if self.small_scales is not None and not self.small_scales > 0:
             raise InputError(f"small_scales is {self.small_scales}; it must be above 0, or null.")
+        if not 0 <= self.class_balance <= 1:
+            raise InputError(f"class_balance is {self.class_balance}; it must be from 0 to 1.")
         if self.pixels_per_image is not None and not self.pixels_per_image > 0:
             raise InputError(
                 f"pixels_per_image is {self.pixels_per_image}; it must be above 0, or null."

@@ -190,7 +190,7 @@ def compile_model(
 def data_json(recipe: Recipe, loader) -> dict[str, Any]:
     """Returns a run folder's `data.json`: all that evaluation and deployment need of the data."""
     views = loader.views
-    height, width = loader.readable()["label"].shape
+    height, width = recipe.model.get("image_shape") or loader.readable()["label"].shape
     return {
         "task": "segmentation",
         "dataset": recipe.to_json()["data"],
@@ -218,6 +218,31 @@ def size_of(model: Any) -> str:
 def batches(recipe: Recipe, loader: Any, distribution: Any) -> Any:
     """Returns what `fit` is given in the loader's place."""
     return distribution.batches(loader, recipe.ignore, recipe.pixels_per_image)
+
+
+def fit_arguments(recipe: Recipe, loader: Any) -> dict[str, Any]:
+    """Returns the weights of the classes, where the recipe balances them; reads every label once."""
+    if not recipe.class_balance:
+        return {}
+    from cen_keras.data.label_counts import class_pixels
+
+    pixels = class_pixels(loader.views, recipe.ignore)
+    return {"class_weight": dict(enumerate(balanced(pixels, recipe.class_balance)))}
+
+
+def balanced(pixels: Any, power: float) -> list[float]:
+    """Returns 1 / frequency ** power of each class, of mean 1 over the pixels; 1 for a class without any.
+
+    Args:
+        pixels: of each class, counts.
+        power: 0 to 1.
+    """
+    import numpy as np
+
+    share = np.asarray(pixels, float) / np.sum(pixels)
+    weights = np.where(share > 0, np.maximum(share, 1e-12) ** -power, 0)
+    weights /= np.sum(weights * share)
+    return np.where(share > 0, weights, 1.0).tolist()
 
 
 def columns_of(recipe: Recipe, streams: list[str]) -> list[str]:

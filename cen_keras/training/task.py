@@ -54,6 +54,9 @@ class Task(Protocol):
     def batches(self, recipe: RecipeBase, loader: Any, distribution: Any) -> Any:
         """Returns what `fit` is given in the loader's place."""
 
+    def fit_arguments(self, recipe: RecipeBase, loader: Any) -> dict[str, Any]:
+        """Returns further arguments of `fit`."""
+
     def columns_of(self, recipe: RecipeBase, streams: list[str]) -> list[str]:
         """Returns the columns of log.csv after the epoch."""
 

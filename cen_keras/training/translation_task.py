@@ -200,6 +200,11 @@ def batches(recipe: TranslationRecipe, loader: Any, distribution: Any) -> Any:
     return loader
 
 
+def fit_arguments(recipe: TranslationRecipe, loader: Any) -> dict[str, Any]:
+    """Returns further arguments of `fit`: none."""
+    return {}
+
+
 def columns_of(recipe: TranslationRecipe, streams: list[str]) -> list[str]:
     """Returns the columns of log.csv after the epoch."""
     from cen_keras.models.adversarial import LOSSES

@@ -13,12 +13,13 @@ import pytest
 
 from cen_keras.backbones import BACKBONES
 from cen_keras.data.datasets import DATASETS
+from deploy.demo.sources import SOURCES
 from deploy.runtime.runner import ENGINES
 from deploy.targets import TARGETS
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(DOCS.glob("add_*.md"))
-TABLES = (BACKBONES, DATASETS, ENGINES, TARGETS)
+TABLES = (BACKBONES, DATASETS, ENGINES, SOURCES, TARGETS)
 
 
 def blocks(page):
@@ -59,9 +60,10 @@ def place(path, code):
     exec(compile(code, path, "exec"), vars(module))
 
 
-def test_there_are_three_pages():
+def test_every_extension_has_its_page():
     assert [page.stem for page in PAGES] == [
         "add_a_backbone",
+        "add_a_camera",
         "add_a_dataset",
         "add_an_export_target",
     ]

@@ -28,6 +28,7 @@ DATA = {
     "image_shape": list(SIZE),
 }
 TINY = {
+    "modalities": ["rgb", "depth"],
     "num_classes": 13,
     "backbone": "narrow",
     "decoder": "light_fpn",

@@ -18,7 +18,12 @@ from cen_keras.training.fit import fit
 from cen_keras.training.recipe_optimizer import build_optimizer
 from cen_keras.training.run_folder import load_best
 from cen_keras.training.segmentation import Optimizer
-from cen_keras.training.segmentation_task import compile_model, open_loader
+from cen_keras.training.segmentation_task import (
+    balanced,
+    compile_model,
+    fit_arguments,
+    open_loader,
+)
 from cen_keras.training.settings import apply_settings
 from recipes import evaluate, train
 from recipes.listing import recipe_of
@@ -297,7 +302,6 @@ def test_stages_follow_the_epochs():
     [
         ({"name": "lion"}, "'lion' is unknown"),
         ({"learning_rate": (1.0, 2.0)}, "2 learning rates need"),
-        ({"encoder_learning_rate": 0.1}, "needs optimizer.name=sgd"),
         ({"warmup_steps": 99}, "warmup_steps is 99"),
     ],
 )
@@ -315,3 +319,30 @@ def test_compiling_makes_every_variable_of_a_step():
     assert model.optimizer.built
     # One tracker per output beside the total: made later, they would cost a second trace.
     assert len(model.metrics_variables) == 2 * (1 + len(model.output))
+
+
+def test_balanced_weights_count_every_class_of_a_loader_by_its_rarity():
+    # Of 3 pixels in 4 and 1 in 4: 1 / share, over the sum of weight * share, which is 2.
+    assert balanced([3, 0, 1], 1.0) == pytest.approx([2 / 3, 1, 2])
+    assert balanced([3, 0, 1], 0.0) == [1, 1, 1]
+    recipe = apply_settings(recipe_of("rooms_tiny"), [*TINY, "class_balance=0.5"])
+    loader = open_loader(recipe, "train", training=True)
+    labels = np.concatenate([view["label"].ravel() for view in loader.views])
+    shares = np.bincount(labels[labels != 255], minlength=13) / (labels != 255).sum()
+    weights = fit_arguments(recipe, loader)["class_weight"]
+    loader.close()
+    wanted = np.where(shares > 0, 1 / np.sqrt(np.maximum(shares, 1e-12)), 0)
+    wanted = np.where(shares > 0, wanted / (wanted * shares).sum(), 1)
+    np.testing.assert_allclose([weights[i] for i in range(13)], wanted, rtol=1e-12)
+    assert fit_arguments(recipe_of("rooms_tiny"), loader) == {}
+
+
+def test_the_encoder_has_a_rate_of_its_own_with_adam_too():
+    recipe = recipe_of("rooms_tiny").derive(
+        "x", epochs=1, optimizer=Optimizer(learning_rate=0.4, encoder_learning_rate=0.1)
+    )
+    optimizer = build_optimizer(recipe, 8)
+    (encoder,) = optimizer.groups.values()
+    # Both fall along one cosine; float32 rounds at 6e-8.
+    for step in (0, 3, 7):
+        assert float(encoder(step)) == pytest.approx(float(optimizer._learning_rate(step)) / 4)

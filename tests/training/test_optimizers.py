@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 from cen_keras.errors import InputError
-from cen_keras.training.optimizers import ENCODER, GroupedSGD, stage_ends, stage_schedule
+from cen_keras.training.optimizers import (
+    ENCODER,
+    GroupedAdam,
+    GroupedSGD,
+    stage_ends,
+    stage_schedule,
+)
 
 # Twenty float32 updates of numbers of size 1, each rounded to 6e-8.
 TOLERANCE = 5e-6
@@ -164,3 +170,15 @@ def test_bad_arguments_are_named():
         GroupedSGD(groups={"(": 1.0})
     with pytest.raises(InputError, match=r"rates \[1.0\] and steps \[2, 3\]"):
         stage_schedule([1.0], [2, 3])
+
+
+def test_adam_with_groups_is_an_adam_for_each(gradients):
+    optimizer = GroupedAdam(0.1, groups={ENCODER: 0.02}, weight_decay=0.01)
+    together = run(GroupedAdam.from_config(optimizer.get_config()), VALUES, gradients)
+    for index, (path, value) in enumerate(VALUES.items()):
+        rate = 0.02 if path.startswith("stack") else 0.1
+        # Keras decays by the default rate: so much more in the group of a lower one.
+        alone = keras.optimizers.Adam(rate, weight_decay=0.01 * 0.1 / rate)
+        history = run(alone, {path: value}, gradients[:, index : index + 1])
+        for step, (values,) in zip(together, history, strict=True):
+            np.testing.assert_allclose(step[index], values, atol=TOLERANCE)

@@ -284,7 +284,7 @@ def test_a_chain_of_concatenations_has_one_scale_the_largest():
         f"{QUANTISED_CONV} r = Relu(c) t = Tanh(c) g = Concat<axis = 1>(r, t) {pair('g', 's2')}"
         " h = Concat<axis = 1>(t, t, r) "
         f"{pair('h', 'n')} p = MaxPool<kernel_shape = [1,1]>(hd) {pair('p')}"
-        " u = Conv(gd, k) v = Conv(pd, k2) y = Add(u, v)",
+        f"{pair('k')} {pair('k2')} u = Conv(gd, kd) v = Conv(pd, k2d) y = Add(u, v)",
         k=np.ones((16, 32, 1, 1), "float32"),
         k2=np.ones((16, 48, 1, 1), "float32"),
         n=np.float32(0.3),

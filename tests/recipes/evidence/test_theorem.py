@@ -15,6 +15,7 @@ from recipes import evaluate
 from recipes.evidence.theorem import attraction
 from recipes.evidence.theorem.__main__ import COLUMNS, main
 from recipes.evidence.theorem.attraction import binomial_interval
+from recipes.listing import recipe_of
 
 
 @pytest.fixture(scope="module")
@@ -92,13 +93,13 @@ def test_text_and_picture_are_there(written, tiny_run):
     ("told", "options", "wanted"),
     [
         (None, [], "python -m recipes.train rooms_tiny"),
-        ({"task": "translation"}, [], "translation"),
+        ("rooms_translation_tiny", [], "translation"),
         (None, ["--batches", "0"], "--batches"),
     ],
 )
 def test_what_cannot_be_measured_is_told(tmp_path, capsys, told, options, wanted):
     if told is not None:
-        (tmp_path / "recipe.json").write_text(json.dumps(told))
+        (tmp_path / "recipe.json").write_text(json.dumps(recipe_of(told).to_json()))
     assert main([str(tmp_path), "--out", str(tmp_path / "out"), *options]) == 2
     error = capsys.readouterr().err
     assert wanted in error and error.startswith("error: ") and error.count("\n") == 1
