@@ -70,7 +70,9 @@ class SegmentsRawImages:
         """Returns a normalised batch, modality -> (b, h, w, channels), at the model's `image_shape`."""
         if self.image_shape is None:
             return dict(batch)
-        return {n: resize_batch(self.descriptions[n], x, self.image_shape) for n, x in batch.items()}
+        return {
+            n: resize_batch(self.descriptions[n], x, self.image_shape) for n, x in batch.items()
+        }
 
     def _batch_of(self, images: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], bool]:
         """Returns the normalised batch, and whether it is of one view that came without its axis."""

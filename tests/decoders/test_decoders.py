@@ -6,7 +6,12 @@ from cen_keras.decoders import DECODERS, options_of
 
 
 def test_options_are_the_arguments_behind_the_classes():
-    assert options_of(DECODERS["light_refinenet"]) == ["filters", "pooling_stages", "dropout", "norm"]
+    assert options_of(DECODERS["light_refinenet"]) == [
+        "filters",
+        "pooling_stages",
+        "dropout",
+        "norm",
+    ]
 
     def own(features, num_classes, width=3):
         return features

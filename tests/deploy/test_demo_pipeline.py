@@ -356,7 +356,7 @@ def test_engines_that_this_machine_has_are_offered(tmp_path, monkeypatch):
         double.__spec__ = importlib.machinery.ModuleSpec("onnxruntime", None)
         double.get_available_providers = lambda available=available: available
         monkeypatch.setitem(sys.modules, "onnxruntime", double)
-        monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
+        monkeypatch.setitem(sys.modules, "tensorrt_rtx_bindings", None)
         offered = [c.label for c in choices(Choice(tmp_path / "a.onnx"), [])]
         assert offered == ["a.onnx", *expected, "c.tflite"], "b has no manifest"
     # The engine that was asked for is not offered twice under its other name.

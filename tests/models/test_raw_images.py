@@ -6,7 +6,8 @@ import pytest
 from cen_keras.classes import Classes
 from cen_keras.data.rooms.views import RoomSpec, RoomViews
 from cen_keras.errors import InputError
-from cen_keras.metrics.confusion import resize_logits
+from cen_keras.metrics.confusion import ConfusionMatrix, resize_logits
+from cen_keras.metrics.evaluation import evaluate_streams
 from cen_keras.modalities import Modality
 from cen_keras.models import Segmenter
 
@@ -96,3 +97,39 @@ def test_other_classes_get_a_fresh_classifier_and_all_else_stays(model, caplog):
         if not weight.path.startswith("classifier/"):
             np.testing.assert_array_equal(np.array(weight), np.array(own[weight.path]))
     assert Segmenter.from_preset("cen_edge_s_rooms", num_classes=13).classes == model.classes
+
+
+def test_a_model_of_an_image_shape_sees_all_images_at_it_and_answers_at_their_own(view, tmp_path):
+    options = {"filters": 8, "pooling_stages": 1}
+    model = Segmenter(num_classes=4, backbone="narrow", decoder_options=options)
+    small = Segmenter.from_config({**model.get_config(), "image_shape": (24, 32)})
+    small.set_weights(model.get_weights())
+    # By area: the mean of each 2x2 of colours; depth takes the second of each two, at (i + 0.5) * 2.
+    rgb = view["rgb"].astype("f").reshape(24, 2, 32, 2, 3).mean((1, 3))
+    depth = view["depth"][1::2, 1::2]
+    fed = {
+        name: small.descriptions[name].normalize(x[None], axes=4)
+        for name, x in (("rgb", rgb), ("depth", depth))
+    }
+    logits = np.asarray(model.predict_on_batch(fed)["ensemble"][0])
+    expected = resize_logits(logits, SIZE, "bilinear").argmax(-1)
+    found = small.segment(raw(view))
+    # A mean before or after the normalisation differs by rounding: a few of 3072 pixels may lie between two classes.
+    assert found.shape == SIZE and (found == expected).mean() > 0.999
+    # Training sees what it is given.
+    assert small(fed)["rgb"].shape == model(fed)["rgb"].shape
+    # Scores are of the same maps, and a preset keeps the size.
+    labels = view["label"][None]
+    batch = {n: small.descriptions[n].normalize(view[n][None], axes=4) for n in ("rgb", "depth")}
+    matrices = evaluate_streams(small, [(batch, labels % 4)], 4)
+    wanted = ConfusionMatrix(4)
+    wanted.update(labels % 4, logits[None])
+    np.testing.assert_allclose(
+        matrices["ensemble"].result()["pixel_accuracy"],
+        wanted.result()["pixel_accuracy"],
+        atol=3 / 3072,
+    )
+    small.save_to_preset(tmp_path / "preset")
+    assert Segmenter.from_preset(tmp_path / "preset").image_shape == (24, 32)
+    with pytest.raises(InputError, match="image_shape is"):
+        Segmenter(num_classes=4, backbone="narrow", image_shape=(24, None))

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from cen_keras import Exchange
 from cen_keras.errors import InputError
 from cen_keras.layers import ModalityEnsemble, ModalityNorm
 from cen_keras.models import Translator
@@ -121,7 +122,12 @@ def test_without_exchange_and_penalty_there_is_alpha_only(tmp_path):
 
 def test_a_translators_generator_is_looked_into(tmp_path):
     model = Translator(
-        ("b", "a"), "c", base_filters=2, discriminator_filters=2, depth=3, sparsity=1e-3
+        ("b", "a"),
+        "c",
+        base_filters=2,
+        discriminator_filters=2,
+        depth=3,
+        fusion=Exchange(sparsity=1e-3),
     )
     model.compile()
     rng = np.random.default_rng(0)

@@ -152,7 +152,7 @@ def test_features_are_means_of_the_deepest_level(runs):
     from cen_keras.training.run_folder import load_best
 
     model = load_best(features_folder(runs))
-    level = keras.Model(model.input, model.get_layer("stack4_block1_relu2_rgb").output)
+    level = keras.Model(model.input, model.get_layer("stack4_block1_relu2").output)
     mean, std = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
     fed = ((images + 1) / 2 - mean) / std
     wanted = np.asarray(level({"rgb": fed}, training=False)).mean((1, 2))
