@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from cen_keras.errors import InputError
 from cen_keras.data.transforms import resize_batch
+from cen_keras.errors import InputError
 from cen_keras.metrics.confusion import resize_logits
 from cen_keras.models.segmented_folder import segment_folder
 
