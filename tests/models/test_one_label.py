@@ -25,10 +25,23 @@ def data():
     return x, labels
 
 
+def backbone():
+    """Four convolutions, which TensorFlow traces in a moment."""
+    image = x = keras.Input((None, None, 3))
+    for level, strides in enumerate((4, 2, 2, 2), 2):
+        name = "stem_conv" if level == 2 else f"conv{level}"
+        x = keras.layers.Conv2D(8, 3, strides, "same", use_bias=False, name=name)(x)
+        x = keras.layers.ReLU(name=f"P{level}")(keras.layers.BatchNormalization()(x))
+    return keras.Model(image, x)
+
+
 def model(**options):
     keras.utils.set_random_seed(0)
     made = Segmenter(
-        num_classes=CLASSES, backbone="narrow", decoder_options={"filters": 8, "pooling_stages": 1}
+        num_classes=CLASSES,
+        backbone=backbone(),
+        features={level: level for level in ("P2", "P3", "P4", "P5")},
+        decoder_options={"filters": 8, "pooling_stages": 1},
     )
     made.compile(keras.optimizers.Adam(1e-3), loss=SegmentationLoss(), **options)
     return made

@@ -231,7 +231,7 @@ def test_a_run_is_packed_with_the_scores_of_what_is_packed(finished, tmp_path, m
 def test_more_weights_than_the_package_takes_are_refused(finished, tmp_path, monkeypatch):
     from recipes import pack
 
-    monkeypatch.setattr(pack, "MOST_BYTES", 1000)
+    monkeypatch.setattr(pack, "MOST_WEIGHTS", 1000)
     with pytest.raises(InputError, match="at most 0 fit the package"):
         pack.pack(finished, "big", "For tests.", "", "val", tmp_path)
     assert not list(tmp_path.iterdir())
