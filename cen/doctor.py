@@ -42,7 +42,9 @@ CAMERAS = {
 }
 """Source of the demo -> (distribution, module) of its library."""
 MISSING = {
-    **{name: f"-   pip install {choices[0][0]}" for name, choices in {**ENGINES, **CAMERAS}.items()},
+    **{
+        name: f"-   pip install {choices[0][0]}" for name, choices in {**ENGINES, **CAMERAS}.items()
+    },
     "tensorrt": "-   comes with JetPack, for the system's Python",
 }
 """Engine or source -> what is said where it is not installed."""
@@ -186,7 +188,10 @@ def lines_of(found: dict) -> list[str]:
             words.append(f"  to {gap['for']}: {', '.join(gap['packages'])}")
             words.append(f"      {gap['line']}")
     if not usable(found):
-        words += ["", "Nothing can run here yet: install [train], or an engine with [litert] or [ort]."]
+        words += [
+            "",
+            "Nothing can run here yet: install [train], or an engine with [litert] or [ort].",
+        ]
     return words
 
 

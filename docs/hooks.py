@@ -14,7 +14,7 @@ from mkdocs.structure.files import File
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import make_reference  # noqa: E402
+import make_reference
 
 ROOT = make_reference.ROOT
 ELSEWHERE = (
@@ -101,4 +101,3 @@ def _fill(entries, filled):
         {title: one(value) for title, value in entry.items()} if isinstance(entry, dict) else entry
         for entry in entries
     ]
-

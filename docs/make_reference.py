@@ -115,13 +115,13 @@ def _exported() -> list[str]:
     ]
     lines = ["| name | described in |", "| --- | --- |"]
     for name, module in where.items():
-        defines = _definer(name, module)
+        defines = definer(name, module)
         page = page_of(defines, ROOT.joinpath(*defines.split(".")).with_suffix(".py"))
         lines.append(f"| `cen_keras.{name}` | [{defines}.{name}]({page}.md#{defines}.{name}) |")
     return lines
 
 
-def _definer(name: str, module: str) -> str:
+def definer(name: str, module: str) -> str:
     """Returns the module that defines what another one imports by `from ... import name`."""
     path = ROOT.joinpath(*module.split("."))
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
@@ -130,7 +130,7 @@ def _definer(name: str, module: str) -> str:
             parts = module.split(".")
             parts = parts if path.name == "__init__.py" else parts[:-1]
             base = parts[: len(parts) - node.level + 1] if node.level else []
-            return _definer(name, ".".join([*base, *([node.module] if node.module else [])]))
+            return definer(name, ".".join([*base, *([node.module] if node.module else [])]))
     return module
 
 
@@ -175,7 +175,12 @@ def command_page() -> str:
 def index_page(names: list[str]) -> str:
     """Returns the page that lists the others."""
     lines = ["# Reference", "", "Every public class and function, from the docstrings.", ""]
-    lines += ["[Every command's help](commands.md)", "", "| package | what it is |", "| --- | --- |"]
+    lines += [
+        "[Every command's help](commands.md)",
+        "",
+        "| package | what it is |",
+        "| --- | --- |",
+    ]
     for name in sorted(names):
         about = summary(ROOT.joinpath(*name.split("."), "__init__.py"))
         lines.append(f"| [{name}]({name}.md) | {about} |")
