@@ -1,4 +1,4 @@
-"""`cen COMMAND ...` or `python -m cen COMMAND ...`: the same commands as `python -m recipes.*` and `python -m deploy *`.
+"""`cen COMMAND ...` or `python -m cen COMMAND ...`: those of `python -m recipes.*` and `python -m deploy *`.
 
 Arguments, output and exit codes are those of the command that runs.
 """

@@ -60,7 +60,7 @@ def version_of(distribution: str, module: str = "") -> str | None:
 
 
 def requirements() -> dict[str, list[str]]:
-    """Returns extra -> requirements, "" for those of every installation; from a checkout's setup.cfg if there is one."""
+    """Returns extra -> requirements, "" for those of every installation; of a checkout from its setup.cfg."""
     file = Path(__file__).resolve().parents[1] / "setup.cfg"
     found: dict[str, list[str]] = {}
     if file.is_file():

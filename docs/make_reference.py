@@ -130,7 +130,11 @@ def definer(name: str, module: str) -> str:
             parts = module.split(".")
             parts = parts if path.name == "__init__.py" else parts[:-1]
             base = parts[: len(parts) - node.level + 1] if node.level else []
-            return definer(name, ".".join([*base, *([node.module] if node.module else [])]))
+            base = ".".join([*base, *([node.module] if node.module else [])])
+            inner = ROOT.joinpath(*base.split("."), name)
+            if inner.is_dir() or inner.with_suffix(".py").is_file():
+                return f"{base}.{name}"
+            return definer(name, base)
     return module
 
 
