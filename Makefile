@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
 READY := $(VENV)/.ready
 
-.PHONY: help demo test test-all lint format test-arm wheels fuzz bench clean
+.PHONY: help demo test test-all lint format test-arm wheels docs release-check fuzz bench clean
 
 help: ## This list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -15,7 +15,7 @@ $(READY): setup.cfg constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "cen_keras needs Python 3.11 or newer; name one with PYTHON=..., found `$(PYTHON) --version`." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,export,pretrained,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,export,pretrained,dev,docs]"
 	@touch $@
 
 demo: $(READY) ## Train a small CEN on rooms, freeze, export, verify, bench: runs/demo/report.html.
@@ -34,6 +34,12 @@ test-arm: $(READY) ## The board's part on an emulated ARM processor (needs qemu-
 wheels: $(READY) ## Build the wheel of the whole and that of a board's part: dist/*.whl.
 	$(BIN)/python -m build --quiet --wheel --outdir dist .
 	$(BIN)/python packaging/runtime_wheel.py dist
+
+docs: $(READY) ## The documentation's site: build/site/index.html.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
+release-check: $(READY) ## Build the wheel and check what is in it.
+	$(BIN)/python packaging/release_check.py
 
 fuzz: $(READY) ## 1,900 inputs drawn at random through readers, manifests, recipes and sources.
 	$(BIN)/python -m pytest -q -m slow tests/test_fuzz.py

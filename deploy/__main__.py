@@ -31,7 +31,7 @@ COMMANDS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses the command line, runs the command and gives its exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m deploy",
+        prog="cen" if sys.argv[0] == "cen" else "python -m deploy",
         description="From a trained run folder to a model on a board, with proof of every step.",
         epilog="Exit codes: 0 good, 1 a check failed, 2 bad input, 130 interrupted.",
     )

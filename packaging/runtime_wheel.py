@@ -7,6 +7,7 @@ Both wheels hold a package `deploy`, so a machine has one of them.
 """
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,12 @@ PACKAGES = ("runtime", "demo", "ros", "tensorrt", "commands", "jetson", "templat
 FILES = ("__init__.py", "__main__.py", "bench.py")
 # Of a host's part within these.
 HOST_ONLY = ("tensorrt/judge.py",)
+
+
+def version() -> str:
+    """Returns the project's version, which `cen_keras/__init__.py` alone holds."""
+    text = (ROOT / "cen_keras" / "__init__.py").read_text(encoding="utf-8")
+    return re.search(r'^__version__ = "([^"]+)"', text, re.MULTILINE)[1]
 
 
 def stage(folder: Path) -> None:
@@ -36,6 +43,7 @@ def stage(folder: Path) -> None:
     for name in ("setup.cfg", "pyproject.toml", "README.md"):
         shutil.copy2(ROOT / "packaging" / "runtime" / name, folder / name)
     shutil.copy2(ROOT / "LICENSE", folder / "LICENSE")
+    (folder / "VERSION").write_text(version(), encoding="utf-8")
 
 
 def build(out: Path) -> Path:

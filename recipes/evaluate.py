@@ -45,7 +45,7 @@ def count_of(text: str) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m recipes.evaluate", description="Score a trained model."
+        prog=consoles.program("recipes.evaluate"), description="Score a trained model."
     )
     parser.add_argument("run", help="run folder, .keras file or preset:NAME")
     parser.add_argument("--split", help="of the data set; default: the recipe's")

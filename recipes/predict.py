@@ -19,7 +19,7 @@ from cen_keras.training.sources import open_source
 def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m recipes.predict", description="Segment a folder of raw images."
+        prog=consoles.program("recipes.predict"), description="Segment a folder of raw images."
     )
     parser.add_argument("model", help="run folder, .keras file or preset:NAME")
     parser.add_argument("folder", type=Path, help="folder of views")

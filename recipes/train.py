@@ -60,7 +60,7 @@ def _distribution(options):
 def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m recipes.train",
+        prog=consoles.program("recipes.train"),
         description="Train a recipe, or go on with a run that was stopped.",
     )
     parser.add_argument(

@@ -21,6 +21,7 @@ from cen_keras.modalities import Modality, modality_of
 __all__ = ["Augmentation", "Known", "Normalization", "View"]
 
 View = dict[str, Any]
+"""Name -> picture or label, as `Views` gives them."""
 
 LABEL = "label"
 

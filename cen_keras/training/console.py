@@ -26,6 +26,11 @@ USERS_OS_ERRORS = (
 """What a user can mend: a full or read-only disk, a wrong path."""
 
 
+def program(module: str) -> str:
+    """Returns how a command was called, for its usage line: `cen train` or `python -m recipes.train`."""
+    return f"cen {module.rpartition('.')[2]}" if sys.argv[0] == "cen" else f"python -m {module}"
+
+
 def run_command(command: Callable[[], int], goes_on: str = "") -> int:
     """Runs a command and returns its exit code.
 

@@ -75,7 +75,7 @@ def environment() -> dict[str, Any]:
     }
 
 
-WRITTEN = (":(exclude)recipes/results", ":(exclude)README.md")
+WRITTEN = (":(exclude)recipes/results", ":(exclude)docs/claims.md")
 """What `recipes.evidence` writes into the checkout, for git."""
 
 

@@ -64,11 +64,13 @@ PROFILES = {
         Profile("dla", "DLA of an Orin, JetPack 6.1 and 6.2", (10, 3), 20, dla=True),
     )
 }
+"""Name -> what a JetPack's TensorRT reads."""
 
 # What a rule yields: severity, node or tensor, what was found, the way out.
 Found = Iterator[tuple[str, str, str, str]]
 Rule = Callable[["OnnxGraph", Profile], Found]
 LINT_RULES: dict[str, Rule] = {}
+"""Identifier -> rule."""
 
 
 def rule(identifier: str) -> Callable[[Rule], Rule]:

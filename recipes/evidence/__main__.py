@@ -25,8 +25,8 @@ from recipes.evidence.run.records import RESULTS
 
 ALL = "all"
 
-README = Path("README.md")
-"""Of the project, where the command is given in its folder."""
+PAGE = Path("docs/claims.md")
+"""Of the project's findings, where the command is given in its folder."""
 
 
 def print_tables(console: Any) -> None:
@@ -148,8 +148,8 @@ def report(console: Any, names: list[str], runs: Path, out: Path) -> None:
         console.print(f"dropped: {line}", soft_wrap=True, markup=False)
     if any(out.glob("*.csv")):
         # The project's own page shows its own results only.
-        readme = README if out == RESULTS and README.is_file() else None
-        page.write(out, readme)
+        claims = PAGE if out == RESULTS and PAGE.is_file() else None
+        page.write(out, claims)
         console.print(f"written: {out}", soft_wrap=True)
     else:
         console.print("no cell is finished; nothing to report")

@@ -40,12 +40,13 @@ def test_a_commit_is_dirty_where_tracked_files_differ(checkout):
 def test_what_the_evidence_writes_makes_no_commit_dirty(checkout):
     results = checkout / "recipes/results/a.csv"
     results.parent.mkdir(parents=True)
-    for path in (results, checkout / "README.md"):
+    (checkout / "docs").mkdir()
+    for path in (results, checkout / "docs/claims.md"):
         path.write_text("1")
         git(checkout, "add", path)
     git(checkout, "commit", "-q", "-m", "results")
     head = git(checkout, "rev-parse", "HEAD")[:10]
-    for path in (results, checkout / "README.md"):
+    for path in (results, checkout / "docs/claims.md"):
         path.write_text("2")
     assert machine.commit() == head
     (checkout / "code.py").write_text("3")

@@ -5,6 +5,7 @@
 The same CSVs give the same bytes: nothing of when or where the page was made is in it.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -122,8 +123,7 @@ def is_table(path: Path) -> bool:
 
 def readme_section(verdicts: dict[str, dict], results: Path, readme: Path) -> str:
     """The findings for the project's own page, which links to this one."""
-    results, folder = results.resolve(), readme.resolve().parent
-    link = results.relative_to(folder).as_posix() if results.is_relative_to(folder) else results
+    link = Path(os.path.relpath(results.resolve(), readme.resolve().parent)).as_posix()
     return (
         f"{verdict_table(verdicts)}\n\nOn small generated rooms and short trainings. Every table, "
         f"interval and command: [{results.name}]({link}/README.md)."

@@ -1,0 +1,192 @@
+"""The site's pages: links hold, the reference is whole, commands and Python blocks are as they stand there."""
+
+import ast
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+OTHERS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
+OTHERS += [ROOT / "deploy/jetson/README.md", ROOT / "deploy/ros/README.md"]
+OTHERS += sorted((ROOT / "cen_keras/models/weights").glob("*.md"))
+SHOWN = [*PAGES, *OTHERS]
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+reference = load("make_reference")
+
+
+def title(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+def blocks(path, *languages):
+    found = re.findall(r"^```(\w+)\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
+    return [code for language, code in found if language in languages]
+
+
+def prose(path):
+    return re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.M | re.S)
+
+
+def anchors(path):
+    heads = re.findall(r"^#+ (.*)$", prose(path), re.M)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.fixture(scope="module")
+def described():
+    """Names of the modules that the reference describes, and its pages' names."""
+    pages = reference.package_pages()
+    return set(re.findall(r"^::: (\S+)$", "\n".join(pages.values()), re.M)), set(pages)
+
+
+@pytest.mark.parametrize("page", SHOWN, ids=title)
+def test_links_hold(page, described):
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        path, _, anchor = target.partition("#")
+        if re.match(r"\w+:", target):
+            continue
+        full = (page.parent / path).resolve() if path else page
+        if full.parent == DOCS / "reference":
+            assert full.name in {"index.md", "commands.md", *described[1]}, target
+            continue
+        assert full.exists(), target
+        if anchor:
+            assert anchor in anchors(full), target
+
+
+def test_every_page_is_in_the_navigation():
+    nav = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]
+    named = set(re.findall(r"^\s*- (?:.*: )?([\w./]+\.md)$", nav, re.M))
+    assert {page.relative_to(DOCS).as_posix() for page in PAGES} <= named
+    for name in named:
+        assert (DOCS / name).is_file() or (ROOT / name).is_file(), name
+
+
+def test_the_site_needs_no_network_and_strict_is_on():
+    text = (ROOT / "mkdocs.yml").read_text()
+    assert "font: false" in text and "strict: true" in text
+    assert not re.search(r"https?://", text)
+
+
+def exported():
+    for top in ("cen_keras", "deploy"):
+        for path in sorted((ROOT / top).rglob("__init__.py")):
+            module = ".".join(path.parent.relative_to(ROOT).parts)
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+                    yield from ((module, name) for name in ast.literal_eval(node.value))
+
+
+def test_every_exported_name_is_in_the_reference(described):
+    names = list(exported())
+    assert ("cen_keras", "lift") in names and ("deploy.freeze", "freeze") in names
+    where = dict(
+        re.findall(r"`cen_keras\.(\w+)` \| \[([\w.]+)\]", reference.package_pages()["cen_keras.md"])
+    )
+    for module, name in names:
+        if module == "cen_keras":
+            assert where[name].rpartition(".")[0] in described[0], name
+        else:
+            assert reference.definer(name, module) in described[0], (module, name)
+
+
+def test_every_public_function_and_class_of_deploy_is_in_the_reference(described):
+    for path in sorted((ROOT / "deploy").rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if parts[1] == "commands" or "package" in parts or parts[-1] == "__main__":
+            continue
+        tree = ast.parse(path.read_text()).body
+        kinds = (ast.FunctionDef, ast.ClassDef)
+        if [n for n in tree if isinstance(n, kinds) and not n.name.startswith("_")]:
+            assert ".".join(parts).removesuffix(".__init__") in described[0], path
+
+
+def test_every_command_is_in_the_reference():
+    named = {command.split()[0] for command in reference.COMMANDS}
+    from deploy.__main__ import COMMANDS
+
+    assert {f"deploy {name}" for name in COMMANDS} <= set(reference.COMMANDS)
+    for name in ("train", "evaluate", "predict", "pipeline", "step_time", "pack", "evidence"):
+        assert f"recipes.{name}" in named
+    assert reference.help_of("recipes.train").startswith("usage: python -m recipes.train")
+
+
+def test_presets_are_told_from_their_cards():
+    table = reference.presets_table()
+    cards = [path.stem for path in (ROOT / "cen_keras/models/weights").glob("*.json")]
+    for name in ("cen_edge_s", "cen_edge_m", "cen_edge_l", *cards):
+        assert f"| `{name}` |" in table
+
+
+def command_lines():
+    for page in SHOWN:
+        for block in blocks(page, "bash", "text", "sh"):
+            for line in block.splitlines():
+                found = re.match(r"(?:\w+=\S+ )?(cen|python3? -m \S+) +(.*?)(?:  +#.*)?$", line)
+                if found:
+                    yield page, found[1], found[2]
+
+
+def test_commands_on_the_pages_are_as_their_help_says():
+    from cen.commands import COMMANDS, OWN
+
+    seen = 0
+    for page, program, rest in command_lines():
+        words = shlex.split(rest.partition(" >")[0].replace("...", ""))
+        if program == "cen":
+            name = words[0]
+            assert name in COMMANDS or name in OWN, (page, rest)
+            if name in OWN or importlib.util.find_spec(COMMANDS[name].module) is None:
+                continue
+            command = " ".join(
+                [COMMANDS[name].module.removesuffix(".__main__"), *COMMANDS[name].before]
+            )
+        else:
+            module = program.split()[-1]
+            command = f"deploy {words[0]}" if module == "deploy" and words[0][0] != "-" else module
+        told = reference.help_of(command)
+        for option in [word for word in words if word.startswith("--")]:
+            assert re.search(rf"{option}\b", told), (page, rest, option)
+        seen += 1
+    assert seen > 15
+
+
+@pytest.mark.parametrize("page", sorted((DOCS / "how").glob("*.md")), ids=title)
+def test_a_page_on_how_it_works_ends_with_where_it_lives(page):
+    last = page.read_text().partition("Where it lives:")[2]
+    paths = re.findall(r"`((?:cen_keras|deploy)/[\w/.]+)`", last)
+    assert paths and all((ROOT / path).exists() for path in paths)
+    assert len(last.strip().splitlines()) <= 3
+
+
+TUTORIALS = [p for p in (DOCS / "start", DOCS / "tutorials") for p in sorted(p.glob("*.md"))]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(
+            page, marks=pytest.mark.slow if ".fit(" in page.read_text() else (), id=title(page)
+        )
+        for page in TUTORIALS
+        if blocks(page, "python")
+    ],
+)
+def test_the_python_of_the_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict = {"__name__": "page"}
+    for number, code in enumerate(blocks(page, "python"), 1):
+        exec(compile(code, f"{title(page)}, block {number}", "exec"), names)
