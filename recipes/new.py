@@ -79,8 +79,9 @@ def start(options: argparse.Namespace, console: Any) -> dict[str, Any]:
         from PIL import Image
 
         Image.fromarray(samples(survey.views)).save(sheet)
+    count = min(SAMPLES, len(survey.views))
     start = "a preset's weights" if starts_from_preset(survey) else "a small net, random weights"
-    console.print(f"{out}: a recipe from {start}; {picture}: {SAMPLES} of its views")
+    console.print(f"{out}: a recipe from {start}; {picture}: {count} of its views", soft_wrap=True)
     place = out if out.is_absolute() else f"./{out.as_posix()}"
     console.print(f"next: python -m recipes.train {place}", soft_wrap=True)
     return {

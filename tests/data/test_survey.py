@@ -114,7 +114,7 @@ def test_what_does_not_fit_is_named(tmp_path, change, options, message):
         if change == "label":
             path.unlink()
         else:
-            Image.fromarray(np.full((64, 96), 3, np.uint16)).save(path)
+            Image.fromarray(np.full((64, 96), 15, np.uint16)).save(path)
     with pytest.raises(InputError, match=message):
         survey_folder(tmp_path, **options)
     with pytest.raises(InputError, match="is not a folder"):

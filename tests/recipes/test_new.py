@@ -47,7 +47,7 @@ def test_the_recipe_of_other_modalities_is_of_a_small_net(there):
     found = json.loads((there / "found.json").read_text())
     assert found["splits"] == {"train": 2, "val": 2} and found["modalities"] == ["rgb", "thermal"]
     # What it says can be changed from the command line as any recipe's.
-    assert apply_settings(recipe, ["epochs=1", "data.size=32,32"]).data["size"] == (32, 32)
+    assert apply_settings(recipe, ["batch=1", "data.root=other"]).data["root"] == "other"
 
 
 def test_nothing_is_overwritten_and_nothing_half_written_stays(there, capsys, monkeypatch):

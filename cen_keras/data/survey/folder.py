@@ -134,6 +134,8 @@ def survey_folder(
 class _Files:
     """What `check_labelled` looks at."""
 
+    name = "frames"
+
     def __init__(self, root: Path, files: list):
         self.root, self.files = root, files
 
