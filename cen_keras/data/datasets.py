@@ -51,7 +51,7 @@ def _sunrgbd(spec: dict, split: str) -> Views:
     from cen_keras.data.sunrgbd import open_sunrgbd
 
     lists = {"train_list", "val_list", "test_list", "depth_scale"}
-    given = {"split_file", "depth"} if "raw" in spec else lists
+    given = {"split_file", "depth", "labels"} if "raw" in spec else lists
     _check_keys("sunrgbd", spec, {"raw", "root"} | given)
     return open_sunrgbd(spec, split)
 
