@@ -10,8 +10,8 @@ What a file's numbers mean, the kind of the image says, by the attributes of
 - everything else as it is in the file, 8 or 16 bits or floats;
 - labels: class numbers, palettes and pictures of 1, 2 or 4 bits included, or colours with a table.
 
-`deploy/runtime/image_files.py` is this file for boards, which have no other part of the project; a
-test holds the two together. It is written in the syntax of Python 3.8.
+`deploy/runtime/image_files.py` is a link to this file, for boards, which have no other part of the
+project: it is written in the syntax of Python 3.8, and imports relative to itself.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from cen_keras.errors import InputError
+from .errors import InputError
 
 SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"),
