@@ -35,7 +35,7 @@ wheels: $(READY) ## Build the wheel of the whole and that of a board's part: dis
 	$(BIN)/python -m build --quiet --wheel --outdir dist .
 	$(BIN)/python packaging/runtime_wheel.py dist
 
-fuzz: $(READY) ## 1,900 inputs drawn at random through readers, manifests, recipes and sources.
+fuzz: $(READY) ## 2,000 inputs drawn at random: readers, manifests, recipes, sources; export and verify.
 	$(BIN)/python -m pytest -q -m slow tests/test_fuzz.py
 
 bench: $(READY) ## Measure the edge figures again: runs/bench/*.json.
