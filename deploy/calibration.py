@@ -208,6 +208,8 @@ def load(path: PathLike) -> Calibration:
         raise InputError(f"{path}: wanted (n, h, w, c) arrays, one named after each input")
     if len({len(array) for array in arrays.values()}) != 1:
         raise InputError(f"{path}: the inputs have different numbers of samples; write it again")
+    if not all(array.size for array in arrays.values()):
+        raise InputError(f"{path}: holds no samples; write it again")
     return Calibration(arrays)
 
 

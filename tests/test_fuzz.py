@@ -64,7 +64,10 @@ def a_file(rng, path):
     path.parent.mkdir(parents=True, exist_ok=True)
     if kind == "npy":
         np.save(path, an_array(rng))
-    elif kind in ("junk", "exr"):
+    elif kind == "exr":
+        known = sorted((Path(__file__).parent / "vectors" / "exr").glob("*.exr"))
+        path.write_bytes(known[int(rng.integers(len(known)))].read_bytes())
+    elif kind == "junk":
         path.write_bytes(rng.bytes(int(rng.integers(0, 400))))
     else:
         size = tuple(int(n) for n in rng.integers(1, 40, 2))
