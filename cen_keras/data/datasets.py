@@ -33,6 +33,8 @@ def _frames(spec: dict, split: str) -> Views:
     if "root" not in spec:
         raise InputError('frames: the spec has no "root"; give the folder that holds the views.')
     fields = {name: spec[name] for name in options if name in spec}
+    if isinstance(fields.get("cameras"), str):
+        fields["cameras"] = fields["cameras"].replace("{split}", split)
     return FrameViews(str(spec["root"]).replace("{split}", split), split=split, **fields)
 
 
@@ -70,7 +72,7 @@ def _taskonomy(spec: dict, split: str) -> Views:
 
 FOLDER_OPTIONS = {
     *("classes", "palette", "folders", "label_map", "colours", "ignore", "size", "lists"),
-    *("fractions", "seed"),
+    *("fractions", "seed", "cameras"),
 }
 """Of a spec, arguments of `cen_keras.data.folder.FolderViews`."""
 
