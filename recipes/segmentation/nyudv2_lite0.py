@@ -59,6 +59,7 @@ RECIPE = Recipe(
     },
     # Scored once, at the end: the pictures of the test have no part in any choice.
     evaluation=Evaluation(split="test", batch=4, every=1000),
-    # The fused norm takes a third of a step away.
+    # XLA with oneDNN's kernels takes two thirds of a step away, and rounds from run to run.
     deterministic=False,
+    jit=True,
 )
