@@ -41,7 +41,7 @@ docs: $(READY) ## The documentation's site: build/site/index.html.
 release-check: $(READY) ## Build the wheel and check what is in it.
 	$(BIN)/python packaging/release_check.py
 
-fuzz: $(READY) ## 1,900 inputs drawn at random through readers, manifests, recipes and sources.
+fuzz: $(READY) ## 2,000 inputs drawn at random: readers, manifests, recipes, sources; export and verify.
 	$(BIN)/python -m pytest -q -m slow tests/test_fuzz.py
 
 bench: $(READY) ## Measure the edge figures again: runs/bench/*.json.

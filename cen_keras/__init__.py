@@ -20,9 +20,10 @@ _WHERE = {
     "Segmenter": "cen_keras.models",
     "Translator": "cen_keras.models",
     "lift": "cen_keras.lifting",
+    "register": "cen_keras.plugins",
 }
 
-__all__ = ["Exchange", "Modality", "Segmenter", "Translator", "lift"]
+__all__ = ["Exchange", "Modality", "Segmenter", "Translator", "lift", "register"]
 
 
 def __getattr__(name: str):

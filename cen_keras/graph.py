@@ -174,6 +174,11 @@ class Graph:
         return name
 
 
+def output_names(outputs: Any) -> list[str]:
+    """Returns a name for each output of a model, flat: its keys joined by "_", or "output" for the only one."""
+    return ["_".join(map(str, path)) or "output" for path, _ in tree.flatten_with_path(outputs)]
+
+
 def _functional(model) -> keras.Model:
     """Returns the functional model behind a model.
 

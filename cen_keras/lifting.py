@@ -23,7 +23,7 @@ from keras import tree
 
 from cen_keras.errors import InputError
 from cen_keras.fusion import Fusion, Streams
-from cen_keras.graph import Call, Graph
+from cen_keras.graph import Call, Graph, output_names
 from cen_keras.layers.fit_channels import FitChannels
 from cen_keras.layers.kinds import NORMS
 from cen_keras.layers.streams import check_modalities, several
@@ -128,7 +128,7 @@ class Lifting:
         _check(graph)
         places = self.fusion.places(graph) if places is None else places
         outputs = graph.flat_outputs
-        named = dict(list(zip(outputs, _names(graph.outputs), strict=True))[:stages])
+        named = dict(list(zip(outputs, output_names(graph.outputs), strict=True))[:stages])
         norm = next((call.operation for call in graph.calls if call.is_a(*NORMS)), None)
         given: dict = {}
 
@@ -247,9 +247,3 @@ def _take_named(norm: keras.layers.Layer, source: keras.layers.Layer, but: tuple
         if weight.name in weights and weight.name not in but:
             # Through NumPy: on JAX two variables of one buffer cannot both be updated in place.
             weight.assign(keras.ops.convert_to_numpy(weights[weight.name]))
-
-
-def _names(outputs: Any) -> list[str]:
-    """Returns a name for each output: its key, its number, or "output" for the only one."""
-    named = tree.flatten_with_path(outputs)
-    return ["_".join(map(str, path)) or "output" for path, _ in named]

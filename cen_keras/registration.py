@@ -12,7 +12,17 @@ import sys
 
 # Modules that do without Keras. Who imports another one gets Keras from within it; importing the models then would
 # come back to a half-made module.
-_LIGHT = ("registration", "errors", "quiet", "files", "parts", "lookup", "classes", "modalities")
+_LIGHT = (
+    "registration",
+    "errors",
+    "quiet",
+    "files",
+    "parts",
+    "lookup",
+    "classes",
+    "modalities",
+    "plugins",
+)
 
 
 class _AfterKeras(importlib.abc.MetaPathFinder):

@@ -67,7 +67,8 @@ class CalibrationChoice:
     """Where samples come from.
 
     Attributes:
-        file: a .npz file; None = views of the training split.
+        file: a .npz file, or a folder of frames without or with labels; None = views of the training
+            split.
         count: number of views.
         seed: of the choice of views.
         save_to: a .npz file to keep the samples in; None = they are not kept.
@@ -94,15 +95,18 @@ class CalibrationChoice:
         Raises:
             InputError: as for `load` and `check`.
         """
+        if self.file is not None and Path(self.file).is_file():
+            return self._told(load(self.file), run, inputs)
+        views = run.views("train") if self.file is None else frames_of(run, self.file)
+        drawn = collect(views, inputs, self.count, self.seed)
         if self.file is not None:
-            return self._read(run, inputs)
-        drawn = collect(run.views("train"), inputs, self.count, self.seed)
+            drawn = self._told(drawn, run, inputs)
         if self.save_to is not None:
             save(drawn, self.save_to)
         return drawn
 
-    def _read(self, run: RunFolder, inputs: Mapping[str, TensorSpec]) -> Calibration:
-        read = load(self.file)
+    def _told(self, read: Calibration, run: RunFolder, inputs) -> Calibration:
+        """Checks samples from elsewhere, and says where they are unlike the training data."""
         check(read, inputs)
         if self.say is None:
             return read
@@ -113,6 +117,17 @@ class CalibrationChoice:
         for text in unlike(read, usual):
             self.say(text)
         return read
+
+
+def frames_of(run: RunFolder, folder: PathLike):
+    """Opens a folder of frames as the run's modalities; labels are not read.
+
+    Raises:
+        InputError: it holds none of these, or depth in another unit.
+    """
+    from cen_keras.data.folder import FolderViews
+
+    return FolderViews(folder, run.descriptions.values() or run.modalities, label=False)
 
 
 def medians(run: RunFolder, name: str) -> tuple[float, float] | None:
@@ -181,6 +196,8 @@ def load(path: PathLike) -> Calibration:
         InputError: the file is missing, damaged, or holds something else than arrays by name.
     """
     path = _present(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give a .npz file of arrays")
     try:
         # Pickled objects could run code; arrays of numbers need none.
         with np.load(path, allow_pickle=False) as file:
@@ -191,6 +208,8 @@ def load(path: PathLike) -> Calibration:
         raise InputError(f"{path}: wanted (n, h, w, c) arrays, one named after each input")
     if len({len(array) for array in arrays.values()}) != 1:
         raise InputError(f"{path}: the inputs have different numbers of samples; write it again")
+    if not all(array.size for array in arrays.values()):
+        raise InputError(f"{path}: holds no samples; write it again")
     return Calibration(arrays)
 
 
@@ -286,8 +305,8 @@ def unlike(calibration: Calibration, usual: Calibration) -> list[str]:
 
 def _present(path: PathLike) -> Path:
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such calibration file")
+    if not path.exists():
+        raise InputError(f"{path}: no such calibration file or folder of frames")
     return path
 
 

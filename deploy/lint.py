@@ -14,7 +14,7 @@ import onnx
 
 from cen_keras.errors import InputError
 
-from .lint_rules import PROFILES, RULES, Finding, Graph, Profile
+from .lint_rules import LINT_RULES, PROFILES, Finding, OnnxGraph, Profile
 from .onnx.graph import parse
 from .runtime.files import PathLike
 
@@ -44,10 +44,10 @@ def lint(
         The findings, in the order of the rules.
     """
     chosen = profile(profile_name)
-    graph = Graph(model, dict(samples) if samples else None)
+    graph = OnnxGraph(model, dict(samples) if samples else None)
     return [
         Finding(identifier, *found)
-        for identifier, rule in RULES.items()
+        for identifier, rule in LINT_RULES.items()
         for found in rule(graph, chosen)
     ]
 

@@ -104,6 +104,33 @@ class RunFolder:
         content = "depth" if channels == 1 else "image"
         return TensorSpec(name, shape, layout, "float32", content, None, normal)
 
+    def on(self, data: str) -> "RunFolder":
+        """The run with other data than it was trained on.
+
+        Args:
+            data: where the run's data set lies now; of generated data, or of a model file, a folder
+                of labelled frames with the run's numbers of classes; or a data spec as JSON.
+
+        Raises:
+            InputError: JSON that is no object, or a translation.
+        """
+        if self.task == "translation":
+            raise InputError("--data is for segmentations; a translation has no labels")
+        known = self.data["dataset"] or {}
+        place = next((key for key in ("root", "mat", "raw") if key in known), None)
+        if data.lstrip().startswith("{"):
+            try:
+                spec = json.loads(data)
+            except ValueError as error:
+                raise InputError(f"--data {data!r}: is no JSON ({error})") from None
+        elif not os.path.exists(data.split("{split}")[0] or "."):
+            raise InputError(f"--data {data}: no such folder")
+        else:
+            spec = {**known, place: data} if place else {"name": "frames", "root": data}
+        if spec.get("name") == "frames":
+            spec = {"classes": self.data["classes"], "palette": self.data["palette"], **spec}
+        return RunFolder(self.path, {**self.data, "dataset": spec})
+
     def views(self, split: str, small: bool = False):
         """Opens the data set of the run; of a translation, its domains as images in -1..1.
 
@@ -117,7 +144,7 @@ class RunFolder:
         if self.data["dataset"] is None:
             raise InputError(
                 f"{self.path}: no data set is known of this model; integer schemes take samples of "
-                "its inputs with --calibration FILE.npz, and verify a run folder with --run"
+                "its inputs with --calibration FILE.npz or FOLDER, verify views with --data FOLDER"
             )
         if self.task == "translation":
             from cen_keras.data.image_domains import open_domains

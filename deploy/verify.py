@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from cen_keras.data.folder_checks import check_labelled
 from cen_keras.errors import InputError
 
 from .artifacts import float_artifact
@@ -207,6 +208,12 @@ def _compare(
     split: str,
 ) -> dict[str, Any]:
     views = run.views(split)
+    check_labelled(views)
+    if views.classes and len(views.classes) != len(run.data["classes"]):
+        raise InputError(
+            f"{run.path}: its model has {len(run.data['classes'])} classes, the data "
+            f"{len(views.classes)}; name the model's, and map other labels with label_map"
+        )
     count = len(views) if count is None else min(count, len(views))
     if count < 1:
         raise InputError(f"{run.path}: no views to compare on; --count must be 1 or more")

@@ -3,7 +3,8 @@
 RUN is a run folder, a `.keras` file or `preset:NAME`. Prints mIoU, mean and pixel accuracy of every
 stream and the ensemble, IoU per class, and how much each layer exchanges. `--without depth` scores
 it with the depth camera unplugged, `--views 400` on more generated rooms than the recipe's, and
-`--set data.root=FOLDER` on data that lie elsewhere now.
+`--set data.root=FOLDER` on data that lie elsewhere now. Labelled frames of one's own, numbered as the
+model's classes, score any model: `preset:NAME --set data.name=frames --set data.root=FOLDER`.
 """
 
 import argparse

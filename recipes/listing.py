@@ -5,7 +5,7 @@ import pkgutil
 from pathlib import Path
 
 from cen_keras.errors import InputError, close_to
-from cen_keras.training.plugins import load_file
+from cen_keras.plugins import load_file
 from cen_keras.training.recipe import RecipeBase
 
 FOLDERS = ("segmentation", "translation")

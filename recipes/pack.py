@@ -17,9 +17,10 @@ from cen_keras.training import console as consoles
 from cen_keras.training.run_folder import load_best, read_json
 from cen_keras.training.segmentation import Recipe
 from recipes.evaluate import evaluate_run
+from recipes.listing import all_recipes, recipe_of
 
-MOST_BYTES = 12_000_000
-"""The package stays small: all weights in it together."""
+MOST_WEIGHTS = 24_000_000
+"""Bytes. The package stays small: all weights in it together."""
 
 
 def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) -> dict[str, Any]:
@@ -55,23 +56,30 @@ def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) 
     checksum = save_weights(model, fresh)
     others = sum(file.stat().st_size for file in folder.glob("*.npz") if file != path)
     size = fresh.stat().st_size
-    if others + size > MOST_BYTES:
+    if others + size > MOST_WEIGHTS:
         raise InputError(
             f"{path}: makes {(others + size) / 1e6:.1f} MB of weights in all, at most "
-            f"{MOST_BYTES / 1e6:.0f} fit the package; pack a smaller model."
+            f"{MOST_WEIGHTS / 1e6:.0f} fit the package; pack a smaller model."
         )
     # Scored as they will be read, rounded and all.
     load_weights(model, fresh, checksum)
     model.save(packed / "best.keras")
     write_json(packed / "recipe.json", recipe.to_json())
     streams = [*model.streams, "ensemble"]
-    scores = {}
+    scores, per_class = {}, {}
     for without in ((), *((m,) for m in model.modalities if len(model.modalities) > 1)):
         found = evaluate_run(packed, split, without=without)
         key = f"without_{without[0]}" if without else "all"
         scores[key] = {s: round(found["streams"][s]["miou"], 4) for s in streams}
+        per_class = per_class or {
+            name: None if part["iou"] is None else round(part["iou"], 4)
+            for name, part in found["streams"]["ensemble"]["per_class"].items()
+        }
     # Pictures are rendered when asked for: a user's first command need not fill a cache.
     dataset = {key: value for key, value in data["dataset"].items() if key != "cache"}
+    if recipe.name in all_recipes() and "root" in dataset:
+        # Where the data lay on this machine is nobody's business: the card names the recipe's own place.
+        dataset["root"] = recipe_of(recipe.name).data["root"]
     config = model.get_config()
     arguments = dict(recipe.model, **{key: config[key] for key in ("modalities", "classes")})
     card = {
@@ -81,7 +89,12 @@ def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) 
         "parameters": model.count_params(),
         "sha256": checksum,
         "bytes": size,
-        "scores": {"split": split, "images": found["images"], "miou": scores},
+        "scores": {
+            "split": split,
+            "images": found["images"],
+            "miou": scores,
+            "per_class": per_class,
+        },
         "exchange": found["exchange"]["share_of_penalised"],
         "training": {
             "recipe": recipe.name,

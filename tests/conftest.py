@@ -13,6 +13,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 sys.path.insert(0, str(Path(__file__).parent))
 
+from skips import pytest_terminal_summary  # noqa: F401
+
 
 def _seed(name: str) -> None:
     # Keras draws the seeds of initializers and dropout from `random`. Each test and fixture has seeds

@@ -6,7 +6,10 @@ A number gives one input: `FUZZ_FIRST=1234 FUZZ_COUNT=1 make fuzz` repeats the o
 import copy
 import json
 import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,8 +30,11 @@ from deploy.runtime.errors import InputError as BoardError
 from deploy.runtime.preprocess import Preprocessor
 from deploy.runtime.tensors import Normalization, TensorSpec
 
+WORKER = Path(__file__).with_name("fuzz_export.py")
 FIRST = int(os.environ.get("FUZZ_FIRST", 0))
-COUNT = int(os.environ.get("FUZZ_COUNT", 1900))
+COUNT = int(os.environ.get("FUZZ_COUNT", 2000))
+READERS = 1900
+"""Numbers below go through readers, manifests, recipes and sources, the others through export and verify."""
 SECONDS = 60
 """Longer than any of these small inputs takes on a busy machine: beyond it a reader hangs."""
 ODD = (None, True, -1, 0, 1, 2.5, float("nan"), float("inf"), "", "x", [], [1], {}, {"a": 1}, 1e30)
@@ -58,7 +64,10 @@ def a_file(rng, path):
     path.parent.mkdir(parents=True, exist_ok=True)
     if kind == "npy":
         np.save(path, an_array(rng))
-    elif kind in ("junk", "exr"):
+    elif kind == "exr":
+        known = sorted((Path(__file__).parent / "vectors" / "exr").glob("*.exr"))
+        path.write_bytes(known[int(rng.integers(len(known)))].read_bytes())
+    elif kind == "junk":
         path.write_bytes(rng.bytes(int(rng.integers(0, 400))))
     else:
         size = tuple(int(n) for n in rng.integers(1, 40, 2))
@@ -144,6 +153,9 @@ def folder_case(rng, folder):
                 a_file(rng, folder / str(kind) / str(index))
     options = {"classes": ["a", "b", "c"], "palette": None, "size": None, "ignore": 255}
     options |= {"label_map": {"255": 1}, "fractions": None, "depth_scale": 0.001}
+    pinhole = {"fx": 20.0, "fy": 20.0, "cx": 9.5, "cy": 9.5}
+    if rng.random() < 0.3:
+        options["cameras"] = {"rgb": pinhole, "depth": {**pinhole, "translation": [0.1, 0, 0]}}
     for _ in range(int(rng.integers(0, 3))):
         options = changed(rng, options)
     if not isinstance(options, dict):
@@ -278,14 +290,44 @@ def ends_well(function):
 @pytest.mark.filterwarnings("ignore")
 def test_nothing_ends_in_a_stack_trace_or_hangs(tmp_path):
     failed = []
-    for number in range(FIRST, FIRST + COUNT):
+    for number in range(FIRST, min(FIRST + COUNT, READERS)):
         rng = np.random.default_rng(number)
         case, folder = CASES[number % len(CASES)], tmp_path / str(number)
         folder.mkdir()
         problem = _run(case, rng, folder)
         if problem:
-            failed.append(f"FUZZ_FIRST={number} FUZZ_COUNT=1 make fuzz: {case.__name__}: {problem}")
+            failed.append(_repeated(number, f"{case.__name__}: {problem}"))
     assert not failed, f"{len(failed)} of {COUNT}:\n" + "\n".join(failed[:40])
+
+
+BATCH = 50
+"""Inputs for each process: TensorFlow keeps what it has compiled."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_export_and_verify_end_in_a_result_or_one_line(tmp_path):
+    failed, number, end = [], max(FIRST, READERS), FIRST + COUNT
+    while number < end:
+        last = min(end, number + BATCH)
+        command = [sys.executable, str(WORKER), str(tmp_path), str(number), str(last)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=WORKER.parent.parent)
+        told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+        failed += [_repeated(n, problem) for n, problem in told if problem]
+        reached = told[-1][0] + 1 if told else number
+        if reached < last:
+            place = tmp_path / str(reached) / "command"
+            assert place.is_file(), done.stderr[-2000:]  # the worker itself
+            said = (done.stderr.strip().splitlines() or [""])[-1]
+            ended = f"ends with {done.returncode}, {said!r}: {place.read_text()}"
+            failed.append(_repeated(reached, ended))
+            reached += 1
+        number = reached
+    assert not failed, f"{len(failed)} of {COUNT}:\n" + "\n".join(failed[:40])
+
+
+def _repeated(number, problem):
+    return f"FUZZ_FIRST={number} FUZZ_COUNT=1 make fuzz: {problem}"
 
 
 def _run(case, rng, folder):

@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,7 +42,12 @@ def own(name):
     return perturbed(keras.Model(image, BACKBONES[name](image), name=name))
 
 
-@pytest.mark.parametrize("name", [*APPLICATIONS, *BACKBONES])
+def slow(name):
+    """The deep residual nets are more of what their small ones are."""
+    return pytest.param(name, marks=pytest.mark.slow) if re.search("101|152", name) else name
+
+
+@pytest.mark.parametrize("name", [*APPLICATIONS, *map(slow, BACKBONES)])
 def test_streams_equal_the_plain_network_and_only_the_norms_are_more(name):
     network = application(name) if name in APPLICATIONS else own(name)
     lifted = cen_keras.lift(network, ("rgb", "depth"))

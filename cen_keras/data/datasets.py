@@ -5,6 +5,7 @@ from typing import Any
 
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
+from cen_keras.plugins import find
 
 
 def _rooms(spec: dict, split: str) -> Views:
@@ -32,6 +33,8 @@ def _frames(spec: dict, split: str) -> Views:
     if "root" not in spec:
         raise InputError('frames: the spec has no "root"; give the folder that holds the views.')
     fields = {name: spec[name] for name in options if name in spec}
+    if isinstance(fields.get("cameras"), str):
+        fields["cameras"] = fields["cameras"].replace("{split}", split)
     return FrameViews(str(spec["root"]).replace("{split}", split), split=split, **fields)
 
 
@@ -50,7 +53,7 @@ def _sunrgbd(spec: dict, split: str) -> Views:
     from cen_keras.data.sunrgbd import open_sunrgbd
 
     lists = {"train_list", "val_list", "test_list", "depth_scale"}
-    given = {"split_file", "depth"} if "raw" in spec else lists
+    given = {"split_file", "depth", "labels"} if "raw" in spec else lists
     _check_keys("sunrgbd", spec, {"raw", "root"} | given)
     return open_sunrgbd(spec, split)
 
@@ -69,7 +72,7 @@ def _taskonomy(spec: dict, split: str) -> Views:
 
 FOLDER_OPTIONS = {
     *("classes", "palette", "folders", "label_map", "colours", "ignore", "size", "lists"),
-    *("fractions", "seed"),
+    *("fractions", "seed", "cameras"),
 }
 """Of a spec, arguments of `cen_keras.data.folder.FolderViews`."""
 
@@ -95,7 +98,7 @@ def open_dataset(
     """Opens a data set.
 
     Args:
-        spec: JSON-able; `name` is a key of `DATASETS`, the rest depends on it.
+        spec: JSON-able; `name` is a key of `DATASETS` or of a plug-in, the rest depends on it.
         split: "train", "val" or "test".
         modalities: that a net takes, for data sets that read what they are asked for and whose spec
             does not say.
@@ -107,17 +110,18 @@ def open_dataset(
     Raises:
         InputError: the name, the split or an option is unknown, or the data do not fit.
     """
-    if not isinstance(spec, dict) or spec.get("name") not in DATASETS:
-        found = spec.get("name") if isinstance(spec, dict) else spec
+    name = spec.get("name") if isinstance(spec, dict) else spec
+    if not isinstance(spec, dict) or not isinstance(name, str):
         raise InputError(
-            f"data set {found!r} is unknown; choose from {', '.join(sorted(DATASETS))}."
+            f"data set {name!r}: wanted a dict with a name; choose from {', '.join(sorted(DATASETS))}."
         )
+    opened = find("dataset", name, DATASETS)
     if split not in ("train", "val", "test"):
         raise InputError(f"split {split!r} is unknown; choose train, val or test.")
-    if spec["name"] in ASKED:
+    if name in ASKED:
         asked = {"modalities": modalities and list(modalities), "ignore": ignore}
         spec = {**{k: v for k, v in asked.items() if v is not None}, **spec}
-    return DATASETS[spec["name"]](spec, split)
+    return opened(spec, split)
 
 
 def _check_keys(name: str, spec: dict, known: set[str]) -> None:

@@ -1,7 +1,7 @@
 """Whether depths are in the unit that was said, and which of the usual ones they are in.
 
-`deploy/runtime/depth_units.py` is this file for boards; a test holds the two together. It is written
-in the syntax of Python 3.8.
+`deploy/runtime/depth_units.py` is a link to this file, for boards, which have no other part of the
+project: it is written in the syntax of Python 3.8, and imports relative to itself.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cen_keras.errors import InputError
+from .errors import InputError
 
 
 def check_limits(

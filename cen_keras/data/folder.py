@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 
 from cen_keras.data import image_files, labels, transforms
+from cen_keras.data.depth_registration import is_depth, register_frame, target_of
 from cen_keras.data.folder_checks import check_label_files, check_units
 from cen_keras.data.image_folders import find_views
+from cen_keras.data.label_tables import colour_table, label_lookup, mapped
 from cen_keras.data.labels import IGNORE
+from cen_keras.data.pinhole_cameras import PinholeCamera, read_cameras
 from cen_keras.data.splits import chosen_names
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
@@ -25,6 +28,7 @@ _LOG = logging.getLogger(__name__)
 
 SAME_VIEW = 0.02
 """Two pictures of one view differ in their proportions by rounding only."""
+WAY_OUT = "where they do not, data.cameras registers them"
 
 
 class FolderViews(Views):
@@ -53,6 +57,8 @@ class FolderViews(Views):
         fractions: split -> share of the views, drawn with `seed`.
         seed: of the draw.
         label: whether labels are read where there are some.
+        cameras: modality -> intrinsics and extrinsics, or a JSON file of them, see `read_cameras`: depth of
+            a camera of its own is registered to the colours; None scales depth of another size.
 
     Attributes:
         names: of the views, without endings.
@@ -81,6 +87,7 @@ class FolderViews(Views):
         fractions: Mapping[str, float] | None = None,
         seed: int = 0,
         label: bool = True,
+        cameras: str | Path | Mapping[str, Mapping[str, Any] | PinholeCamera] | None = None,
     ):
         self.root = Path(root).expanduser()
         known = [modality_of(modality) for modality in modalities]
@@ -95,6 +102,10 @@ class FolderViews(Views):
         self.ignore = int(ignore)
         self._label_map = label_lookup(label_map, self.name)
         self._colours = colour_table(colours, self.name)
+        self._cameras = read_cameras(cameras, f"{self.name}: cameras")
+        self._target = next(iter(self.modalities))
+        if self._cameras:
+            self._target = target_of(self._cameras, self.modalities, f"{self.name}: cameras")
         views = find_views(self.root, self.modalities, folders, label)
         names = chosen_names([name for name, _ in views], self.root, split, lists, fractions, seed)
         self.names = [name for name, _ in views if name in names]
@@ -134,9 +145,9 @@ class FolderViews(Views):
             name: image_files.read_image(files[name], modality, name)
             for name, modality in self.modalities.items()
         }
-        size = next(iter(view.values())).shape[:2]
+        size = view[self._target].shape[:2]
         for name in view:
-            view[name] = self._registered(view[name], name, size, files)
+            view[name] = self._registered(view, name, files)
         if "label" in files:
             view["label"] = self.read_label(files["label"])
             if view["label"].shape != size:
@@ -158,8 +169,11 @@ class FolderViews(Views):
     def _known(self) -> transforms.Known:
         return transforms.Known(self.modalities.values(), self.ignore)
 
-    def _registered(self, picture, name, size, files):
-        """A picture at the size of the first one: scaled if it shows the same."""
+    def _registered(self, view, name, files):
+        """A picture at the target's size: registered where its camera is known, else scaled."""
+        picture, size = view[name], view[self._target].shape[:2]
+        if name in self._cameras and is_depth(self.modalities[name]):
+            return register_frame(view, name, self._cameras, self._target, files)
         if picture.shape[:2] == size:
             return picture
         height, width = picture.shape[:2]
@@ -167,22 +181,17 @@ class FolderViews(Views):
             raise InputError(self._of_other_size(name, (height, width), size, files))
         if name not in self._told:
             self._told.add(name)
-            _LOG.warning(
-                "%s: is %dx%d, scaled to the %dx%d of %s, as if both showed the same",
-                files[name],
-                width,
-                height,
-                size[1],
-                size[0],
-                next(iter(files.values())).name,
+            sizes = (
+                f"{width}x{height}, scaled to the {size[1]}x{size[0]} of {files[self._target].name}"
             )
+            _LOG.warning("%s: is %s, as if both showed the same; %s", files[name], sizes, WAY_OUT)
         return transforms.resize({name: picture}, size, self._known())[name]
 
     def _of_other_size(self, name, found, size, files) -> str:
-        first = next(iter(files.values()))
+        first = files[self._target]
         return (
             f"{files[name]}: is {found[1]}x{found[0]}, but {first.name} is {size[1]}x{size[0]}; the "
-            "pictures of a view must be registered to each other, pixel by pixel"
+            "pictures of a view must be registered to each other, pixel by pixel, or cameras say how"
             + image_files.orientation_note(first)
         )
 
@@ -190,55 +199,3 @@ class FolderViews(Views):
         label = image_files.read_label(self.files[0]["label"], self._colours)
         values = np.unique(label)
         return ", ".join(map(str, values[:20])) + (", ..." if len(values) > 20 else "")
-
-
-def label_lookup(label_map: Mapping[Any, int] | None, name: str) -> dict[int, int]:
-    """A label map with whole numbers; JSON has its keys as text.
-
-    Raises:
-        InputError: a key or a value is no whole number.
-    """
-    try:
-        return {int(key): int(value) for key, value in (label_map or {}).items()}
-    except (TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise InputError(
-            f'{name}: label_map is {label_map!r}; wanted label -> class number, {{"255": 1}}.'
-        ) from error
-
-
-def mapped(label: np.ndarray, lookup: Mapping[int, int]) -> np.ndarray:
-    """Labels with some numbers replaced, all at once: int32."""
-    result = label.astype(np.int32)
-    for old, new in lookup.items():
-        result[label == old] = new
-    return result
-
-
-def colour_table(
-    colours: Mapping[Any, int] | None, name: str
-) -> dict[tuple[int, int, int], int] | None:
-    """A table of colours: (r, g, b), "r,g,b" or "#rrggbb" -> class number.
-
-    Raises:
-        InputError: a colour is none.
-    """
-    if not colours:
-        return None
-    if not isinstance(colours, Mapping):
-        raise InputError(f'{name}: colours is {colours!r}; wanted {{"r,g,b": class number}}.')
-    table = {}
-    for key, number in colours.items():
-        try:
-            if isinstance(key, str) and key.startswith("#"):
-                parts = tuple(bytes.fromhex(key[1:]))
-            else:
-                parts = tuple(int(x) for x in (key.split(",") if isinstance(key, str) else key))
-            if len(parts) != 3 or not all(0 <= x <= 255 for x in parts):
-                raise ValueError
-            table[parts] = int(number)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise InputError(
-                f'{name}: colours has {key!r}: {number!r}; wanted "r,g,b" or "#rrggbb" -> class '
-                "number."
-            ) from error
-    return table

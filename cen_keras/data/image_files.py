@@ -10,8 +10,8 @@ What a file's numbers mean, the kind of the image says, by the attributes of
 - everything else as it is in the file, 8 or 16 bits or floats;
 - labels: class numbers, palettes and pictures of 1, 2 or 4 bits included, or colours with a table.
 
-`deploy/runtime/image_files.py` is this file for boards, which have no other part of the project; a
-test holds the two together. It is written in the syntax of Python 3.8.
+`deploy/runtime/image_files.py` is a link to this file, for boards, which have no other part of the
+project: it is written in the syntax of Python 3.8, and imports relative to itself.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from cen_keras.errors import InputError
+from .errors import InputError
+from .exr_files import Unsupported, decode_exr
 
 SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"),
@@ -109,7 +110,9 @@ def read_array(path: Any) -> np.ndarray:
     suffix = path.suffix.lower()
     if suffix == ".npy":
         return _npy(path)
-    if suffix == ".exr" or _has_many_bits(path):
+    if suffix == ".exr":
+        return _exr(path)
+    if _has_many_bits(path):
         return _by_opencv(path)
     with _opened(path) as picture:
         if picture.mode in ("L", "LA", "1", "F"):
@@ -320,8 +323,24 @@ def _npy(path: Path) -> np.ndarray:
     return image
 
 
+def _exr(path: Path) -> np.ndarray:
+    """EXR; kinds that are not read here by an OpenCV that was built with OpenEXR."""
+    try:
+        return decode_exr(_bytes(path))
+    except Unsupported as kind:
+        try:
+            return _by_opencv(path)
+        except InputError:
+            raise InputError(
+                f"{path}: is EXR with {kind}, which is not read; write it again as scanlines with ZIP "
+                "compression, or as .npy"
+            ) from None
+    except ValueError as error:
+        raise InputError(f"{path}: is damaged or no EXR ({error}); copy it again") from error
+
+
 def _by_opencv(path: Path) -> np.ndarray:
-    """EXR, and 16 bits in several channels."""
+    """16 bits in several channels, and kinds of EXR."""
     os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")  # OpenCV reads EXR for those who ask
     try:
         cv2 = importlib.import_module("cv2")  # which a board needs for these files only

@@ -4,8 +4,8 @@ Understood are a folder for each modality, `rgb/NAME.*` and `depth/NAME.*`, sub-
 files beside each other, `NAME_rgb.*` and `NAME_depth.*`. Usual other names of the folders the kinds
 of images say (`aliases`): color/ and images/ are rgb/, masks/ are label/.
 
-`deploy/runtime/image_folders.py` is this file for boards; a test holds the two together. It is
-written in the syntax of Python 3.8.
+`deploy/runtime/image_folders.py` is a link to this file, for boards, which have no other part of the
+project: it is written in the syntax of Python 3.8, and imports relative to itself.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cen_keras.data.image_files import SUFFIXES
-from cen_keras.errors import InputError
+from .errors import InputError
+from .image_files import SUFFIXES
 
 LABEL = "label"
 LABEL_NAMES = ("labels", "mask", "masks", "annotation", "annotations", "segmentation", "semantic")

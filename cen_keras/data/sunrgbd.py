@@ -7,18 +7,21 @@ Read either from the tree as it is published or from PNG (see `cen_keras.data.pa
 
 whose depth is 16-bit PNG with its bits rotated: metres = ((v >> 3) | (v << 13)) / 1000. `seg.mat`
 holds a number per pixel and the names that the numbers stand for, as the annotators wrote them;
-names that are none of the 37 classes of the benchmark are ignored. The official split (5285 to
-train, 5050 to test) is the toolbox's traintestSUNRGBD/allsplit.mat.
+names that are none of the 37 classes of the benchmark are ignored. The benchmark's own labels are in
+one file of the toolbox (see `cen_keras.data.sunrgbd_labels`), read with `"labels": "toolbox"`; the
+two are not the same, so run folders and scores say which it was. The official split (5285 to train,
+5050 to test) is the toolbox's traintestSUNRGBD/allsplit.mat.
 """
 
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from cen_keras.data import labels
 from cen_keras.data.image_files import SUFFIXES, read_array, read_colour
 from cen_keras.data.pair_lists import open_pair_list
+from cen_keras.data.sunrgbd_labels import ToolboxLabels, find_labels, relative_folder
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
 
@@ -165,12 +168,7 @@ def read_split(path: Path, split: str) -> list[str]:
     """
     key = SPLIT_KEYS["train" if split == "train" else "val"]
     folders = read_mat(path, (key,))[key]
-    relative = []
-    for folder in folders if isinstance(folders, list) else ():
-        # The authors' own place stands before: /n/fs/sun3d/data/SUNRGBD/kv1/NYUdata/NYU0001/
-        parts = PurePosixPath(folder).parts
-        start = len(parts) - parts[::-1].index("SUNRGBD") if "SUNRGBD" in parts else 0
-        relative.append("/".join(part for part in parts[start:] if part != "/"))
+    relative = [relative_folder(path) for path in folders] if isinstance(folders, list) else []
     if not relative:
         raise InputError(f"{path}: {key} names no folders; give the toolbox's allsplit.mat.")
     return relative
@@ -202,6 +200,8 @@ class TreeViews(Views):
         split: "train", or "val" for the official test frames.
         split_file: allsplit.mat; None looks for it in and beside the tree.
         depth: "filled" or "raw".
+        labels: "frames" for the seg.mat of each frame, "toolbox" for the benchmark's own, looked for
+            in and beside the tree, or the path of that SUNRGBD2Dseg.mat.
 
     Raises:
         InputError: the split names folders that are not there, or an option is unknown.
@@ -219,6 +219,7 @@ class TreeViews(Views):
         *,
         split_file: str | Path | None = None,
         depth: str = "filled",
+        labels: str | Path = "frames",
     ):
         if depth not in DEPTHS:
             raise InputError(f"sunrgbd: depth is {depth!r}; choose {' or '.join(DEPTHS)}.")
@@ -229,6 +230,12 @@ class TreeViews(Views):
                 "and xtion."
             )
         self.depth = depth
+        self._toolbox = None
+        self.label_source = "seg.mat of each frame"
+        if labels != "frames":
+            file = find_labels(self.root) if labels == "toolbox" else Path(labels)
+            self._toolbox = ToolboxLabels(file, len(SUN37_CLASSES))
+            self.label_source = "SUNRGBD2Dseg.mat, the benchmark's"
         path = find_split_file(self.root, split_file)
         self.folders = read_split(path, split)
         missing = [folder for folder in self.folders if not (self.root / folder).is_dir()]
@@ -268,12 +275,15 @@ class TreeViews(Views):
         view = {
             "rgb": read_colour(self.colour_file(index)),
             "depth": read_rotated_depth(_only_file(folder / DEPTHS[self.depth], (".png",))),
-            "label": read_segmentation(folder / "seg.mat"),
+            "label": self._label(self.folders[index], folder),
         }
         sizes = {name: picture.shape[:2] for name, picture in view.items()}
         if len(set(sizes.values())) != 1:
             raise InputError(f"{folder}: sizes differ, {sizes}; copy the frame again.")
         return view
+
+    def _label(self, name: str, folder: Path) -> np.ndarray:
+        return self._toolbox(name) if self._toolbox else read_segmentation(folder / "seg.mat")
 
 
 def _only_file(folder: Path, suffixes: tuple[str, ...]) -> Path:
@@ -299,6 +309,6 @@ def open_sunrgbd(spec: dict, split: str) -> Views:
             'or "root", the folder of the PNG layout.'
         )
     if "raw" in spec:
-        options = {name: spec[name] for name in ("split_file", "depth") if name in spec}
+        options = {name: spec[name] for name in ("split_file", "depth", "labels") if name in spec}
         return TreeViews(spec["raw"], split, **options)
     return open_pair_list(spec, split, "sunrgbd", SUN37_CLASSES)

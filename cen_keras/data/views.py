@@ -29,12 +29,14 @@ class Views:
             labels.
         palette: uint8 (number of classes, 3), RGB.
         modalities: name -> `Modality` of the pictures that differ from the ready ones.
+        label_source: which labels these are, where a data set has several; scores say it.
     """
 
     name: str = ""
     classes: tuple[str, ...] = ()
     palette: np.ndarray = np.zeros((0, 3), np.uint8)
     modalities: Mapping[str, Modality] = MappingProxyType({})
+    label_source: str = ""
 
     def __len__(self) -> int:
         """Number of views."""

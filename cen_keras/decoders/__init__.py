@@ -15,7 +15,7 @@ from cen_keras.decoders.light_refinenet import light_refinenet
 from cen_keras.decoders.pspnet import pspnet
 from cen_keras.decoders.refinenet import refinenet
 from cen_keras.errors import InputError
-from cen_keras.lookup import look_up
+from cen_keras.plugins import find
 
 DECODERS = {
     "light_fpn": light_fpn,
@@ -38,13 +38,13 @@ def decoder_of(decoder: str | Callable, options: Mapping) -> Callable:
     """Returns a decoder's function, bound to its options.
 
     Args:
-        decoder: a name in `DECODERS`, or a function of the contract above.
+        decoder: a name in `DECODERS` or of a plug-in, or a function of the contract above.
         options: keyword arguments of the function.
 
     Raises:
         InputError: there is no decoder of that name, or it lacks an option.
     """
-    function = decoder if callable(decoder) else look_up(DECODERS, decoder, "decoder")
+    function = decoder if callable(decoder) else find("decoder", decoder, DECODERS)
     known = options_of(function)
     unknown = sorted(set(options) - set(options if known is None else known))
     if unknown:

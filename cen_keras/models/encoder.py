@@ -13,9 +13,9 @@ from cen_keras.fusion import Streams
 from cen_keras.graph import Graph
 from cen_keras.layers.kinds import affine_of
 from cen_keras.lifting import Lifting
-from cen_keras.lookup import look_up
 from cen_keras.modalities import READY, Modality, modality_of
 from cen_keras.models.pretrained import load_pretrained
+from cen_keras.plugins import find
 
 STEM_CHANNELS = 3
 
@@ -24,7 +24,7 @@ class Encoder:
     """A plain network cut to its feature maps.
 
     Args:
-        backbone: a name in `BACKBONES`, or a functional Keras network of one image.
+        backbone: a name in `BACKBONES` or of a plug-in, or a functional Keras network of one image.
         features: level -> name of the layer whose output it is; None finds them.
         weights: of a backbone given by its name: "imagenet", a file, or None.
 
@@ -57,7 +57,7 @@ class Encoder:
                 )
             self.graph.cut(dict(names))
         else:
-            build = look_up(BACKBONES, backbone, "backbone")
+            build = find("backbone", backbone, BACKBONES)
             image = keras.Input((None, None, STEM_CHANNELS), name="image")
             network = keras.Model(image, build(image), name=backbone)
             if weights is not None:

@@ -7,7 +7,11 @@ import numpy as np
 from keras import ops
 
 from cen_keras.errors import InputError
+from cen_keras.layers.resize import resize_bilinear
 from cen_keras.metrics.segmentation import SegmentationScores
+
+LABEL = "label"
+"""The `output_size` of losses and metrics that compare pixel with pixel."""
 
 
 class OneLabel:
@@ -16,15 +20,31 @@ class OneLabel:
     - `loss` is one loss for all outputs, or a dict by output.
     - `metrics` is a list of metrics for every output, or a dict by output; scores are logged as "rgb_miou",
       "ensemble_miou".
+    - `output_size="label"` enlarges the logits to the label's height and width before losses and metrics see them,
+      for those that compare pixel with pixel, as Keras' own do; the losses and scores of this package need it not.
     - `sample_weight` weighs images, (b,), or pixels, (b, H, W); `class_weight` weighs pixels by their label.
     """
 
     _class_weight = None
+    _output_size = None
 
     def compile(
-        self, optimizer="rmsprop", loss=None, metrics=None, weighted_metrics=None, **kwargs
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        metrics=None,
+        weighted_metrics=None,
+        output_size=None,
+        **kwargs,
     ):
-        """Like `keras.Model.compile`; a loss or a list of metrics is used for every output."""
+        """Like `keras.Model.compile`; a loss or a list of metrics is used for every output.
+
+        Raises:
+            InputError: an `output_size` other than "label" and None.
+        """
+        if output_size not in (None, LABEL):
+            raise InputError(f"output_size is {output_size!r}; give {LABEL!r}, or None.")
+        self._output_size = output_size
         if loss is not None and not isinstance(loss, (dict, list)):
             loss = {name: loss for name in self.output}
         super().compile(
@@ -34,6 +54,13 @@ class OneLabel:
             weighted_metrics=self._of_outputs(weighted_metrics),
             **kwargs,
         )
+
+    def get_compile_config(self):
+        """Returns what `compile` was given, for a file."""
+        config = super().get_compile_config()
+        if config is not None and self._output_size is not None:
+            config["output_size"] = self._output_size
+        return config
 
     def compile_from_config(self, config):
         """Compiles as a saved model was, its optimiser with its variables."""
@@ -83,6 +110,7 @@ class OneLabel:
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Gives the one label, and weights of its pixels, to every output."""
+        y_pred = self._at_size_of(y, y_pred)
         if y is not None and not isinstance(y, dict):
             if training and self._class_weight is not None:
                 sample_weight = self._pixel_weights(y, sample_weight)
@@ -103,8 +131,21 @@ class OneLabel:
             sample_weight if len(sample_weight.shape) == 3 else ops.reshape(sample_weight, axes)
         )
 
+    def _at_size_of(self, y, y_pred):
+        """Returns the logits of every output, at the label's height and width where that was asked for."""
+        if self._output_size != LABEL or y is None:
+            return y_pred
+        labels = y if isinstance(y, dict) else dict.fromkeys(y_pred, y)
+        return {
+            name: resize_bilinear(logits, ops.shape(labels[name])[1:3])
+            if name in labels
+            else logits
+            for name, logits in y_pred.items()
+        }
+
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Gives the one label to every output's metrics."""
+        y_pred = self._at_size_of(y, y_pred)
         if not isinstance(y, dict):
             y = {name: y for name in y_pred}
         if sample_weight is not None and not isinstance(sample_weight, dict):

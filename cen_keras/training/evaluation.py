@@ -80,7 +80,7 @@ def evaluate_run(
         )
     from cen_keras.metrics.exchange_rate import exchange_rate
 
-    loader = task.open_loader(recipe, split, training=False)
+    loader = task.open_loader(_with_classes(recipe, model), split, training=False)
     loader.augment = Without(tuple(without)) if without else None
     try:
         scores = task.score(recipe, model, loader, scales, flip)
@@ -97,3 +97,18 @@ def evaluate_run(
         "exchange": exchange_rate(model),
         "skipped_frames": dict(sorted(loader.skipped.items())),
     }
+
+
+def _with_classes(recipe: Any, model: Any) -> Any:
+    """The recipe whose folder of one's own has the model's classes, unless it names some."""
+    if (
+        recipe.data.get("name") != "frames"
+        or "classes" in recipe.data
+        or not hasattr(model, "classes")
+    ):
+        return recipe
+    classes = {
+        "classes": list(model.classes.names),
+        "palette": model.classes.to_config()["colours"],
+    }
+    return dataclasses.replace(recipe, data={**recipe.data, **classes})

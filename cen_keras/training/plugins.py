@@ -1,49 +1,23 @@
-"""What is not in the package: classes of Keras, of an installed package or of a user's file, by name."""
+"""Callbacks by name: classes of Keras, registered ones, of an installed package or of a user's file."""
 
 import importlib
-import importlib.metadata
-import importlib.util
-import sys
 from collections.abc import Iterable
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from cen_keras.errors import InputError, close_to
+from cen_keras.plugins import entry_points, load_file, run_files
 from cen_keras.training.recipe import check_arguments
 
-GROUP = "cen_keras.callbacks"
-"""Of entry points."""
-
-
-def load_file(path: str | Path) -> ModuleType:
-    """Runs a Python file as a module of its own.
-
-    Raises:
-        InputError: there is no such file, or it does not run.
-    """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise InputError(f"{path}: no such file.")
-    name = f"cen_keras_file_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(f"{path} does not run: {type(error).__name__}: {error}.") from error
-    return module
+CALLBACKS: dict[str, type] = {}
+"""Registered ones."""
 
 
 def find_callback(name: str) -> type:
     """Returns the class of callbacks that a name means.
 
     Args:
-        name: a class of `keras.callbacks`; an entry point of the group "cen_keras.callbacks";
-            "FILE.py:CLASS"; or "package.module:CLASS".
+        name: a class of `keras.callbacks`; one that was registered, or an entry point of the group
+            "cen_keras.callbacks"; "FILE.py:CLASS"; or "package.module:CLASS".
 
     Raises:
         InputError: there is none, or it is no callback.
@@ -51,22 +25,29 @@ def find_callback(name: str) -> type:
     import keras
 
     place, colon, attribute = name.rpartition(":")
-    points = {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
+    points = entry_points("callback")
+    known = getattr(keras.callbacks, name, None)
+    if known is None and not colon and name not in CALLBACKS and name not in points:
+        run_files()
     if colon:
         try:
             module = load_file(place) if place.endswith(".py") else importlib.import_module(place)
         except ImportError as error:
             raise InputError(f"callbacks: {name!r}: {error}.") from error
         found = getattr(module, attribute, None)
+    elif name in CALLBACKS:
+        found = CALLBACKS[name]
     elif name in points:
         found = points[name].load()
     else:
-        found = getattr(keras.callbacks, name, None)
+        found = known
     if not (isinstance(found, type) and issubclass(found, keras.callbacks.Callback)):
-        known = [*points, *(n for n in dir(keras.callbacks) if n[0].isupper())]
+        own = [*CALLBACKS, *points]
+        more = f"one of {', '.join(own)}" if own else "a registered one"
+        names = [*own, *(n for n in dir(keras.callbacks) if n[0].isupper())]
         raise InputError(
-            f"callbacks: {name!r} is no callback{close_to(name, known)}; give a class of "
-            "keras.callbacks, an entry point, FILE.py:CLASS or package.module:CLASS."
+            f"callbacks: {name!r} is no callback{close_to(name, names)}; give a class of "
+            f"keras.callbacks, {more}, FILE.py:CLASS or package.module:CLASS."
         )
     return found
 

@@ -202,7 +202,14 @@ def data_json(recipe: Recipe, loader) -> dict[str, Any]:
         "ignore": recipe.ignore,
         "image_shape": [int(height), int(width)],
         "depth_unit": "metre",
+        **_labels_of(views),
     }
+
+
+def _labels_of(views: Any) -> dict[str, str]:
+    """Which labels a data set reads, where it has several; `Views.label_source`."""
+    source = getattr(views, "label_source", "")
+    return {"labels": source} if source else {}
 
 
 def streams_of(model: Any) -> list[str]:
@@ -283,8 +290,9 @@ def score(
         flip: whether every picture is tested mirrored as well.
 
     Returns:
-        `classes`, `scales`, `flip`; `streams`: stream -> `miou`, `mean_accuracy`, `pixel_accuracy`
-        in 0..1 and `per_class`: class -> `iou`, `accuracy` (null where undefined), `pixels`.
+        `classes`, `scales`, `flip`; `labels`: which these are, where a data set has several;
+        `streams`: stream -> `miou`, `mean_accuracy`, `pixel_accuracy` in 0..1 and `per_class`:
+        class -> `iou`, `accuracy` (null where undefined), `pixels`.
     """
     from cen_keras.metrics.evaluation import evaluate_streams
     from cen_keras.metrics.multi_scale import MultiScale
@@ -314,6 +322,7 @@ def score(
         }
     return {
         "classes": classes,
+        **_labels_of(loader.views),
         "scales": [float(scale) for scale in scales],
         "flip": flip,
         "streams": streams,
@@ -324,7 +333,9 @@ def print_scores(console: Any, result: dict[str, Any], classes: bool = False) ->
     """Prints the table of scores that `recipes.evaluate` and the end of a training show."""
     from rich.table import Table
 
-    table = Table(title=f"{result['recipe']}: {result['images']} images of {result['split']}")
+    labels = f"; labels: {result['labels']}" if "labels" in result else ""
+    title = f"{result['recipe']}: {result['images']} images of {result['split']}{labels}"
+    table = Table(title=title)
     for column in ("stream", "mIoU %", "mean accuracy %", "pixel accuracy %"):
         table.add_column(column, justify="left" if column == "stream" else "right")
     for stream, scores in result["streams"].items():

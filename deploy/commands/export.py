@@ -79,7 +79,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     source = parser.add_argument_group("calibration (integer schemes)")
     source.add_argument(
-        "--calibration", metavar="FILE.npz", help="samples by input name (default: training views)"
+        "--calibration",
+        metavar="FILE.npz|FOLDER",
+        help="samples by input name, or a folder of frames (default: training views)",
     )
     source.add_argument(
         "--calibration-count", type=positive, default=64, metavar="N", help="views (default: 64)"

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_folder", metavar="RUN", help="folder that recipes.train wrote")
     parser.add_argument("--outputs", default="all", help="as for export (default: all)")
     parser.add_argument("--image-shape", type=image_size, metavar="HxW", help="(default: trained)")
-    parser.add_argument("--calibration", metavar="FILE.npz", help="samples by input name")
+    parser.add_argument("--calibration", metavar="FILE.npz|FOLDER", help="samples, or frames")
     parser.add_argument("--calibration-count", type=positive, default=64, metavar="N", help="(64)")
     parser.add_argument("--top", type=positive, default=15, metavar="N", help="rows shown (15)")
     parser.add_argument("--out", metavar="FOLDER", help="where to write (default: RUN)")

@@ -2,6 +2,7 @@
 
     python -m deploy verify runs/demo/cen/tflite/static_w8a8.tflite
     python -m deploy verify runs/demo/cen          (a run folder: the frozen graph, before export)
+    python -m deploy verify static_w8a8.tflite --data captures          (labelled frames of one's own)
 
 The result is also kept beside the artifact as NAME.tflite.verify.json, where `report` finds it. Exit code
 1 when an output loses more mIoU than allowed, or a translation's image differs by more.
@@ -27,6 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "artifact", metavar="ARTIFACT", help="a .tflite or .onnx file, or a run folder"
     )
     parser.add_argument("--run", metavar="RUN", help="run folder (default: as the manifest says)")
+    parser.add_argument(
+        "--data",
+        metavar="FOLDER",
+        help="where the run's data set lies now; of generated data or a model file, a folder of labelled "
+        "frames of one's own; or a data spec as JSON",
+    )
     parser.add_argument("--count", type=positive, metavar="N", help="held-out views (default: all)")
     parser.add_argument("--split", default="val", help="of the data set (default: val)")
     parser.add_argument(
@@ -55,13 +62,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Verifies, prints the table and keeps the result."""
     from ..host import quiet_tensorflow
-    from ..run_folder import open_run
+    from ..run_folder import open_run, run_of
+    from ..runtime import manifest as manifests
     from ..runtime.manifest import TASKS
 
     path = Path(arguments.artifact)
     folder = open_run(arguments.run, TASKS) if arguments.run else None
     if path.is_dir():
         folder = open_run(path, TASKS)
+    if arguments.data is not None:
+        folder = (folder or run_of(path, manifests.load(path), TASKS)).on(arguments.data)
     if _is_translation(path, folder):
         return _run_translation(path, folder, arguments, output)
     if arguments.max_error is not None:
@@ -74,8 +84,6 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         result = verify_frozen(folder, count=arguments.count, split=arguments.split, **allowed)
         kept = path / "frozen.verify.json"
     else:
-        from ..runtime import manifest as manifests
-
         manifests.load(path)  # a damaged artifact is told at once, not after TensorFlow's start
         quiet_tensorflow()
         from ..verify import verify_artifact

@@ -64,7 +64,16 @@ def camera_source(name: str, make: Callable[[], Camera], rate: float, note: str 
         rate: frames a second that were asked of it.
         note: what to say of it before the first frame.
     """
-    return Source(name, lambda: _frames(make()), camera=True, rate=rate, note=note)
+    # Numbers go on where a camera is opened again: pictures are named by them.
+    numbers = itertools.count()
+    return Source(
+        name,
+        lambda: _frames(make(), numbers),
+        camera=True,
+        rate=rate,
+        note=note,
+        gives=("rgb", "depth"),
+    )
 
 
 def metres(counts: np.ndarray, unit: float) -> np.ndarray:
@@ -104,19 +113,19 @@ def refuse_scale(options: Options, what: str) -> None:
         raise InputError(f"--depth-scale: {what} says its own unit; leave the option away")
 
 
-def _frames(camera: Camera) -> Iterator[Frame]:
+def _frames(camera: Camera, numbers: Iterator[int]) -> Iterator[Frame]:
     try:
         try:
             camera.start()
         except camera.errors as error:
             raise SourceLost(f"the camera does not start ({error})") from error
-        for number in itertools.count():
+        while True:
             try:
                 images = camera.read()
             except camera.errors as error:
                 raise SourceLost(f"the camera gives no frames ({error})") from error
             if images:
-                yield Frame(f"camera_{number:08d}", images)
+                yield Frame(f"camera_{next(numbers):08d}", images)
     finally:
         with contextlib.suppress(*camera.errors):
             camera.stop()

@@ -19,7 +19,9 @@ by the authors).
 A translation's inputs and the image made of them go side by side into pictures or a video, of rooms
 or of frames:FOLDER with one folder an input: rgb/NAME.png, reshading/NAME.png, depth/NAME.png.
 
-Depth files hold 16-bit counts of --depth-scale metres; 0 and 65535 are missing. On anything but
+Depth files hold 16-bit counts of --depth-scale metres; 0 and 65535 are missing. Depth of a camera of its own
+is registered to the colours with --cameras FILE.json, {"rgb": {"fx", "fy", "cx", "cy"}, "depth": {the same,
+"rotation": 9 numbers, "translation": 3, metres}}, and scaled without. On anything but
 this machine itself, the page wants a token: CEN_DEMO_TOKEN in the environment, or one that is made
 up and told.
 """
@@ -36,6 +38,7 @@ from typing import Sequence
 
 from ..runtime.console import GOOD, Output
 from ..runtime.errors import InputError
+from ..runtime.pinhole_cameras import read_cameras
 from ..runtime.runner import PHASES
 from .access import LOOPBACK, is_loopback, parse_address
 from .live import Live
@@ -95,6 +98,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LEAST,LARGEST",
         help="metres between which the median depth lies, where the artifact's rooms are none "
         "(default: as the training's)",
+    )
+    parser.add_argument(
+        "--cameras",
+        metavar="FILE.json",
+        help="intrinsics and extrinsics of the cameras of frames:FOLDER, to register its depth to its "
+        "colours (default: depth of another size is scaled)",
     )
     parser.add_argument(
         "--no-unit-check",
@@ -158,6 +167,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         depth_range=arguments.depth_range,
         unit_check=not arguments.no_unit_check,
         tell=say,
+        cameras=read_cameras(arguments.cameras),
     )
     source = open_source(arguments.source, network.manifest, options)
     if arguments.out:

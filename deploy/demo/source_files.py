@@ -82,8 +82,15 @@ def read_views(
         for name, kind in kinds.items()
         if kind.limits is not None
     }
+    told = set()
+
+    def tell(modality: str, text: str) -> None:
+        if modality not in told:
+            told.add(modality)
+            options.tell(f"warning: {text}")
+
     for name, files in views:
-        frame = read_frame(name, files, kinds)
+        frame = read_frame(name, files, kinds, options.cameras, tell)
         for modality, check in checks.items():
             check(frame.images[modality], files[modality])
         yield frame

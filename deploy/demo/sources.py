@@ -8,11 +8,12 @@ imported when asked for, since some need what a board does not have.
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass, replace
-from typing import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Callable, Iterator, Mapping
 
 from ..runtime.errors import InputError
 from ..runtime.manifest import Manifest
+from ..runtime.pinhole_cameras import PinholeCamera
 from ..runtime.preprocess import Frame
 
 # Name -> (module, what stands behind it on the command line).
@@ -53,6 +54,7 @@ class Options:
         depth_range: metres between which the median depth lies; None = as the artifact says.
         unit_check: hold the first depth image against what the network was trained on.
         tell: takes a doubt about a source, for people.
+        cameras: of the rig that a folder of frames is from, by modality: registers its depth.
     """
 
     metres_per_count: float | None = None
@@ -63,6 +65,7 @@ class Options:
     depth_range: tuple[float, float] | None = None
     unit_check: bool = True
     tell: Callable[[str], None] = _nobody
+    cameras: Mapping[str, PinholeCamera] = field(default_factory=dict)
 
     def applied_to(self, manifest: Manifest) -> Manifest:
         """The manifest with the depth range of the command line, or with none.
@@ -140,6 +143,11 @@ def open_source(text: str, manifest: Manifest, options: Options) -> Source:
         usage = ", ".join(use for _, use in SOURCES.values())
         raise InputError(f"source {text!r} is unknown; choose one of {usage}")
     module_name = SOURCES[name][0]
+    if options.cameras and (name != "frames" or manifest.task == "translation"):
+        raise InputError(
+            f"source {text!r}: --cameras registers the depth of frames:FOLDER for a segmentation; "
+            "leave it"
+        )
     if manifest.task == "translation":
         if name not in DOMAIN_SOURCES:
             raise InputError(

@@ -28,6 +28,7 @@ import keras
 import numpy as np
 
 from cen_keras.errors import InputError
+from cen_keras.graph import output_names
 from cen_keras.metrics.exchange_rate import norm_layers
 
 from .check import compare
@@ -88,7 +89,7 @@ def freeze_with_report(
     modalities = modalities_of(model)
     _check_fusion(model)
     image_shape = _image_shape(model, image_shape)
-    names = output_names(model)
+    names = output_names(model.output)
     wanted = _wanted(model, names, outputs)
     streams_wanted = [name for name in wanted if name != "ensemble"]
     lowering = Lowering(model, modalities, image_shape, join_ensemble=not streams_wanted)
@@ -118,12 +119,6 @@ def modalities_of(model: keras.Model) -> tuple[str, ...]:
         return tuple(model.modalities)
     known = [layer.modalities for layer in norm_layers(model)]
     return max(known, key=len) if known else tuple(input_names(model))
-
-
-def output_names(model: keras.Model) -> list[str]:
-    """Returns a name for each of a model's outputs, flat: its keys, joined by "_"."""
-    paths = [path for path, _ in keras.tree.flatten_with_path(model.output)]
-    return ["_".join(map(str, path)) or "output" for path in paths]
 
 
 def _check_fusion(model):

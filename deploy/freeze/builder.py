@@ -32,7 +32,7 @@ def enlarged_size(size: int, kernel: int, stride: int, padding: str) -> int:
     return size * stride + (max(kernel - stride, 0) if padding == "valid" else 0)
 
 
-class Graph:
+class PlainGraph:
     """All nodes of a network, in topological order."""
 
     def __init__(self):

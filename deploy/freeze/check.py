@@ -4,8 +4,7 @@ import keras
 import numpy as np
 
 from cen_keras.errors import InputError
-from cen_keras.graph import Call
-from cen_keras.graph import Graph as Calls
+from cen_keras.graph import Call, Graph, output_names
 
 from .emit import Emitter
 from .lower import Lowering, inference
@@ -34,7 +33,7 @@ def compare(trained: keras.Model, plain: keras.Model, lowering: Lowering) -> flo
     shapes = {x.name: (1, *lowering.image_shape, x.shape[-1]) for x in trained.inputs}
     images = {name: rng.normal(size=shape).astype("float32") for name, shape in shapes.items()}
     values = _values(trained, images)
-    expected = dict(zip(_names(trained), values[1], strict=True))
+    expected = dict(zip(output_names(trained.output), values[1], strict=True))
     made = plain({name: images[name] for name in plain.input}, training=False)
     worst = max(_difference(expected[name], made[name]) for name in made)
     # NaN is no smaller than anything.
@@ -45,11 +44,6 @@ def compare(trained: keras.Model, plain: keras.Model, lowering: Lowering) -> flo
             "layer as it is: deploy.freeze.register_rule(ITS_CLASS)(lambda *call: None)."
         )
     return worst
-
-
-def _names(model: keras.Model) -> list[str]:
-    paths = [path for path, _ in keras.tree.flatten_with_path(model.output)]
-    return ["_".join(map(str, path)) or "output" for path in paths]
 
 
 def _values(model: keras.Model, images: dict) -> tuple[dict[str, list], list]:
@@ -63,7 +57,7 @@ def _values(model: keras.Model, images: dict) -> tuple[dict[str, list], list]:
         made.setdefault(call.name, []).append(flat)
         return flat
 
-    outputs = Calls(model).run([images[x.name] for x in model.inputs], run)
+    outputs = Graph(model).run([images[x.name] for x in model.inputs], run)
     return made, outputs
 
 

@@ -5,10 +5,9 @@ import inspect
 import keras
 
 from cen_keras.errors import InputError
-from cen_keras.graph import Call
-from cen_keras.graph import Graph as Calls
+from cen_keras.graph import Call, Graph
 
-from .builder import Graph
+from .builder import PlainGraph
 from .ir import OpaqueCall, View
 from .rules import RULES
 
@@ -37,7 +36,7 @@ class Lowering:
         image_shape: tuple[int, int],
         join_ensemble: bool,
     ):
-        self.graph = Graph()
+        self.graph = PlainGraph()
         self.model = model
         self.modalities = modalities
         self.image_shape = image_shape
@@ -48,7 +47,7 @@ class Lowering:
 
     def run(self) -> list[View]:
         """Returns the views of the model's outputs, flat."""
-        calls = Calls(self.model)
+        calls = Graph(self.model)
         images = [
             self.graph.input(name, self._stream(name), tensor.shape[-1], self.image_shape)
             for name, tensor in zip(input_names(self.model), calls.inputs, strict=True)

@@ -10,7 +10,7 @@ import dataclasses
 
 import numpy as np
 
-from .builder import Graph
+from .builder import PlainGraph
 from .ir import Conv, Depthwise, Map, Node, Opaque, View
 
 
@@ -58,7 +58,7 @@ class Plan:
         outputs: name -> (view, index of its stream or None) to compute.
     """
 
-    def __init__(self, graph: Graph, outputs: dict[str, tuple[View, int | None]]):
+    def __init__(self, graph: PlainGraph, outputs: dict[str, tuple[View, int | None]]):
         readers: dict[Node, dict[int, set]] = {node: {} for node in graph.nodes}
         users: dict[Node, dict[int, set]] = {node: {} for node in graph.nodes}
 

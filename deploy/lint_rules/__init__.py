@@ -5,13 +5,13 @@ Q10 to Q18: where they stand; P1, P2, P4, D1: speed on the GPU, and the DLA.
 """
 
 from . import general, layout, pairs, placement, speed
-from .core import PROFILES, RULES, Finding, Graph, Profile
+from .core import LINT_RULES, PROFILES, Finding, OnnxGraph, Profile
 
 __all__ = [
     "PROFILES",
-    "RULES",
+    "LINT_RULES",
     "Finding",
-    "Graph",
+    "OnnxGraph",
     "Profile",
     "general",
     "layout",

@@ -68,8 +68,8 @@ PROFILES = {
 
 # What a rule yields: severity, node or tensor, what was found, the way out.
 Found = Iterator[tuple[str, str, str, str]]
-Rule = Callable[["Graph", Profile], Found]
-RULES: dict[str, Rule] = {}
+Rule = Callable[["OnnxGraph", Profile], Found]
+LINT_RULES: dict[str, Rule] = {}
 """Identifier -> rule."""
 
 
@@ -77,14 +77,14 @@ def rule(identifier: str) -> Callable[[Rule], Rule]:
     """Enters a function into the table of rules."""
 
     def enter(function: Rule) -> Rule:
-        RULES[identifier] = function
+        LINT_RULES[identifier] = function
         return function
 
     return enter
 
 
 @dataclass
-class Graph:
+class OnnxGraph:
     """A model with its nodes indexed by what they read and make.
 
     Attributes:

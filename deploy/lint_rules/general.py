@@ -3,7 +3,7 @@
 import numpy as np
 import onnx
 
-from .core import ERROR, WARNING, Found, Graph, Profile, label, rule
+from .core import ERROR, WARNING, Found, OnnxGraph, Profile, label, rule
 from .operators import IMPLICITLY_QUANTISED, supported
 
 _IO_TYPES = {
@@ -16,7 +16,7 @@ _IO_TYPES = {
 
 
 @rule("G1")
-def opset_is_read(graph: Graph, profile: Profile) -> Found:
+def opset_is_read(graph: OnnxGraph, profile: Profile) -> Found:
     """The opset is one that the parser reads, and at least 13 where scales are per channel."""
     if graph.opset > profile.opset:
         found = f"opset {graph.opset}; {profile.summary} reads up to {profile.opset}"
@@ -32,7 +32,7 @@ def opset_is_read(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("G2")
-def only_standard_operators(graph: Graph, profile: Profile) -> Found:
+def only_standard_operators(graph: OnnxGraph, profile: Profile) -> Found:
     """All operators are ONNX's own; those of a runtime are known to that runtime alone."""
     for node in graph.nodes:
         if node.domain not in ("", "ai.onnx"):
@@ -41,7 +41,7 @@ def only_standard_operators(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("G3")
-def passes_the_checker(graph: Graph, profile: Profile) -> Found:
+def passes_the_checker(graph: OnnxGraph, profile: Profile) -> Found:
     """The file passes ONNX's full check and strict shape inference."""
     try:
         onnx.checker.check_model(graph.model, full_check=True)
@@ -51,7 +51,7 @@ def passes_the_checker(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("G4")
-def shapes_are_static(graph: Graph, profile: Profile) -> Found:
+def shapes_are_static(graph: OnnxGraph, profile: Profile) -> Found:
     """Inputs and outputs have fixed sizes and a batch of one."""
     severity = ERROR if profile.dla else WARNING
     for value in (*graph.inputs, *graph.outputs):
@@ -65,7 +65,7 @@ def shapes_are_static(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("G5")
-def io_types_are_plain(graph: Graph, profile: Profile) -> Found:
+def io_types_are_plain(graph: OnnxGraph, profile: Profile) -> Found:
     """Inputs and outputs have types that engines take without conversion."""
     for value in (*graph.inputs, *graph.outputs):
         kind = value.type.tensor_type.elem_type
@@ -79,7 +79,7 @@ def io_types_are_plain(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("G6")
-def constants_fit(graph: Graph, profile: Profile) -> Found:
+def constants_fit(graph: OnnxGraph, profile: Profile) -> Found:
     """No constant is double, and on TensorRT 8 none is an int64 beyond int32, which it clamps."""
     for name, tensor in graph.initializers.items():
         if tensor.data_type == onnx.TensorProto.DOUBLE:
@@ -93,7 +93,7 @@ def constants_fit(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("G7")
-def operators_are_supported(graph: Graph, profile: Profile) -> Found:
+def operators_are_supported(graph: OnnxGraph, profile: Profile) -> Found:
     """The parser has every operator."""
     known = supported(profile.tensorrt) | IMPLICITLY_QUANTISED
     for node in graph.nodes:
@@ -103,7 +103,7 @@ def operators_are_supported(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("G8")
-def nothing_is_computed_about_shapes(graph: Graph, profile: Profile) -> Found:
+def nothing_is_computed_about_shapes(graph: OnnxGraph, profile: Profile) -> Found:
     """No control flow, no NonZero, no shapes computed at run time."""
     for node in graph.of("If", "Loop", "Scan", "NonZero", "Shape"):
         way_out = "export with fixed sizes and fold constants (polygraphy surgeon sanitize)"

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..onnx.pairs import CONVOLUTIONS
-from .core import ERROR, WARNING, Found, Graph, Profile, attribute, label, rule
+from .core import ERROR, WARNING, Found, OnnxGraph, Profile, attribute, label, rule
 
 _COORDINATES = {
     "half_pixel",
@@ -17,7 +17,7 @@ _CONSTANT_INPUTS = {"Gather": (1,), "Split": (1,), "Slice": (1, 2, 3, 4), "Pad":
 
 
 @rule("L1")
-def no_transpose_between_convolutions(graph: Graph, profile: Profile) -> Found:
+def no_transpose_between_convolutions(graph: OnnxGraph, profile: Profile) -> Found:
     """No Transpose lies between a first and a last convolution."""
     after, before = _around_convolutions(graph)
     for node in graph.of("Transpose"):
@@ -27,7 +27,7 @@ def no_transpose_between_convolutions(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("L2")
-def norms_are_folded(graph: Graph, profile: Profile) -> Found:
+def norms_are_folded(graph: OnnxGraph, profile: Profile) -> Found:
     """No BatchNormalization follows a convolution directly."""
     for node in graph.of("BatchNormalization"):
         if graph.maker(node.input[0]) in ("Conv", "ConvTranspose"):
@@ -36,7 +36,7 @@ def norms_are_folded(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("L3")
-def resize_modes_are_supported(graph: Graph, profile: Profile) -> Found:
+def resize_modes_are_supported(graph: OnnxGraph, profile: Profile) -> Found:
     """Each Resize uses a mode that TensorRT has."""
     for node in graph.of("Resize"):
         mode = attribute(node, "mode", "nearest")
@@ -56,7 +56,7 @@ def resize_modes_are_supported(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("L4")
-def resize_sizes_are_constant(graph: Graph, profile: Profile) -> Found:
+def resize_sizes_are_constant(graph: OnnxGraph, profile: Profile) -> Found:
     """The size of each Resize is constant, and scales are float32 even in a 16-bit file."""
     for node in graph.of("Resize"):
         given = [name for name in node.input[2:4] if name]
@@ -77,7 +77,7 @@ def resize_sizes_are_constant(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("L5")
-def pooling_is_plain(graph: Graph, profile: Profile) -> Found:
+def pooling_is_plain(graph: OnnxGraph, profile: Profile) -> Found:
     """MaxPool has one output and no dilation."""
     for node in graph.of("MaxPool"):
         if len([name for name in node.output if name]) > 1:
@@ -89,7 +89,7 @@ def pooling_is_plain(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("L6")
-def biases_are_constant(graph: Graph, profile: Profile) -> Found:
+def biases_are_constant(graph: OnnxGraph, profile: Profile) -> Found:
     """The bias of each convolution is a float initializer, not something computed."""
     for node in graph.of("Conv", "ConvTranspose"):
         # A bias through DequantizeLinear has a rule of its own.
@@ -102,7 +102,7 @@ def biases_are_constant(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("L7")
-def indices_are_constant(graph: Graph, profile: Profile) -> Found:
+def indices_are_constant(graph: OnnxGraph, profile: Profile) -> Found:
     """Indices, axes and sizes of Gather, Split, Slice and Pad are constant.
 
     A Gather by computed indices builds, and is fused with nothing.
@@ -118,7 +118,7 @@ def indices_are_constant(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("L8")
-def the_exchange_is_frozen(graph: Graph, profile: Profile) -> Found:
+def the_exchange_is_frozen(graph: OnnxGraph, profile: Profile) -> Found:
     """No Where with a constant mask, no multiplication with a mask of zeros and ones."""
     way_out = "freeze the model before the export: the exchange becomes a Concat"
     for node in graph.of("Where"):
@@ -132,7 +132,7 @@ def the_exchange_is_frozen(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("P3")
-def additions_are_binary(graph: Graph, profile: Profile) -> Found:
+def additions_are_binary(graph: OnnxGraph, profile: Profile) -> Found:
     """No Sum of three or more tensors, which is fused with no convolution."""
     for node in graph.of("Sum"):
         if len(node.input) > 2:
@@ -140,7 +140,7 @@ def additions_are_binary(graph: Graph, profile: Profile) -> Found:
             yield WARNING, label(node), f"a Sum of {len(node.input)} tensors", way_out
 
 
-def _around_convolutions(graph: Graph) -> tuple[set[str], set[str]]:
+def _around_convolutions(graph: OnnxGraph) -> tuple[set[str], set[str]]:
     """The tensors that come after a convolution, and those that one comes after."""
     after: set[str] = set()
     for node in graph.nodes:

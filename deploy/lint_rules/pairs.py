@@ -3,7 +3,7 @@
 import numpy as np
 import onnx
 
-from .core import ERROR, WARNING, Found, Graph, Profile, attribute, label, rule, same
+from .core import ERROR, WARNING, Found, OnnxGraph, Profile, attribute, label, rule, same
 from .operators import IMPLICITLY_QUANTISED
 
 _PAIR = ("QuantizeLinear", "DequantizeLinear")
@@ -11,7 +11,7 @@ _AGAIN = "quantise again (deploy export --target onnx --scheme static_w8a8)"
 
 
 @rule("Q0")
-def quantisation_is_explicit(graph: Graph, profile: Profile) -> Found:
+def quantisation_is_explicit(graph: OnnxGraph, profile: Profile) -> Found:
     """No operator that has integers built in."""
     for node in graph.of(*IMPLICITLY_QUANTISED):
         found = f"{node.op_type} is not explicit quantisation"
@@ -19,7 +19,7 @@ def quantisation_is_explicit(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("Q1")
-def pairs_are_complete(graph: Graph, profile: Profile) -> Found:
+def pairs_are_complete(graph: OnnxGraph, profile: Profile) -> Found:
     """Scale and zero point are there and constant; TensorRT 8 wants both named."""
     for node in graph.of(*_PAIR):
         names = [name for name in node.input[1:3] if name]
@@ -31,7 +31,7 @@ def pairs_are_complete(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("Q2")
-def zero_points_are_int8(graph: Graph, profile: Profile) -> Found:
+def zero_points_are_int8(graph: OnnxGraph, profile: Profile) -> Found:
     """Zero points have type int8."""
     severity = ERROR if profile.tensorrt < (10, 0) else WARNING
     for node in graph.of(*_PAIR):
@@ -43,7 +43,7 @@ def zero_points_are_int8(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("Q3")
-def zero_points_are_zero(graph: Graph, profile: Profile) -> Found:
+def zero_points_are_zero(graph: OnnxGraph, profile: Profile) -> Found:
     """All zero points are 0: TensorRT quantises symmetrically only."""
     for node in graph.of(*_PAIR):
         zero = _zero_point(graph, node)
@@ -54,7 +54,7 @@ def zero_points_are_zero(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("Q4")
-def scales_are_numbers(graph: Graph, profile: Profile) -> Found:
+def scales_are_numbers(graph: OnnxGraph, profile: Profile) -> Found:
     """Scales are finite, positive and, for TensorRT 8, float32; as many as zero points."""
     for node in graph.of(*_PAIR):
         scale, zero = graph.scale(node), _zero_point(graph, node)
@@ -70,7 +70,7 @@ def scales_are_numbers(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("Q5")
-def only_weights_have_scales_per_channel(graph: Graph, profile: Profile) -> Found:
+def only_weights_have_scales_per_channel(graph: OnnxGraph, profile: Profile) -> Found:
     """Scales per channel stand on weights only, one for each channel of the axis."""
     for node in graph.of(*_PAIR):
         scale = graph.scale(node)
@@ -87,7 +87,7 @@ def only_weights_have_scales_per_channel(graph: Graph, profile: Profile) -> Foun
 
 
 @rule("Q6")
-def weights_are_quantised_per_output_channel(graph: Graph, profile: Profile) -> Found:
+def weights_are_quantised_per_output_channel(graph: OnnxGraph, profile: Profile) -> Found:
     """The axis of a weight's scales is its output channel: 0 for Conv, 1 for ConvTranspose."""
     for node in graph.of("Conv", "ConvTranspose"):
         pair = graph.producers.get(node.input[1])
@@ -107,7 +107,7 @@ def weights_are_quantised_per_output_channel(graph: Graph, profile: Profile) -> 
 
 
 @rule("Q7")
-def biases_stay_float(graph: Graph, profile: Profile) -> Found:
+def biases_stay_float(graph: OnnxGraph, profile: Profile) -> Found:
     """No DequantizeLinear reads 32-bit integers, as onnxruntime writes biases."""
     for node in graph.of("DequantizeLinear"):
         tensor = graph.initializers.get(node.input[0])
@@ -117,7 +117,7 @@ def biases_stay_float(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("Q8")
-def pairs_stay_together(graph: Graph, profile: Profile) -> Found:
+def pairs_stay_together(graph: OnnxGraph, profile: Profile) -> Found:
     """A QuantizeLinear feeds DequantizeLinear nodes of its own scale, and those read nothing else
     but int8 constants; no pair directly requantises another's result to a different scale.
     """
@@ -141,7 +141,7 @@ def pairs_stay_together(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("Q9")
-def convolutions_are_quantised_whole(graph: Graph, profile: Profile) -> Found:
+def convolutions_are_quantised_whole(graph: OnnxGraph, profile: Profile) -> Found:
     """A convolution reads both activation and weights through pairs, or neither."""
     for node in graph.of("Conv", "ConvTranspose", "Gemm", "MatMul"):
         activation, weight = (graph.dequantised(name) for name in node.input[:2])
@@ -152,13 +152,13 @@ def convolutions_are_quantised_whole(graph: Graph, profile: Profile) -> Found:
             yield WARNING, label(node), found, way_out
 
 
-def _zero_point(graph: Graph, node: onnx.NodeProto) -> np.ndarray | None:
+def _zero_point(graph: OnnxGraph, node: onnx.NodeProto) -> np.ndarray | None:
     if len(node.input) < 3 or not node.input[2]:
         return None
     return graph.constant(node.input[2])
 
 
-def _constant_shape(graph: Graph, node: onnx.NodeProto) -> tuple[int, ...] | None:
+def _constant_shape(graph: OnnxGraph, node: onnx.NodeProto) -> tuple[int, ...] | None:
     """Shape of the weights that a node of a pair stands on; None for an activation."""
     name = node.input[0]
     if graph.maker(name) == "QuantizeLinear":

@@ -14,7 +14,7 @@ from .core import (
     UNCHANGED,
     WARNING,
     Found,
-    Graph,
+    OnnxGraph,
     Profile,
     label,
     rule,
@@ -25,7 +25,7 @@ _PASSES = "run the passes of deploy/onnx (deploy export does)"
 
 
 @rule("Q10")
-def nothing_parts_a_convolution_from_its_activation(graph: Graph, profile: Profile) -> Found:
+def nothing_parts_a_convolution_from_its_activation(graph: OnnxGraph, profile: Profile) -> Found:
     """No pair between a convolution and its norm or activation."""
     if profile.dla:
         return
@@ -37,7 +37,7 @@ def nothing_parts_a_convolution_from_its_activation(graph: Graph, profile: Profi
 
 
 @rule("Q11")
-def additions_have_one_float_branch(graph: Graph, profile: Profile) -> Found:
+def additions_have_one_float_branch(graph: OnnxGraph, profile: Profile) -> Found:
     """Of an Add behind a quantised convolution one such branch is float, everything else is
     quantised.
     """
@@ -61,7 +61,7 @@ def additions_have_one_float_branch(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("Q12")
-def other_elementwise_nodes_are_whole(graph: Graph, profile: Profile) -> Found:
+def other_elementwise_nodes_are_whole(graph: OnnxGraph, profile: Profile) -> Found:
     """Any other Add or Mul has all inputs quantised, or none."""
     if profile.dla:
         return
@@ -73,7 +73,7 @@ def other_elementwise_nodes_are_whole(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("Q13")
-def concatenations_are_whole(graph: Graph, profile: Profile) -> Found:
+def concatenations_are_whole(graph: OnnxGraph, profile: Profile) -> Found:
     """A Concat has all inputs quantised, or none."""
     for node in graph.of("Concat"):
         if _half(graph, node.input):
@@ -81,7 +81,7 @@ def concatenations_are_whole(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("Q14")
-def concatenations_have_one_scale(graph: Graph, profile: Profile) -> Found:
+def concatenations_have_one_scale(graph: OnnxGraph, profile: Profile) -> Found:
     """Inputs and output of a quantised Concat have one scale, so that it only copies."""
     for node in graph.of("Concat"):
         scales = [graph.pair_scale(name) for name in node.input]
@@ -94,7 +94,7 @@ def concatenations_have_one_scale(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("Q15")
-def passing_nodes_keep_the_scale(graph: Graph, profile: Profile) -> Found:
+def passing_nodes_keep_the_scale(graph: OnnxGraph, profile: Profile) -> Found:
     """What only moves values (pooling, resizing, slicing) has one scale before and after."""
     for node in graph.of(*sorted(UNCHANGED)):
         before = graph.pair_scale(node.input[0])
@@ -107,7 +107,7 @@ def passing_nodes_keep_the_scale(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("Q16")
-def heads_read_floats(graph: Graph, profile: Profile) -> Found:
+def heads_read_floats(graph: OnnxGraph, profile: Profile) -> Found:
     """Softmax, ArgMax and Sigmoid do not read quantised values."""
     for node in graph.of("Softmax", "ArgMax", "Sigmoid", "LogSoftmax"):
         if graph.dequantised(node.input[0]):
@@ -116,7 +116,7 @@ def heads_read_floats(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("Q17")
-def outputs_are_float(graph: Graph, profile: Profile) -> Found:
+def outputs_are_float(graph: OnnxGraph, profile: Profile) -> Found:
     """No output of the graph comes through a DequantizeLinear."""
     for value in graph.outputs:
         if graph.dequantised(value.name):
@@ -125,7 +125,7 @@ def outputs_are_float(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("Q18")
-def ranges_fit_the_samples(graph: Graph, profile: Profile) -> Found:
+def ranges_fit_the_samples(graph: OnnxGraph, profile: Profile) -> Found:
     """With samples at hand: the codes of each activation reach neither far over nor short of what
     the samples show. A note, since samples are few.
     """
@@ -148,18 +148,18 @@ def ranges_fit_the_samples(graph: Graph, profile: Profile) -> Found:
             yield NOTE, label(node), found, "calibrate on more, or on typical, samples"
 
 
-def _additions(graph: Graph) -> list[onnx.NodeProto]:
+def _additions(graph: OnnxGraph) -> list[onnx.NodeProto]:
     """Adds of two computed tensors, in a file that is quantised at all."""
     if not graph.quantised:
         return []
     return [node for node in graph.of("Add") if len(_variable_inputs(graph, node)) > 1]
 
 
-def _variable_inputs(graph: Graph, node: onnx.NodeProto) -> list[str]:
+def _variable_inputs(graph: OnnxGraph, node: onnx.NodeProto) -> list[str]:
     return [name for name in node.input if graph.constant(name) is None]
 
 
-def _convolution_branches(graph: Graph, node: onnx.NodeProto) -> list[str]:
+def _convolution_branches(graph: OnnxGraph, node: onnx.NodeProto) -> list[str]:
     """Inputs that come straight from an 8-bit convolution, with or without a pair between."""
     found = []
     for name in node.input:
@@ -169,11 +169,11 @@ def _convolution_branches(graph: Graph, node: onnx.NodeProto) -> list[str]:
     return found
 
 
-def _half(graph: Graph, names) -> bool:
+def _half(graph: OnnxGraph, names) -> bool:
     return len({graph.dequantised(name) for name in names}) > 1
 
 
-def _largest_values(graph: Graph) -> dict[str, float]:
+def _largest_values(graph: OnnxGraph) -> dict[str, float]:
     """The largest absolute value of each quantised activation over the samples."""
     import onnxruntime
 

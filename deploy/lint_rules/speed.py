@@ -4,7 +4,7 @@ import math
 
 import onnx
 
-from .core import NOTE, WARNING, Found, Graph, Profile, attribute, label, rule
+from .core import NOTE, WARNING, Found, OnnxGraph, Profile, attribute, label, rule
 
 # 8-bit tensor cores work on this many channels at once.
 _FULL_SPEED = 32
@@ -13,7 +13,7 @@ _GROUP = 4
 
 
 @rule("P1")
-def channels_fill_the_kernels(graph: Graph, profile: Profile) -> Found:
+def channels_fill_the_kernels(graph: OnnxGraph, profile: Profile) -> Found:
     """8-bit convolutions have enough channels to gain from it (NVIDIA's quantisers leave others
     alone), and multiples of 4.
     """
@@ -37,7 +37,7 @@ def channels_fill_the_kernels(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("P2")
-def most_of_the_work_is_int8(graph: Graph, profile: Profile) -> Found:
+def most_of_the_work_is_int8(graph: OnnxGraph, profile: Profile) -> Found:
     """How much of the work runs in 8 bits, and how often the graph leaves them in between."""
     if profile.dla or not graph.quantised:
         return
@@ -55,7 +55,7 @@ def most_of_the_work_is_int8(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("P4")
-def grouped_convolutions_fill_the_kernels(graph: Graph, profile: Profile) -> Found:
+def grouped_convolutions_fill_the_kernels(graph: OnnxGraph, profile: Profile) -> Found:
     """An 8-bit convolution has at least 4 channels in a group; depthwise ones stay float.
 
     TensorRT for RTX joins channels of zeros to the input of any other, as large as the images.
@@ -73,7 +73,7 @@ def grouped_convolutions_fill_the_kernels(graph: Graph, profile: Profile) -> Fou
 
 
 @rule("D1")
-def the_dla_takes_it(graph: Graph, profile: Profile) -> Found:
+def the_dla_takes_it(graph: OnnxGraph, profile: Profile) -> Found:
     """What the DLA does not take runs on the GPU, and each such layer splits the graph."""
     if not profile.dla:
         return
@@ -85,7 +85,7 @@ def the_dla_takes_it(graph: Graph, profile: Profile) -> Found:
 
 
 @rule("D2")
-def the_dla_has_all_ranges(graph: Graph, profile: Profile) -> Found:
+def the_dla_has_all_ranges(graph: OnnxGraph, profile: Profile) -> Found:
     """For the DLA every tensor of an 8-bit graph has a pair; it does not mix in floats.
 
     A file with pairs where the GPU wants them is therefore not one for the DLA.
@@ -101,7 +101,7 @@ def the_dla_has_all_ranges(graph: Graph, profile: Profile) -> Found:
             yield WARNING, label(node), "its result has no pair; it runs in 16 bits", way_out
 
 
-def _refused_by_dla(graph: Graph, node: onnx.NodeProto) -> str:
+def _refused_by_dla(graph: OnnxGraph, node: onnx.NodeProto) -> str:
     """Why the DLA refuses a node; "" where it does not."""
     kind = node.op_type
     if kind in ("Gather", "Where", "NonZero", "ArgMax"):
@@ -129,6 +129,6 @@ def _refused_by_dla(graph: Graph, node: onnx.NodeProto) -> str:
     return ""
 
 
-def _weight_shape(graph: Graph, node: onnx.NodeProto) -> tuple[int, ...] | None:
+def _weight_shape(graph: OnnxGraph, node: onnx.NodeProto) -> tuple[int, ...] | None:
     weight = graph.weight(node)
     return None if weight is None else weight.shape

@@ -11,21 +11,27 @@ pixels themselves, moved by 128.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Mapping
+from typing import Callable, Mapping, Optional
 
 import numpy as np
 from PIL import Image
 
+from .depth_registration import is_depth, register_frame, target_of
 from .errors import InputError
 from .files import PathLike
 from .image_files import orientation_note, read_colour, read_image
 from .image_kind import METRES, PICTURE, ImageKind
+from .pinhole_cameras import PinholeCamera
 from .tensors import Quantization, TensorSpec
 
 # Two images of one view differ in their proportions by rounding only.
 SAME_VIEW = 0.02
 SMALLEST_SIDE = 8
 _CODE_RANGE = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
+
+
+def _nobody(modality: str, text: str) -> None:
+    """Tells nobody."""
 
 
 @dataclass(frozen=True)
@@ -92,37 +98,48 @@ def read_pair(rgb_path: PathLike, depth_path: PathLike, metres_per_count: float 
     )
 
 
-def read_frame(name: str, files: Mapping[str, PathLike], kinds: Mapping[str, ImageKind]) -> Frame:
+def read_frame(
+    name: str,
+    files: Mapping[str, PathLike],
+    kinds: Mapping[str, ImageKind],
+    cameras: Optional[Mapping[str, PinholeCamera]] = None,
+    tell: Callable[[str, str], None] = _nobody,
+) -> Frame:
     """Reads the images of one view.
 
     Args:
         name: of the frame.
         files: by modality.
         kinds: likewise.
+        cameras: likewise, of a rig: depth with a camera is registered, see `register_depth`.
+        tell: takes a modality that is scaled, and what to say of it.
 
     Returns:
-        a frame whose images have the size of the first one; those that show the same in another
-        size are scaled.
+        a frame whose images have the size of the first one, with cameras of that which depth is registered
+        to; those that show the same in another size are scaled.
 
     Raises:
         InputError: as for `read_kind`, or an image has other proportions than the first.
     """
-    images: dict[str, np.ndarray] = {}
-    for key, path in files.items():
-        image = read_kind(path, kinds[key], key)
-        first = next(iter(images.values()), image)
-        height, width = first.shape[:2]
-        if image.shape[:2] != (height, width):
+    images = {key: read_kind(path, kinds[key], key) for key, path in files.items()}
+    target = next(iter(files))
+    if cameras:
+        target = target_of(cameras, {key: kinds[key] for key in files}, "cameras")
+    height, width = images[target].shape[:2]
+    for key, image in images.items():
+        if cameras and key in cameras and is_depth(kinds[key]):
+            images[key] = register_frame(images, key, cameras, target, files)
+        elif image.shape[:2] != (height, width):
             rows, columns = image.shape[:2]
-            source = next(iter(files.values()))
+            source = files[target]
+            sizes = f"{files[key]}: {columns}x{rows} pixels, but {source} has {width}x{height}"
             if abs(columns * height / (rows * width) - 1) > SAME_VIEW:
                 raise InputError(
-                    f"{path}: {columns}x{rows} pixels, but {source} has {width}x{height}; images of "
-                    "a view must be registered to each other, pixel on pixel"
-                    + orientation_note(source)
+                    f"{sizes}; images of a view must be registered to each other, pixel on pixel, or "
+                    f"--cameras says how{orientation_note(source)}"
                 )
-            image = _scaled(image, height, width, kinds[key])
-        images[key] = image
+            tell(key, f"{sizes}; scaled, as if both showed the same; --cameras registers them")
+            images[key] = _scaled(image, height, width, kinds[key])
     return Frame(name, images)
 
 

@@ -14,7 +14,7 @@ from ..runtime.files import PathLike, sha256, write_together
 from ..runtime.trt_engine import engine_path, load_tensorrt_rtx, rtx_tag
 from .compiler import Verdict, capability_member, compile_onnx
 
-FORMAT = "cen_keras engine"
+ENGINE_FORMAT = "cen_keras engine"
 
 
 def build_ahead(
@@ -72,7 +72,7 @@ def read_description(engine: Path) -> dict[str, Any]:
     path = description_path(engine)
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-        fits = value["format"] == FORMAT and value["sha256"] == sha256(engine)
+        fits = value["format"] == ENGINE_FORMAT and value["sha256"] == sha256(engine)
     except (OSError, ValueError, KeyError, TypeError):
         fits = False
     if not fits:
@@ -85,7 +85,7 @@ def _description(manifest: manifests.Manifest, verdict: Verdict) -> dict[str, An
 
     content = verdict.engine or b""
     return {
-        "format": FORMAT,
+        "format": ENGINE_FORMAT,
         "artifact": manifest.file_name,
         "artifact_sha256": manifest.file_sha256,
         "scheme": manifest.scheme,

@@ -22,11 +22,11 @@ from ..runtime.trt_engine import engine_path, load_tensorrt, version_of
 
 # MB; a Jetson shares its memory with the desktop. Warnings about skipped tactics are harmless.
 WORKSPACE_MB = 1024
-SCHEMES = ("fp32", "fp16", "static_w8a8", "static_w8a8_fp16", "qat_w8a8")
+BUILDABLE = ("fp32", "fp16", "static_w8a8", "static_w8a8_fp16", "qat_w8a8")
 
 
 @dataclass(frozen=True)
-class Plan:
+class EngineSettings:
     """How one version builds one artifact.
 
     Attributes:
@@ -52,7 +52,7 @@ def plan(
     half: bool | None = None,
     workspace_mb: int = WORKSPACE_MB,
     effort: int = 3,
-) -> Plan:
+) -> EngineSettings:
     """Chooses the flags.
 
         artifact       8.5, 8.6                     10.x                   11
@@ -74,8 +74,8 @@ def plan(
     Raises:
         InputError: there is no such scheme for TensorRT, or `half` is not to be had.
     """
-    if scheme not in SCHEMES:
-        raise InputError(f"TensorRT builds {', '.join(SCHEMES)}, not {scheme!r}")
+    if scheme not in BUILDABLE:
+        raise InputError(f"TensorRT builds {', '.join(BUILDABLE)}, not {scheme!r}")
     typed_file = scheme.endswith("fp16")
     int8 = scheme.endswith("w8a8")
     if scheme == "static_w8a8_fp16" and version < (10, 0):
@@ -102,12 +102,12 @@ def plan(
     else:
         network = ("EXPLICIT_BATCH",) if version < (10, 0) else ()
         builder = (("INT8",) if int8 else ()) + (("FP16",) if half or typed_file else ())
-    return Plan(
+    return EngineSettings(
         version, network, builder, workspace_mb, effort if version >= (8, 6) else None, note
     )
 
 
-def trtexec_line(artifact: PathLike, engine: PathLike, chosen: Plan) -> str:
+def trtexec_line(artifact: PathLike, engine: PathLike, chosen: EngineSettings) -> str:
     """The command of TensorRT's own tool that does the same, for the shell."""
     words = ["/usr/src/tensorrt/bin/trtexec", f"--onnx={artifact}", f"--saveEngine={engine}"]
     words += [f"--{flag.lower()}" for flag in chosen.builder_flags]
@@ -128,7 +128,7 @@ def build(
     force: bool = False,
     tensorrt: Any = None,
     cuda: Any = None,
-) -> tuple[Path, Plan, bool]:
+) -> tuple[Path, EngineSettings, bool]:
     """Builds the engine of an artifact, unless it is there already.
 
     Args:
@@ -165,7 +165,7 @@ def build(
     return path, chosen, True
 
 
-def serialize(trt: Any, artifact: Path, chosen: Plan, cache: Path | None = None) -> bytes:
+def serialize(trt: Any, artifact: Path, chosen: EngineSettings, cache: Path | None = None) -> bytes:
     """Has TensorRT parse and build a file; see `build`.
 
     Args:

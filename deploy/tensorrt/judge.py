@@ -10,7 +10,7 @@ from typing import Any, Sequence
 
 import onnx
 
-from ..lint_rules.core import ERROR, NOTE, WARNING, Finding, Graph, label
+from ..lint_rules.core import ERROR, NOTE, WARNING, Finding, OnnxGraph, label
 from .compiler import CONVOLUTION, Verdict, compile_onnx
 
 
@@ -27,7 +27,7 @@ def judge(
     Raises:
         InputError: TensorRT for RTX is not installed, or does not know a GPU.
     """
-    content, graph = model.SerializeToString(), Graph(model)
+    content, graph = model.SerializeToString(), OnnxGraph(model)
     return [
         finding
         for capability in capabilities
@@ -35,7 +35,7 @@ def judge(
     ]
 
 
-def findings(verdict: Verdict, graph: Graph) -> list[Finding]:
+def findings(verdict: Verdict, graph: OnnxGraph) -> list[Finding]:
     """A verdict in the words of lint.
 
     Args:
@@ -73,7 +73,7 @@ def findings(verdict: Verdict, graph: Graph) -> list[Finding]:
     return [*found, Finding("C4", NOTE, "", what, "nothing to mend")]
 
 
-def _not_in_8_bits(verdict: Verdict, graph: Graph) -> set[str]:
+def _not_in_8_bits(verdict: Verdict, graph: OnnxGraph) -> set[str]:
     """Labels of the convolutions whose pairs the compiler did not take up."""
     in_8_bits = {
         name

@@ -1,7 +1,8 @@
 """Unpacks SUN RGB-D: `python -m recipes.prepare.sunrgbd SUNRGBD --out FOLDER`.
 
 Colour is copied as it is, depth turned from rotated bits into 1/5000 m, seg.mat into masks of the 37
-classes. The official test frames come first (000001 to 005050), then those to train.
+classes, or with `--labels toolbox` the benchmark's own labels. The official test frames come first
+(000001 to 005050), then those to train.
 """
 
 import argparse
@@ -11,7 +12,7 @@ from pathlib import Path
 from recipes.prepare.unpacking import Frame, add_options, depth_png, png, run
 
 
-def frames_of(root: Path, split_file: Path | None, depth: str):
+def frames_of(root: Path, split_file: Path | None, depth: str, labels: str = "frames"):
     """Returns what the folder is made of, and the frames.
 
     Raises:
@@ -22,7 +23,7 @@ def frames_of(root: Path, split_file: Path | None, depth: str):
 
     frames, folders = [], []
     for split in ("val", "train"):
-        views = TreeViews(root, split, split_file=split_file, depth=depth)
+        views = TreeViews(root, split, split_file=split_file, depth=depth, labels=labels)
         for index, folder in enumerate(views.folders):
             path = views.colour_file(index)
             folders.append(folder)
@@ -36,7 +37,8 @@ def frames_of(root: Path, split_file: Path | None, depth: str):
                 }
 
             frames.append(Frame(split, f"{len(folders):06d}", path.suffix.lower(), read))
-    return {"source": root.name, "frames": len(folders), "depth": depth}, frames
+    about = {"source": root.name, "frames": len(folders), "depth": depth}
+    return about | {"labels": views.label_source}, frames
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -49,6 +51,12 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--split-file", type=Path, help="allsplit.mat; default: looked for in and beside the tree"
     )
+    parser.add_argument(
+        "--labels",
+        default="frames",
+        help="frames: seg.mat of each (default); toolbox: the benchmark's SUNRGBD2Dseg.mat, looked for "
+        "in and beside the tree; or its path",
+    )
     add_options(parser)
     return parser
 
@@ -56,7 +64,9 @@ def make_parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
     options = make_parser().parse_args(arguments)
-    return run(options, lambda: frames_of(options.root, options.split_file, options.depth))
+    return run(
+        options, lambda: frames_of(options.root, options.split_file, options.depth, options.labels)
+    )
 
 
 if __name__ == "__main__":

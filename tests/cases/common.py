@@ -56,11 +56,20 @@ def recipe(data, modalities=("rgb", "depth"), model=None, **changes):
 
 
 def train(run, data, **kw):
+    """Trains as `recipes.train` does; prints and returns the exit code."""
     from rich.console import Console
 
+    from cen_keras.training.console import run_command
     from recipes import train as training
 
-    return training.train(recipe(data, **kw), Path(run), Console(width=100))
+    def command():
+        training.train(recipe(data, **kw), Path(run), Console(width=100))
+        return 0
+
+    code = run_command(command)
+    sys.stderr.flush()
+    print("exit code", code, flush=True)
+    return code
 
 
 def deploy(*arguments):

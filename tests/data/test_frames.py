@@ -161,7 +161,7 @@ def test_folders_that_hold_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("spec", "split", "told"),
     [
-        ({"name": "kitchen"}, "train", "choose from"),
+        ({"name": "kitchen"}, "train", "choose one of"),
         ({"name": "rooms"}, "dev", "train, val or test"),
         ({"name": "rooms", "sead": 3}, "train", "'sead'"),
         ({"name": "rooms", "train": 0}, "train", "at least 1"),

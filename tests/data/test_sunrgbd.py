@@ -157,3 +157,59 @@ def test_damaged_files_are_named(tree):
     io.savemat(frame / "seg.mat", {"seglabel": np.array([[9]]), "names": cells(NAMES)})
     with pytest.raises(InputError, match="has number 9, but 4 names"):
         views[0]
+
+
+def write_toolbox(folder, numbers, uneven=False):
+    """The toolbox's two files, for frames in the order kv1/a, xtion/b/c."""
+    folder.mkdir(parents=True)
+    paths = [f"/n/fs/sun3d/data/SUNRGBD/{name}/image/0001.jpg" for name in ("kv1/a", "xtion/b/c")]
+    meta = np.zeros((1, len(paths)), [("sequenceName", object), ("rgbpath", object)])
+    for index, path in enumerate(paths):
+        meta[0, index] = ("SUNRGBD/", path)
+    io.savemat(folder / "SUNRGBDMeta.mat", {"SUNRGBDMeta": meta})
+    with h5py.File(folder / "SUNRGBD2Dseg.mat", "w") as file:
+        # As MATLAB writes a struct array: a dataset of references for each field.
+        references = [
+            [file.create_dataset(f"#refs#/{index}", data=number.T).ref]
+            for index, number in enumerate(numbers[: 1 if uneven else None])
+        ]
+        file.create_dataset("SUNRGBD2Dseg/seglabel", data=np.array(references, h5py.ref_dtype))
+
+
+def test_the_benchmarks_labels_are_read_and_said(tree):
+    root, frames = tree
+    numbers = [np.arange(48).reshape(6, 8).astype(np.uint16) % 38, np.full((6, 8), 37, np.uint16)]
+    write_toolbox(root.parent / "SUNRGBDtoolbox" / "Metadata", numbers)
+    spec = {"name": "sunrgbd", "raw": str(root)}
+    own = {split: open_dataset(spec, split) for split in ("train", "val")}
+    for split, wanted in zip(("train", "val"), numbers, strict=True):
+        views = open_dataset({**spec, "labels": "toolbox"}, split)
+        label = views[0]["label"]
+        # 1 is the first class, "wall"; 0 nobody labelled.
+        np.testing.assert_array_equal(label, np.where(wanted == 0, 255, wanted.astype(int) - 1))
+        np.testing.assert_array_equal(views[0]["depth"], own[split][0]["depth"])
+        assert "SUNRGBD2Dseg.mat" in views.label_source
+        assert own[split].label_source == "seg.mat of each frame"
+
+
+def test_a_toolbox_that_does_not_fit_is_named(tree):
+    root, _ = tree
+    spec = {"name": "sunrgbd", "raw": str(root), "labels": "toolbox"}
+    with pytest.raises(FileNotFoundError, match="found no SUNRGBD2Dseg.mat"):
+        open_dataset(spec, "train")
+    folder = root.parent / "other"
+    numbers = [np.full((6, 8), 38, np.uint16)] * 2
+    write_toolbox(folder, numbers)
+    spec["labels"] = str(folder / "SUNRGBD2Dseg.mat")
+    with pytest.raises(InputError, match="kv1/a has the number 38; wanted 0 to 37"):
+        open_dataset(spec, "train")[0]
+    (folder / "SUNRGBDMeta.mat").unlink()
+    with pytest.raises(FileNotFoundError, match="SUNRGBDMeta.mat: is missing"):
+        open_dataset(spec, "train")
+    shutil.rmtree(folder)
+    write_toolbox(folder, numbers, uneven=True)
+    with pytest.raises(InputError, match="has 1 frames, SUNRGBDMeta.mat 2"):
+        open_dataset(spec, "train")
+    (folder / "SUNRGBD2Dseg.mat").write_bytes(b"MATLAB 7.3 cut off")
+    with pytest.raises(InputError, match="is damaged or no SUNRGBD2Dseg.mat"):
+        open_dataset(spec, "train")

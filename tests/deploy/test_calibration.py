@@ -122,6 +122,9 @@ def test_files_that_are_none(tmp_path):
     np.savez(tmp_path / "odd.npz", a=np.zeros((1, 2, 2, 1)), b=np.zeros((2, 2, 2, 1)))
     with pytest.raises(InputError, match="different numbers of samples"):
         calibration.load(tmp_path / "odd.npz")
+    np.savez(tmp_path / "none.npz", a=np.zeros((0, 2, 2, 1)))
+    with pytest.raises(InputError, match="holds no samples"):
+        calibration.load(tmp_path / "none.npz")
 
 
 def test_the_choice_of_views_is_a_function_of_the_seed():

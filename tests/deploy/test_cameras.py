@@ -36,10 +36,11 @@ def test_a_camera_gives_colours_and_metres_until_it_is_lost_and_comes_back(name)
     library = double()
     source = module.open_source("", MANIFEST, Options(), library)
     assert (source.name, source.camera, source.rate) == (name, True, 30)
-    for _ in range(2):
+    for opened in range(2):
         frames = source.start()
-        for number in range(camera_doubles.VIEWS):
+        for view in range(camera_doubles.VIEWS):
             frame = next(frames)
+            number = opened * camera_doubles.VIEWS + view
             assert frame.name == f"camera_{number:08d}"
             np.testing.assert_array_equal(frame.images["rgb"], camera_doubles.RGB)
             # The unit and the product are each rounded to float32.

@@ -321,7 +321,7 @@ def test_names_go_on_when_a_realsense_camera_comes_back(manifest):
     double = Double([(rgb, None), (rgb, None)])
     source = source_realsense.open_source("", manifest, Options(size=(48, 64)), double)
     names = [next(source.start()).name for _ in range(2)]
-    assert names == ["camera_00000001", "camera_00000002"]
+    assert names == ["camera_00000000", "camera_00000001"]
 
 
 def test_the_camera_tells_its_own_unit(manifest, monkeypatch):

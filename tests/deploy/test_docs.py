@@ -14,12 +14,14 @@ import pytest
 from cen_keras.backbones import BACKBONES
 from cen_keras.data.datasets import DATASETS
 from deploy.demo.sources import SOURCES
+from deploy.freeze.rules import RULES
 from deploy.runtime.runner import ENGINES
 from deploy.targets import TARGETS
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(DOCS.glob("add_*.md"))
-TABLES = (BACKBONES, DATASETS, ENGINES, SOURCES, TARGETS)
+TABLES = (BACKBONES, DATASETS, ENGINES, RULES, SOURCES, TARGETS)
+PACKAGES = ("cen_keras", "deploy", "my_package")
 
 
 def blocks(page):
@@ -39,11 +41,10 @@ def restored(monkeypatch, run_path):
         table.clear()
         table.update(before)
     for name in set(sys.modules) - modules:
-        if name.split(".")[0] in ("cen_keras", "deploy") and not hasattr(
-            sys.modules[name], "__file__"
-        ):
+        if name.split(".")[0] in PACKAGES and not hasattr(sys.modules[name], "__file__"):
             parent, _, last = name.rpartition(".")
-            delattr(sys.modules[parent], last)
+            if parent in sys.modules:
+                delattr(sys.modules[parent], last)
             del sys.modules[name]
 
 
@@ -56,6 +57,7 @@ def place(path, code):
         module = types.ModuleType(name)
         module.__package__ = name.rpartition(".")[0]
         sys.modules[name] = module
+        sys.modules.setdefault("my_package", types.ModuleType("my_package"))
         setattr(importlib.import_module(module.__package__), name.rpartition(".")[2], module)
     exec(compile(code, path, "exec"), vars(module))
 
@@ -65,6 +67,7 @@ def test_every_extension_has_its_page():
         "add_a_backbone",
         "add_a_camera",
         "add_a_dataset",
+        "add_a_freeze_rule",
         "add_an_export_target",
     ]
 

@@ -9,7 +9,7 @@ from onnx_graphs import QUANTISED_CONV, QUANTISED_W, QUANTISED_X, graph, pair
 from cen_keras.errors import InputError
 from deploy.__main__ import main
 from deploy.lint import lint, lint_file
-from deploy.lint_rules import PROFILES, RULES
+from deploy.lint_rules import LINT_RULES, PROFILES
 
 PIECES = f"{QUANTISED_CONV} r = Relu(c)"
 
@@ -293,8 +293,8 @@ def found(model, profile):
 
 
 def test_every_rule_has_a_case():
-    assert set(CASES) == set(RULES)
-    assert all((rule.__doc__ or "").strip() for rule in RULES.values())
+    assert set(CASES) == set(LINT_RULES)
+    assert all((rule.__doc__ or "").strip() for rule in LINT_RULES.values())
 
 
 @pytest.mark.parametrize("rule", CASES)

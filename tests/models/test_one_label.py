@@ -25,10 +25,23 @@ def data():
     return x, labels
 
 
+def backbone():
+    """Four convolutions, which TensorFlow traces in a moment."""
+    image = x = keras.Input((None, None, 3))
+    for level, strides in enumerate((4, 2, 2, 2), 2):
+        name = "stem_conv" if level == 2 else f"conv{level}"
+        x = keras.layers.Conv2D(8, 3, strides, "same", use_bias=False, name=name)(x)
+        x = keras.layers.ReLU(name=f"P{level}")(keras.layers.BatchNormalization()(x))
+    return keras.Model(image, x)
+
+
 def model(**options):
     keras.utils.set_random_seed(0)
     made = Segmenter(
-        num_classes=CLASSES, backbone="narrow", decoder_options={"filters": 8, "pooling_stages": 1}
+        num_classes=CLASSES,
+        backbone=backbone(),
+        features={level: level for level in ("P2", "P3", "P4", "P5")},
+        decoder_options={"filters": 8, "pooling_stages": 1},
     )
     made.compile(keras.optimizers.Adam(1e-3), loss=SegmentationLoss(), **options)
     return made
@@ -125,3 +138,47 @@ def test_a_clone_computes_the_same_and_trains(data):
     first = clone.fit(x, dict.fromkeys(made.output, labels), batch_size=2, verbose=0)
     second = made.fit(x, labels, batch_size=2, verbose=0)
     assert first.history["loss"] == pytest.approx(second.history["loss"], rel=1e-6)  # same sums
+
+
+@pytest.mark.parametrize("loads", [False, True])
+def test_keras_own_losses_and_metrics_compare_at_the_labels_size(data, loads, tmp_path):
+    import cv2
+
+    x, labels = data
+    made = Segmenter(
+        num_classes=CLASSES, backbone="narrow", decoder_options={"filters": 8, "pooling_stages": 1}
+    )
+    made.compile(
+        "sgd",
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=255),
+        metrics=[
+            keras.metrics.MeanIoU(CLASSES, sparse_y_pred=False, ignore_class=255, name="mean_iou")
+        ],
+        output_size="label",
+    )
+    if loads:
+        made.save(tmp_path / "m.keras")
+        made = keras.models.load_model(tmp_path / "m.keras")
+    logged = made.evaluate(x, labels, batch_size=2, return_dict=True, verbose=0)
+    total = 0
+    for name, logits in made.predict(x, verbose=0).items():
+        large = np.stack([cv2.resize(image, (32, 32)) for image in logits])
+        exponent = np.exp(large - large.max(-1, keepdims=True))
+        share = exponent / exponent.sum(-1, keepdims=True)
+        valid = labels != 255
+        total -= np.log(share[valid, labels[valid]]).mean()
+        seen, told = large.argmax(-1)[valid], labels[valid]
+        iou = [
+            ((seen == c) & (told == c)).sum() / max(1, ((seen == c) | (told == c)).sum())
+            for c in range(CLASSES)
+        ]
+        # Counts; a pixel whose two largest logits agree to a float32 step may fall to either side.
+        assert logged[f"{name}_mean_iou"] == pytest.approx(np.mean(iou), abs=2e-3)
+    # Means of 2,000 float32 numbers, three of them.
+    assert logged["loss"] == pytest.approx(total + sum(made.losses), rel=1e-5)
+    made.fit(x, labels, batch_size=2, verbose=0)
+
+
+def test_another_size_of_outputs_is_refused():
+    with pytest.raises(InputError, match="output_size is 'image'; give 'label'"):
+        model(output_size="image")

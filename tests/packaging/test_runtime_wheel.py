@@ -52,6 +52,8 @@ def test_it_is_for_python_3_8_and_needs_numpy_and_pillow(unpacked):
     for name in ("ros/package/package.xml", "templates/live.html", "jetson/cen-demo.service"):
         assert (unpacked / "deploy" / name).is_file()
     assert not (unpacked / "deploy" / "freeze").exists()
+    # A link in the tree, a file in the wheel.
+    assert "def read_image(" in (unpacked / "deploy/runtime/image_files.py").read_text()
 
 
 def test_every_command_says_what_it_does(unpacked, tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from frame_folders import write_views
 
 from cen_keras.errors import InputError
 from cen_keras.files import write_json
@@ -203,6 +204,36 @@ def test_more_views_are_those_that_a_recipe_with_as_many_scores(finished, tmp_pa
     assert "give 1 or more" in capsys.readouterr().err
 
 
+def test_frames_of_ones_own_score_as_the_data_that_were_written_there(finished, tmp_path, capsys):
+    recipe = apply_settings(recipe_of("rooms_tiny"), TINY)
+    write_views(open_loader(recipe, "val", training=False).views, tmp_path / "val")
+    data = ["--set", "data.name=frames", "--set", f"data.root={tmp_path}/{{split}}"]
+    wanted = evaluate_run(finished)["streams"]
+    # Without a recipe too, as a model file alone is scored.
+    shutil.copy(finished / "best.keras", tmp_path / "alone.keras")
+    for source in (finished, tmp_path / "alone.keras"):
+        assert evaluate.main([str(source), *data, "--json", "-"]) == 0
+        assert json.loads(capsys.readouterr().out)["streams"] == wanted
+    assert evaluate.main([str(finished), *data[:2], "--set", f"data.root={tmp_path}/none"]) == 2
+    assert "none: is not a folder" in capsys.readouterr().err
+
+
+def test_a_finished_run_is_prolonged(tmp_path, capsys):
+    settings = [*TINY, "model.backbone=narrow", "epoch_steps=1", "augmentation=null"]
+    command = ["rooms_tiny", "--run", str(tmp_path / "run")]
+    command += [part for setting in settings for part in ("--set", setting)]
+    assert train.main([*command, "--set", "epochs=1"]) == 0
+    first = (tmp_path / "run/log.csv").read_text().splitlines()
+    capsys.readouterr()
+    assert train.main([*command, "--set", "epochs=2"]) == 0
+    assert "1 epochs become 2" in capsys.readouterr().out
+    log = (tmp_path / "run/log.csv").read_text().splitlines()
+    assert log[:2] == first and [row.split(",")[0] for row in log[1:]] == ["0", "1"]
+    # Fewer are another recipe.
+    assert train.main([*command, "--set", "epochs=1"]) == 2
+    assert "a larger epochs to prolong" in capsys.readouterr().err
+
+
 def test_a_run_is_packed_with_the_scores_of_what_is_packed(finished, tmp_path, monkeypatch):
     from cen_keras.models import Segmenter, presets
     from recipes import pack
@@ -231,7 +262,7 @@ def test_a_run_is_packed_with_the_scores_of_what_is_packed(finished, tmp_path, m
 def test_more_weights_than_the_package_takes_are_refused(finished, tmp_path, monkeypatch):
     from recipes import pack
 
-    monkeypatch.setattr(pack, "MOST_BYTES", 1000)
+    monkeypatch.setattr(pack, "MOST_WEIGHTS", 1000)
     with pytest.raises(InputError, match="at most 0 fit the package"):
         pack.pack(finished, "big", "For tests.", "", "val", tmp_path)
     assert not list(tmp_path.iterdir())

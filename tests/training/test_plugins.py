@@ -1,10 +1,10 @@
-"""Callbacks by name, from a file and from a module; files of the user's that do not run."""
+"""Callbacks by name, from a file and from a module."""
 
 import keras
 import pytest
 
 from cen_keras.errors import InputError
-from cen_keras.training.plugins import callbacks_of, find_callback, load_file
+from cen_keras.training.plugins import callbacks_of, find_callback
 
 OWN = """
 import keras
@@ -71,14 +71,3 @@ def test_what_is_no_callback_is_named(spec, message, own):
     spec = spec.format(own=own) if isinstance(spec, str) else spec
     with pytest.raises(InputError, match=message):
         callbacks_of([spec])
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [("x = 1 +", "SyntaxError"), ("y", "NameError"), ("import nothing_of_that_name", "No module")],
-)
-def test_a_file_that_does_not_run_is_named(text, message, tmp_path):
-    path = tmp_path / "own.py"
-    path.write_text(text)
-    with pytest.raises(InputError, match=f"own.py does not run: .*{message}"):
-        load_file(path)

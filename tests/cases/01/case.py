@@ -1,83 +1,21 @@
-"""RGB + thermal through the documented way: own Views in the table of data sets (docs/add_a_dataset.md)."""
+"""An artifact of rgb and thermal reads thermal/ of a folder of frames."""
 
-import os
 import sys
-from pathlib import Path
 
 import common
-import numpy as np
-from PIL import Image
+import thermal
 
-from cen_keras.data.datasets import DATASETS
-from cen_keras.data.labels import palette
-from cen_keras.data.views import Views
 from deploy.demo import sources
 from deploy.runtime import manifest
 
-W, KIND = Path(os.environ["W"]), sys.argv[1]
-
-
-class Thermal(Views):
-    name, classes, palette = "thermal", ("floor", "ball", "box"), palette(3)
-
-    def __init__(self, root):
-        self.root = Path(root)
-
-    def __len__(self):
-        return len(list((self.root / "rgb").glob("*.png")))
-
-    def __getitem__(self, i):
-        def read(kind):
-            return np.array(Image.open(self.root / kind / f"{i:04}.png"))
-
-        t = read("thermal")  # uint8 (h, w)
-        t = {
-            "rgb3": lambda: np.repeat(t[..., None], 3, -1),
-            "axis": lambda: t[..., None].astype("float32"),
-            "uint8": lambda: t,
-            "uint16": lambda: t.astype("uint16"),
-            "float32": lambda: t.astype("float32"),
-        }[KIND]()
-        return {"rgb": read("rgb"), "thermal": t, "label": read("label")}
-
-
-DATASETS["thermal"] = lambda spec, split: Thermal(f"{spec['root']}/{split}")
-common.frames(W / "d/train", 16, 0)
-common.frames(W / "d/val", 4, 1)
-channels = 3 if KIND == "rgb3" else 1
-run = W / "run"
-common.train(
-    run,
-    {"name": "thermal", "root": str(W / "d")},
-    modalities=("rgb", "thermal"),
-    normalization={
-        "thermal": {"scale": 1 / 255, "mean": [0.45] * channels, "std": [0.25] * channels}
-    },
-    epoch_steps=20,
-)
-
-common.deploy("export", run)
+W, RUN = thermal.W, thermal.W / "run"
+thermal.train(RUN, sys.argv[1])
+artifact, source = RUN / "tflite/fp32.tflite", f"frames:{W / 'd/val'}"
+common.deploy("export", RUN)
 common.deploy(
-    "demo",
-    "--artifact",
-    run / "tflite/fp32.tflite",
-    "--source",
-    f"frames:{W / 'd/val'}",
-    "--out",
-    W / "out",
-    "--json",
-    W / "out.json",
+    *("demo", "--artifact", artifact, "--source", source),
+    *("--out", W / "out", "--json", W / "out.json"),
 )
-frame = next(
-    iter(
-        sources.open_source(
-            f"frames:{W / 'd/val'}", manifest.load(run / "tflite/fp32.tflite"), sources.Options()
-        )
-    )
-)
-print(
-    "the artifact wants",
-    list(manifest.load(run / "tflite/fp32.tflite").inputs),
-    "- the source gives",
-    list(frame.images),
-)
+wanted = manifest.load(artifact)
+frame = next(iter(sources.open_source(source, wanted, sources.Options())))
+print("the artifact wants", list(wanted.inputs), "- the source gives", list(frame.images))

@@ -1,0 +1,1 @@
+../../cen_keras/data/depth_registration.py

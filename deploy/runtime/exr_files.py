@@ -1,0 +1,1 @@
+../../cen_keras/data/exr_files.py

@@ -1,0 +1,1 @@
+../../cen_keras/data/pinhole_cameras.py

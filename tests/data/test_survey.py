@@ -1,0 +1,121 @@
+"""What a survey finds is what the folder was made of."""
+
+import numpy as np
+import pytest
+from own_folders import CLASSES, write_views
+from PIL import Image
+
+from cen_keras.data.datasets import open_dataset
+from cen_keras.data.survey import survey_folder
+from cen_keras.errors import InputError
+
+
+@pytest.mark.parametrize("scale", [0.001, 0.0002, 0.000125])
+def test_depth_is_in_metres_whatever_the_usual_unit(tmp_path, scale):
+    written = write_views(tmp_path, 6, scale=scale)
+    found = survey_folder(tmp_path, classes=CLASSES)
+    assert found.units["depth"].scale == scale
+    assert found.spec.get("depth_scale", 0.001) == scale
+    metres = np.concatenate([v["depth"][v["depth"] > 0] * scale for v in written])
+    # Five of six views, every fourth pixel: another sample of the same rooms.
+    assert found.ranges["depth"][1] == pytest.approx(np.median(metres), rel=0.2)
+
+
+def test_classes_are_counted_over_all_views(tmp_path):
+    written = write_views(tmp_path, 5)
+    found = survey_folder(tmp_path, classes=CLASSES)
+    labels = np.concatenate([view["label"].ravel() for view in written])
+    assert found.pixels.tolist() == np.bincount(labels[labels != 255], minlength=5).tolist()
+    assert found.ignored == (labels == 255).sum()
+    assert found.splits == {"train": 4, "val": 1} and found.image_shape == (64, 96)
+    assert [modality.name for modality in found.modalities] == ["rgb", "depth"]
+
+
+def test_other_modalities_have_the_numbers_of_their_files(tmp_path):
+    written = write_views(tmp_path / "train", 4, kinds=("thermal", "rgb"))
+    write_views(tmp_path / "val", 2, "val", kinds=("thermal", "rgb"))
+    (tmp_path / "train" / "notes").mkdir()
+    Image.fromarray(written[0]["rgb"]).save(tmp_path / "train" / "notes" / "plan.png")
+    found = survey_folder(tmp_path)
+    rgb, thermal = found.modalities
+    values = np.stack([view["thermal"] for view in written]).astype(float)
+    # Told to four digits.
+    assert thermal.mean == pytest.approx([values.mean()], rel=1e-3)
+    assert thermal.std == pytest.approx([values.std()], rel=1e-3)
+    assert (thermal.scale, thermal.jitter, rgb.scale) == (1.0, None, 1 / 255)
+    assert found.left == ["notes"] and found.splits == {"train": 4, "val": 2}
+    assert found.spec["root"].endswith("/{split}") and "fractions" not in found.spec
+    assert found.spec["classes"] == tuple(f"class{number}" for number in range(5))
+
+
+def label_folder(root, *labels):
+    for number, label in enumerate(labels):
+        for kind, picture in (
+            ("rgb", np.full((32, 64, 3), 40 * number, np.uint8)),
+            ("mask", label),
+        ):
+            (root / kind).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(root / kind / f"{number}.png")
+    return root
+
+
+def of(*values):
+    return np.resize(np.array(values, np.uint8), (32, 64))
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "wanted"),
+    [
+        ((0, 255), {"label_map": {"255": 1}}, (0, 1)),
+        ((7, 90, 255), {"label_map": {"7": 0, "90": 1}}, (0, 1, 255)),
+        ((0, 2), {}, (0, 2)),
+    ],
+)
+def test_labels_become_class_numbers(tmp_path, values, options, wanted):
+    found = survey_folder(label_folder(tmp_path, of(*values), of(*values)))
+    assert {key: found.spec[key] for key in ("label_map",) if key in found.spec} == options
+    assert np.unique(found.views[0]["label"]).tolist() == list(wanted)
+
+
+def test_colours_become_class_numbers(tmp_path):
+    label = np.zeros((32, 64, 3), np.uint8)
+    label[:, :16] = (0, 128, 255)
+    found = survey_folder(label_folder(tmp_path, label, label), classes=("none", "door"))
+    assert found.spec["colours"] == {"#000000": 0, "#0080ff": 1}
+    assert found.pixels.tolist() == [2 * 32 * 48, 2 * 32 * 16]
+    view = open_dataset(found.spec, "train", found.modalities)[0]
+    np.testing.assert_array_equal(view["label"], (label[..., 2] > 0))
+
+
+def test_large_pictures_are_trained_smaller(tmp_path):
+    for name in ("rgb", "label"):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            shape = (900, 1200, 3) if name == "rgb" else (900, 1200)
+            picture = np.resize(np.array([0, 1], np.uint8), shape)
+            Image.fromarray(picture).save(tmp_path / name / f"{number}.png")
+    found = survey_folder(tmp_path)
+    assert found.sizes == {(900, 1200): 1} and found.spec["size"] == found.image_shape == (480, 640)
+    assert found.views[0]["rgb"].shape == (480, 640, 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        ("nothing", {"modalities": ["lidar"]}, "holds no images of lidar"),
+        ("label", {}, "has no labels"),
+        ("nothing", {"classes": ["a", "b"]}, "2 names of classes"),
+        ("depth", {}, "no usual unit"),
+    ],
+)
+def test_what_does_not_fit_is_named(tmp_path, change, options, message):
+    write_views(tmp_path, 3)
+    for path in sorted((tmp_path / change).glob("*.png")) if change != "nothing" else ():
+        if change == "label":
+            path.unlink()
+        else:
+            Image.fromarray(np.full((64, 96), 15, np.uint16)).save(path)
+    with pytest.raises(InputError, match=message):
+        survey_folder(tmp_path, **options)
+    with pytest.raises(InputError, match="is not a folder"):
+        survey_folder(tmp_path / "absent")

@@ -1,0 +1,81 @@
+"""A first recipe: it loads, opens the folder it was made for, and overwrites nothing."""
+
+import json
+
+import numpy as np
+import pytest
+from own_folders import CLASSES, write_views
+from PIL import Image
+
+from cen_keras.data.datasets import open_dataset
+from cen_keras.training.settings import apply_settings
+from recipes import new
+from recipes.listing import recipe_of
+
+
+@pytest.fixture
+def there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_recipe_of_rgb_and_depth_starts_from_a_preset(there, capsys):
+    write_views(there / "mine", 5)
+    assert new.main(["mine", "--classes", ",".join(CLASSES)]) == 0
+    out = capsys.readouterr().out
+    assert "assumed: 0.001 m a count" in out and "train 4, val 1" in out
+    assert out.splitlines()[-1] == "next: python -m recipes.train ./my_recipe.py"
+    recipe = recipe_of("my_recipe.py")
+    assert recipe.pretrained == "preset:cen_edge_m_rooms" and recipe.batch == 4
+    assert len(open_dataset(recipe.data, "val", recipe.model["modalities"])) == 1
+    finetune = recipe_of("finetune")
+    assert recipe.normalization == finetune.normalization
+    # Three pictures for each of four views, two views in a row, with two white lines between.
+    height = round(64 * new.WIDTH / 96)
+    sheet = np.array(Image.open("my_recipe.png"))
+    assert sheet.shape == (2 * height + 2, 6 * new.WIDTH + 10, 3)
+
+
+def test_the_recipe_of_other_modalities_is_of_a_small_net(there):
+    for split in ("train", "val"):
+        write_views(there / "mine" / split, 2, split, kinds=("rgb", "thermal"))
+    assert new.main(["mine", "--out", "warm.py", "--json", "found.json"]) == 0
+    recipe = recipe_of("warm.py")
+    assert recipe.name == "warm" and recipe.pretrained is None
+    rgb, thermal = recipe.model["modalities"]
+    assert rgb == "rgb" and thermal["name"] == "thermal"
+    found = json.loads((there / "found.json").read_text())
+    assert found["splits"] == {"train": 2, "val": 2} and found["modalities"] == ["rgb", "thermal"]
+    # What it says can be changed from the command line as any recipe's.
+    assert apply_settings(recipe, ["batch=1", "data.root=other"]).data["root"] == "other"
+
+
+def test_nothing_is_overwritten_and_nothing_half_written_stays(there, capsys, monkeypatch):
+    write_views(there / "mine", 3)
+    (there / "my_recipe.png").write_bytes(b"mine")
+    assert new.main(["mine"]) == 2
+    assert "my_recipe.png: is there already" in capsys.readouterr().err
+    assert sorted(path.name for path in there.iterdir()) == ["mine", "my_recipe.png"]
+    monkeypatch.setattr(new, "samples", lambda views: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        new.main(["mine", "--force"])
+    assert sorted(path.name for path in there.iterdir()) == ["mine", "my_recipe.png"]
+    monkeypatch.undo()
+    monkeypatch.chdir(there)
+    assert new.main(["mine", "--force"]) == 0
+    assert recipe_of("my_recipe.py").name == "my_recipe"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["absent"], "is not a folder"),
+        (["."], "holds no images of any modality"),
+        ([".", "--out", "recipe.txt"], "is no name of a Python file"),
+    ],
+)
+def test_errors_are_one_line(arguments, text, there, capsys):
+    assert new.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert text in error and error.count("\n") == 1
+    assert not list(there.iterdir())

@@ -1,0 +1,138 @@
+"""Keras' own callbacks with `Segmenter.fit` and in a recipe."""
+
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from cen_keras.losses import SegmentationLoss
+from cen_keras.models import Segmenter
+from recipes import train
+
+SIZE = (32, 32)
+
+
+def build(rate):
+    keras.utils.set_random_seed(0)
+    model = Segmenter(num_classes=3, backbone="narrow", decoder_options={"filters": 4})
+    model.compile(keras.optimizers.Adam(rate), loss=SegmentationLoss(), jit_compile=False)
+    return model
+
+
+def data():
+    rng = np.random.default_rng(0)
+    images = {
+        "rgb": rng.normal(size=(4, *SIZE, 3)).astype("float32"),
+        "depth": rng.normal(size=(4, *SIZE, 1)).astype("float32"),
+    }
+    return {"x": images, "y": rng.integers(0, 3, (4, *SIZE)).astype("int32")}
+
+
+ONCE = {"batch_size": 2, "shuffle": False, "verbose": 0}
+
+
+def test_early_stopping_ends_a_fit():
+    model = build(0.0)
+    stop = keras.callbacks.EarlyStopping(
+        # At a rate of 0 the loss moves by rounding only.
+        monitor="loss",
+        min_delta=1e-3,
+        patience=2,
+        restore_best_weights=True,
+    )
+    before = model.get_layer("ensemble").alpha.numpy()
+    history = model.fit(**data(), **ONCE, epochs=9, callbacks=[stop])
+    assert history.epoch == [0, 1, 2] and stop.best_epoch == 0
+    np.testing.assert_array_equal(model.get_layer("ensemble").alpha.numpy(), before)
+
+
+class Interrupt(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+
+def test_a_fit_goes_on_from_its_backup(tmp_path):
+    whole = build(1e-2)
+    whole.fit(**data(), **ONCE, epochs=3)
+    backup = tmp_path / "backup"
+    stopped = build(1e-2)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.fit(
+            **data(),
+            **ONCE,
+            epochs=3,
+            callbacks=[keras.callbacks.BackupAndRestore(backup), Interrupt()],
+        )
+    resumed = build(1e-2)
+    history = resumed.fit(
+        **data(), **ONCE, epochs=3, callbacks=[keras.callbacks.BackupAndRestore(backup)]
+    )
+    assert history.epoch == [2] and not backup.exists()
+    for found, wanted in zip(resumed.trainable_variables, whole.trainable_variables, strict=True):
+        # The same numbers in the same order; Adam divides by small moments, so rounding may show.
+        np.testing.assert_allclose(found, wanted, atol=1e-4, err_msg=found.path)
+    assert any(
+        np.abs(np.asarray(a) - np.asarray(b)).max() > 1e-3
+        for a, b in zip(whole.trainable_variables, stopped.trainable_variables, strict=True)
+    )
+
+
+RECIPE = """
+import functools
+import cen_keras
+import keras
+from cen_keras.backbones.resnet import basic_block, resnet
+from cen_keras.training.settings import apply_settings
+from recipes.listing import recipe_of
+
+def least(image):
+    return resnet(image, block=basic_block, blocks=(1,) * 4, widths=(4,) * 4, stem_size=3)
+
+class Count(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        open("epochs.txt", "a").write(f"{epoch} {logs['ensemble_miou'] >= 0}\\n")
+
+cen_keras.register("backbone", "least_of_a_recipe", least)
+cen_keras.register("callback", "CountOfARecipe", Count)
+
+RECIPE = apply_settings(
+    recipe_of("rooms_tiny").derive(
+        "own",
+        model={"backbone": "least_of_a_recipe", "decoder_options": {"filters": 4}},
+        callbacks=(
+            {"name": "EarlyStopping", "monitor": "ensemble_miou", "mode": "max", "min_delta": 2.0, "patience": 1},
+            {"name": "BackupAndRestore", "backup_dir": "backup"},
+            "CountOfARecipe",
+        ),
+    ),
+    ["data.size=32,48", "data.train=4", "data.val=2", "data.cache=null", "batch=2",
+     "epochs=5", "epoch_steps=2", "evaluation.every=1"],
+)
+"""
+
+
+def test_a_recipe_of_one_s_own_registers_and_is_stopped_early(tmp_path, monkeypatch, capsys):
+    from cen_keras.backbones import BACKBONES
+    from cen_keras.training.evaluation import evaluate_run
+    from cen_keras.training.plugins import CALLBACKS
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_recipe.py").write_text(RECIPE)
+    try:
+        assert train.main(["./own_recipe.py", "--run", "run", "--json", "scores.json"]) == 0
+        # No score is better by two: the second epoch is the last.
+        assert (tmp_path / "epochs.txt").read_text() == "0 True\n1 True\n"
+        assert not (tmp_path / "backup").exists()
+        # The same command finds the run finished.
+        assert train.main(["./own_recipe.py", "--run", "run"]) == 0
+        assert (tmp_path / "epochs.txt").read_text() == "0 True\n1 True\n"
+        # Another command, which does not run the recipe's file.
+        del BACKBONES["least_of_a_recipe"]
+        monkeypatch.delitem(sys.modules, "cen_keras_file_own_recipe")
+        monkeypatch.setenv("CEN_KERAS_PLUGINS", str(tmp_path / "own_recipe.py"))
+        assert evaluate_run("run")["images"] == 2
+    finally:
+        BACKBONES.pop("least_of_a_recipe", None)
+        CALLBACKS.pop("CountOfARecipe", None)
