@@ -28,6 +28,7 @@ LEFT_OUT = ("deploy.commands", "deploy.ros.package")
 
 COMMANDS = (
     "cen",
+    "recipes.new",
     "recipes.train",
     "recipes.evaluate",
     "recipes.predict",
