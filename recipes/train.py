@@ -22,6 +22,7 @@ from typing import Any
 
 from cen_keras.errors import InputError
 from cen_keras.training import console as consoles
+from cen_keras.training.backend import choose_kernels
 from cen_keras.training.run import train
 from cen_keras.training.run_folder import default_run
 from cen_keras.training.settings import apply_settings
@@ -101,6 +102,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.recipe is None:
             raise InputError("no recipe given; `python -m recipes.train --list` shows all.")
         recipe = apply_settings(recipe_of(options.recipe), options.set)
+        # Devices are looked for by TensorFlow.
+        choose_kernels(recipe)
         run = options.run or default_run(recipe.name)
         distribution = _distribution(options)
         if not distribution.writes:

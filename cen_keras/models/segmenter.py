@@ -109,12 +109,18 @@ class Segmenter(OneLabel, SegmentsRawImages, keras.Model):
         self.streams = streams
         self.num_classes = num_classes
         self.classes = classes
-        self.backbone = backbone
+        # In a closure: Keras would count a network's weights as the model's, which has copies of them.
+        self._backbone = lambda: backbone
         self.decoder = decoder
         self.fusion = fusion
         self.decoder_options = dict(decoder_options or {})
         self.features = None if features is None else dict(features)
         self.image_shape = None if image_shape is None else shape_of(image_shape)
+
+    @property
+    def backbone(self) -> str | keras.Model:
+        """The name, or the network that the model was built from and does not share a weight with."""
+        return self._backbone()
 
     def get_config(self):
         """Returns the constructor's arguments; a loaded model takes the dtype policy in force, not the saved one."""

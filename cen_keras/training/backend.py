@@ -6,6 +6,16 @@ from cen_keras.errors import InputError
 from cen_keras.training.recipe import RecipeBase
 
 
+def choose_kernels(recipe: RecipeBase) -> None:
+    """Switches oneDNN's kernels on for a recipe that need not be deterministic; call it before TensorFlow is imported.
+
+    By itself TensorFlow takes them on some processors only; on others they take a third of a training step away, and
+    round otherwise.
+    """
+    if not recipe.deterministic:
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+
 def prepare_backend(recipe: RecipeBase) -> None:
     """Seeds everything and sets the dtype policy; call it before anything is built.
 
@@ -14,10 +24,7 @@ def prepare_backend(recipe: RecipeBase) -> None:
     """
     from cen_keras.quiet import stderr_kept_back
 
-    if not recipe.deterministic:
-        # By itself TensorFlow takes oneDNN's kernels on some processors only; on others they halve a training step,
-        # and round otherwise.
-        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    choose_kernels(recipe)
     with stderr_kept_back():
         import keras
 

@@ -26,12 +26,13 @@ def data():
 
 
 def backbone():
-    """Four convolutions, which TensorFlow traces in a moment."""
+    """Eight convolutions, which TensorFlow traces in a moment."""
     image = x = keras.Input((None, None, 3))
     for level, strides in enumerate((4, 2, 2, 2), 2):
         name = "stem_conv" if level == 2 else f"conv{level}"
         x = keras.layers.Conv2D(8, 3, strides, "same", use_bias=False, name=name)(x)
-        x = keras.layers.ReLU(name=f"P{level}")(keras.layers.BatchNormalization()(x))
+        x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+        x = keras.layers.Conv2D(8, 1, activation="relu", name=f"P{level}")(x)
     return keras.Model(image, x)
 
 
@@ -125,6 +126,27 @@ def test_a_loaded_model_goes_on_training_where_it_was(data, tmp_path):
     first = made.fit(x, labels, batch_size=2, shuffle=False, verbose=0).history["loss"]
     second = again.fit(x, labels, batch_size=2, shuffle=False, verbose=0).history["loss"]
     assert first == second  # the same step on the same numbers
+
+
+def test_the_network_that_was_given_is_no_part_of_the_model(data):
+    network = backbone()
+    before = network.get_weights()
+    made = Segmenter(
+        num_classes=CLASSES,
+        backbone=network,
+        features={level: level for level in ("P2", "P3", "P4", "P5")},
+        decoder_options={"filters": 8, "pooling_stages": 1},
+    )
+    assert made.backbone is network
+    assert not {id(w) for w in network.weights} & {id(w) for w in made.weights}
+    assert made.count_params() == sum(
+        w.numpy().size for w in {id(w): w for w in made.weights}.values()
+    )
+    # The weight decay too stays away from it.
+    made.compile(keras.optimizers.AdamW(0.1), loss=SegmentationLoss())
+    made.train_on_batch(*data)
+    for old, new in zip(before, network.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
 
 
 def test_a_clone_computes_the_same_and_trains(data):

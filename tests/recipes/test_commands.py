@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -377,3 +378,19 @@ def test_the_encoder_has_a_rate_of_its_own_with_adam_too():
     # Both fall along one cosine; float32 rounds at 6e-8.
     for step in (0, 3, 7):
         assert float(encoder(step)) == pytest.approx(float(optimizer._learning_rate(step)) / 4)
+
+
+@pytest.mark.parametrize(("deterministic", "wanted"), [("false", "1"), ("true", None)])
+def test_kernels_are_chosen_before_tensorflow_is_imported(deterministic, wanted, monkeypatch):
+    name = "TF_ENABLE_ONEDNN_OPTS"
+    monkeypatch.setenv(name, "")  # restored afterwards
+    monkeypatch.delenv(name)
+    found = []
+
+    def looks_for_devices(options):
+        found.append(os.environ.get(name))
+        raise InputError("no devices")
+
+    monkeypatch.setattr(train, "_distribution", looks_for_devices)
+    assert train.main(["nyudv2_lite0", "--set", f"deterministic={deterministic}"]) == 2
+    assert found == [wanted]
