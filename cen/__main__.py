@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from cen.commands import COMMANDS, OWN
+from cen.doctor import install_line
 
 BAD_INPUT, INTERRUPTED = 2, 130
 OURS = ("cen", "cen_keras", "recipes", "deploy")
@@ -68,7 +69,7 @@ def _run(name: str, arguments: list[str]) -> int:
             raise
         return _refuse(
             f"cen {name} needs {missing}, which is not installed: "
-            f"pip install 'cen-keras[{command.extra}]'; `cen doctor` shows what is there."
+            f"{install_line(command.extra)}; `cen doctor` shows what is there."
         )
     except KeyboardInterrupt:
         # While modules are imported; a command that runs answers Ctrl-C by itself.

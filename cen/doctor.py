@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 
 NAME = "cen-keras"
+CHECKOUT = Path(__file__).resolve().parents[1] / "setup.cfg"
+"""There in a checkout only."""
 USES = {
     "train": "train, evaluate and predict",
     "export": "freeze, quantise, export and verify",
@@ -51,6 +53,12 @@ MISSING = {
 GPU = ("dev/nvidia0", "dev/nvhost-gpu", "dev/nvgpu")
 
 
+def install_line(extra: str) -> str:
+    """Returns the command that installs an extra: of the checkout in its folder, or of the package."""
+    what = f"[{extra}]" if extra else ""
+    return f"pip install -e '.{what}'" if CHECKOUT.is_file() else f"pip install '{NAME}{what}'"
+
+
 def version_of(distribution: str, module: str = "") -> str | None:
     """Returns a distribution's version, "found" for a module without one, or None."""
     try:
@@ -61,11 +69,10 @@ def version_of(distribution: str, module: str = "") -> str | None:
 
 def requirements() -> dict[str, list[str]]:
     """Returns extra -> requirements, "" for those of every installation; of a checkout from its setup.cfg."""
-    file = Path(__file__).resolve().parents[1] / "setup.cfg"
     found: dict[str, list[str]] = {}
-    if file.is_file():
+    if CHECKOUT.is_file():
         config = configparser.ConfigParser()
-        config.read(file, encoding="utf-8")
+        config.read(CHECKOUT, encoding="utf-8")
         found[""] = config["options"]["install_requires"].split("\n")
         for extra, text in config["options.extras_require"].items():
             found[extra] = text.split("\n")
@@ -126,9 +133,8 @@ def examine(root: Path = Path("/")) -> dict:
         extras[extra] = packages
         bad = [name for name, package in packages.items() if not package["good"]]
         if bad:
-            line = f"pip install '{NAME}[{extra}]'" if extra else f"pip install {NAME}"
             what = USES.get(extra, "do anything at all")
-            missing.append({"for": what, "packages": bad, "line": line})
+            missing.append({"for": what, "packages": bad, "line": install_line(extra)})
     tegra = root / "etc/nv_tegra_release"
     return {
         "version": version_of(NAME),

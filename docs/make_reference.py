@@ -14,6 +14,7 @@ import json
 import os
 import runpy
 import sys
+import warnings
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +28,7 @@ LEFT_OUT = ("deploy.commands", "deploy.ros.package")
 
 COMMANDS = (
     "cen",
+    "recipes.new",
     "recipes.train",
     "recipes.evaluate",
     "recipes.predict",
@@ -146,7 +148,9 @@ def help_of(command: str) -> str:
     sys.argv = [f"python -m {module}", *arguments, "--help"]
     sys.path.insert(0, str(ROOT))
     try:
-        with contextlib.redirect_stdout(text):
+        with contextlib.redirect_stdout(text), warnings.catch_warnings():
+            # Of modules that are imported already, to whose parsers that is all the same.
+            warnings.simplefilter("ignore", RuntimeWarning)
             runpy.run_module(module, run_name="__main__", alter_sys=False)
     except SystemExit as error:
         if error.code:

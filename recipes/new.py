@@ -31,7 +31,7 @@ def words_of(text: str) -> list[str]:
 def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m recipes.new", description="Start a recipe for a folder of pictures."
+        prog=consoles.program("recipes.new"), description="Start a recipe for a folder of pictures."
     )
     parser.add_argument("folder", type=Path, help="folder of views, with labels")
     parser.add_argument(
