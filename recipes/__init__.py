@@ -1,7 +1,8 @@
 """Recipes: a data set, a model and how to train it, each with what to expect of it.
 
 A recipe is a module with a `RECIPE`; `python -m recipes.train --list` shows them all. One's own is
-a file anywhere: `python -m recipes.train ./my_recipe.py`.
+a file anywhere: `python -m recipes.train ./my_recipe.py`; `python -m recipes.new my_data` writes a
+first one for a folder of pictures.
 """
 
 import importlib

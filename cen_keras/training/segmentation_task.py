@@ -104,8 +104,13 @@ def keys_of(recipe: Recipe, section: str) -> list[str]:
     """Returns the keys that a section of the recipe takes, whether the recipe has them or not."""
     if section == "model.decoder_options":
         from cen_keras.decoders import DECODERS, options_of
+        from cen_keras.plugins import find
 
-        return [name for decoder in DECODERS.values() for name in options_of(decoder) or ()]
+        name = recipe.model.get("decoder")
+        decoders = [*DECODERS.values()]
+        if isinstance(name, str):
+            decoders.append(find("decoder", name, DECODERS))
+        return [option for decoder in decoders for option in options_of(decoder) or ()]
     if section == "model.fusion":
         return fusion_keys(recipe.model.get("fusion"))
     if section == "model":
