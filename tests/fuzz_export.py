@@ -269,5 +269,4 @@ def main(folder, first, end):
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -311,7 +311,9 @@ def test_export_and_verify_end_in_a_result_or_one_line(tmp_path):
     while number < end:
         last = min(end, number + BATCH)
         command = [sys.executable, str(WORKER), str(tmp_path), str(number), str(last)]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=WORKER.parent.parent)
+        root = str(WORKER.parent.parent)
+        environment = {**os.environ, "PYTHONPATH": root}
+        done = subprocess.run(command, capture_output=True, text=True, cwd=root, env=environment)
         told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
         failed += [_repeated(n, problem) for n, problem in told if problem]
         reached = told[-1][0] + 1 if told else number
