@@ -1,7 +1,49 @@
-"""Run an artifact on frames and write what it sees; see `deploy/demo`."""
+"""Run an artifact, or a preset, on frames and write what it sees; see `deploy/demo`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
 
 from ..demo import command
+from ..runtime.console import Output
 
-__doc__ = command.__doc__
+__doc__ = (
+    command.__doc__
+    + """
+--artifact preset:NAME exports a preset's weights first, in float32, on a host: the files lie in runs/presets/NAME.
+"""
+)
 SUMMARY = "run an artifact on rooms or on frames and write pictures"
-add_arguments, run = command.add_arguments, command.run
+PREFIX = "preset:"
+add_arguments = command.add_arguments
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Runs the demo, with the artifact of a preset where one is named."""
+    if arguments.artifact.startswith(PREFIX):
+        arguments.artifact = str(artifact_of(arguments.artifact, output))
+    return command.run(arguments, output)
+
+
+def artifact_of(preset: str, output: Output) -> Path:
+    """Returns the float artifact of a preset, exported where it is not there yet.
+
+    Args:
+        preset: "preset:NAME".
+        output: takes a line of progress.
+
+    Raises:
+        InputError: the preset is unknown or has no weights.
+    """
+    from ..artifacts import export
+    from ..run_folder import open_run
+
+    folder = open_run(preset)
+    path = folder.path / "tflite" / "fp32.tflite"
+    # Other weights of the preset's name are unpacked later than what was made of the last ones.
+    model = folder.path / "best.keras"
+    if not path.is_file() or path.stat().st_mtime < model.stat().st_mtime:
+        output.say(f"exporting {preset} in float32")
+        path = export(folder, "tflite", "fp32")
+    return path

@@ -55,7 +55,12 @@ REPORT_SECONDS = 10.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument("--artifact", required=True, metavar="FILE", help="a .tflite or .onnx file")
+    parser.add_argument(
+        "--artifact",
+        required=True,
+        metavar="FILE",
+        help="a .tflite or .onnx file; on a host preset:NAME too",
+    )
     parser.add_argument(
         "--also",
         action="append",
@@ -65,8 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--source",
-        required=True,
-        help="rooms, frames:FOLDER, tum:FOLDER, video:RGB,DEPTH, bag:FILE, camera:WHAT, realsense, "
+        default="rooms",
+        help="rooms (the default), frames:FOLDER, tum:FOLDER, video:RGB,DEPTH, bag:FILE, camera:WHAT, realsense, "
         "orbbec, oak or kinect",
     )
     parser.add_argument(

@@ -87,6 +87,16 @@ def test_presets_without_weights_are_no_runs(package):
         open_run("preset:nobody")
 
 
+def test_the_demo_takes_a_preset_and_exports_it_once(package, tmp_path, capsys):
+    command = ["demo", "--artifact", "preset:tiny_rooms", "--count", "1", "--out", str(tmp_path)]
+    for said in (True, False):
+        assert main([*command, "--no-unit-check"]) == 0
+        assert ("exporting preset:tiny_rooms" in capsys.readouterr().err) == said
+        assert len(list(tmp_path.glob("*.png"))) == 1
+    assert main(["demo", "--artifact", "preset:other", "--out", str(tmp_path)]) == 2
+    assert "no trained weights" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_the_edge_table_has_every_preset_and_scores_where_there_are_weights(package, tmp_path):
     from deploy.benchmarks.edge import measure, table
