@@ -20,10 +20,9 @@ from .passes.idle_reshapes import drop_idle_reshapes
 from .passes.layer_names import rename_after_layers
 from .passes.pool_padding import fold_padding
 from .passes.resize_sizes import write_sizes
-from .passes.single_biases import merge_biases
 
 OPSET = 17
-WRITING_PASSES = (merge_biases, write_sizes, drop_idle_reshapes, fold_padding)
+WRITING_PASSES = (write_sizes, drop_idle_reshapes, fold_padding)
 """What is done in place to every graph that tf2onnx made, in order; then it is renamed and tidied."""
 
 
