@@ -16,13 +16,14 @@ import numpy as np
 import onnx
 
 from .graph import OUTPUT_SUFFIX, serialized, tidy
+from .passes.constant_biases import keep_constant_biases
 from .passes.idle_reshapes import drop_idle_reshapes
 from .passes.layer_names import rename_after_layers
 from .passes.pool_padding import fold_padding
 from .passes.resize_sizes import write_sizes
 
 OPSET = 17
-WRITING_PASSES = (write_sizes, drop_idle_reshapes, fold_padding)
+WRITING_PASSES = (keep_constant_biases, write_sizes, drop_idle_reshapes, fold_padding)
 """What is done in place to every graph that tf2onnx made, in order; then it is renamed and tidied."""
 
 
