@@ -22,6 +22,9 @@ from recipes.listing import all_recipes, recipe_of
 MOST_WEIGHTS = 24_000_000
 """Bytes. The package stays small: all weights in it together."""
 
+PLACES = ("root", "train_list", "val_list", "test_list")
+"""Keys of a data set's spec that name files."""
+
 
 def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) -> dict[str, Any]:
     """Writes NAME.npz and NAME.json.
@@ -77,9 +80,10 @@ def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) 
         }
     # Pictures are rendered when asked for: a user's first command need not fill a cache.
     dataset = {key: value for key, value in data["dataset"].items() if key != "cache"}
-    if recipe.name in all_recipes() and "root" in dataset:
-        # Where the data lay on this machine is nobody's business: the card names the recipe's own place.
-        dataset["root"] = recipe_of(recipe.name).data["root"]
+    if recipe.name in all_recipes():
+        # Where the data lay on this machine is nobody's business: the card names the recipe's own places.
+        own = recipe_of(recipe.name).data
+        dataset.update({key: own[key] for key in PLACES if key in dataset and key in own})
     config = model.get_config()
     arguments = dict(recipe.model, **{key: config[key] for key in ("modalities", "classes")})
     card = {
