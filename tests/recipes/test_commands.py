@@ -160,10 +160,12 @@ def finished(tmp_path_factory):
     recipe = apply_settings(recipe_of("rooms_tiny"), [*TINY, "data.test=2"])
     run = tmp_path_factory.mktemp("runs") / "cen"
     run.mkdir()
-    trained_looking(Segmenter(num_classes=13, **recipe.model)).save(run / "best.keras")
+    loader = open_loader(recipe, "val", training=False)
+    classes = {"names": loader.views.classes, "colours": loader.views.palette}
+    trained_looking(Segmenter(classes=classes, **recipe.model)).save(run / "best.keras")
     write_json(run / "recipe.json", recipe.to_json())
     write_json(run / "scores.json", {"best_epoch": 0})
-    write_json(run / "data.json", data_json(recipe, open_loader(recipe, "val", training=False)))
+    write_json(run / "data.json", data_json(recipe, loader))
     return run
 
 
