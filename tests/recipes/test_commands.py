@@ -154,15 +154,13 @@ def finished(tmp_path_factory):
     """A run folder as a finished training leaves it, with seeded weights."""
     from seeded import trained_looking
 
-    from cen_keras.models import Segmenter
-    from cen_keras.training.segmentation_task import data_json
+    from cen_keras.training.segmentation_task import build_model, data_json
 
     recipe = apply_settings(recipe_of("rooms_tiny"), [*TINY, "data.test=2"])
     run = tmp_path_factory.mktemp("runs") / "cen"
     run.mkdir()
     loader = open_loader(recipe, "val", training=False)
-    classes = {"names": loader.views.classes, "colours": loader.views.palette}
-    trained_looking(Segmenter(classes=classes, **recipe.model)).save(run / "best.keras")
+    trained_looking(build_model(recipe, loader)).save(run / "best.keras")
     write_json(run / "recipe.json", recipe.to_json())
     write_json(run / "scores.json", {"best_epoch": 0})
     write_json(run / "data.json", data_json(recipe, loader))
