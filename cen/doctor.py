@@ -32,13 +32,13 @@ ENGINES = {
     "litert": (("ai-edge-litert", "ai_edge_litert"), ("tflite-runtime", "tflite_runtime")),
     "ort": (("onnxruntime", "onnxruntime"), ("onnxruntime-gpu", "onnxruntime")),
     "tensorrt": (("tensorrt", "tensorrt"),),
-    "tensorrt-rtx": (("tensorrt-rtx-cu12-bindings", "tensorrt_rtx"),),
+    "tensorrt-rtx": (("tensorrt-rtx-cu12-bindings", "tensorrt_rtx_bindings"),),
 }
 """Engine -> (distribution, module), any of which will do."""
 CAMERAS = {
     "camera": (("opencv-python-headless", "cv2"), ("opencv-python", "cv2")),
     "realsense": (("pyrealsense2", "pyrealsense2"),),
-    "orbbec": (("pyorbbecsdk", "pyorbbecsdk"),),
+    "orbbec": (("pyorbbecsdk2", "pyorbbecsdk"),),
     "oak": (("depthai", "depthai"),),
     "kinect": (("pyk4a", "pyk4a"),),
 }

@@ -14,7 +14,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from runtime_wheel import ROOT
+from runtime_wheel import version as source_version
+
 PACKAGES = {"cen", "cen_keras", "recipes", "deploy"}
 """At the top of the wheel, as docs/contributing/house.md describes them."""
 DATA = (
@@ -29,12 +31,6 @@ DATA = (
 )
 MOST_BYTES = 15_000_000
 EXTRAS = {"train", "export", "litert", "ort", "ros", "tensorrt-rtx", "torch", "pretrained", "hub"}
-
-
-def source_version() -> str:
-    """Returns the version of `cen_keras/__init__.py`."""
-    text = (ROOT / "cen_keras" / "__init__.py").read_text(encoding="utf-8")
-    return re.search(r'^__version__ = "([^"]+)"', text, re.MULTILINE)[1]
 
 
 def build(folder: Path) -> Path:

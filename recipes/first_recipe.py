@@ -5,15 +5,13 @@ from typing import Any
 
 from cen_keras.data.survey import Survey
 from cen_keras.modalities import READY, Modality
+from recipes.segmentation.finetune import RECIPE as FINETUNE
 
-PRESET = "cen_edge_m_rooms"
+PRESET = FINETUNE.pretrained.removeprefix("preset:")
 """What a folder of rgb and depth starts from."""
 BATCH, EPOCH_STEPS, WINDOW = 8, 50, (160, 224)
 LONGEST = 96
 """Characters of a line of the source."""
-
-FINETUNED = {"rgb": ((0.45,) * 3, (0.25,) * 3), "depth": ((2.5,), (1.5,))}
-"""Mean and deviation that the preset was trained with."""
 
 
 def recipe_text(survey: Survey, name: str, ignore: int) -> str:
@@ -46,7 +44,7 @@ def recipe_text(survey: Survey, name: str, ignore: int) -> str:
         *_section("model", _preset_model(survey) if preset else _small_model(survey)),
     ]
     if preset:
-        parts.append(f'    pretrained="preset:{PRESET}",')
+        parts.append(f'    pretrained="{FINETUNE.pretrained}",')
     rate, epochs, warm = ("1e-3", 8, 20) if preset else ("2e-3", 40, 0)
     warmup = f", warmup_steps={warm}" if warm else ""
     parts += [
@@ -67,10 +65,10 @@ def recipe_text(survey: Survey, name: str, ignore: int) -> str:
         ),
     ]
     if preset:
-        numbers = {n: {"scale": 1 / 255 if n == "rgb" else 1.0} for n in FINETUNED}
-        for key, (mean, std) in FINETUNED.items():
-            numbers[key] |= {"mean": list(mean), "std": list(std)}
-        parts += ["    # As the preset was trained.", *_section("normalization", numbers)]
+        parts += [
+            "    # As the preset was trained.",
+            *_section("normalization", FINETUNE.normalization),
+        ]
     if ignore != 255:
         parts.append(f"    ignore={ignore},")
     parts += ['    evaluation=Evaluation(split="val", batch=1),', "    workers=1,", ")", ""]
@@ -79,7 +77,7 @@ def recipe_text(survey: Survey, name: str, ignore: int) -> str:
 
 def starts_from_preset(survey: Survey) -> bool:
     """Whether the preset takes these modalities."""
-    return [modality.name for modality in survey.modalities] == list(FINETUNED)
+    return tuple(modality.name for modality in survey.modalities) == FINETUNE.model["modalities"]
 
 
 def window_of(shape: tuple[int, int]) -> tuple[int, int]:
@@ -92,7 +90,7 @@ def window_of(shape: tuple[int, int]) -> tuple[int, int]:
 
 
 def _preset_model(survey: Survey) -> dict[str, Any]:
-    return {"modalities": tuple(FINETUNED), "image_shape": survey.image_shape}
+    return {"modalities": FINETUNE.model["modalities"], "image_shape": survey.image_shape}
 
 
 def _small_model(survey: Survey) -> dict[str, Any]:

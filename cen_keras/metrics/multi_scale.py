@@ -27,11 +27,9 @@ class MultiScale:
 
     Args:
         model: gives a dict stream -> (b, h, w, n) logits.
-        scales: sizes of the pictures through their own.
+        scales: sizes of the pictures through their own, or through the model's `image_shape` where it has one.
         flip: whether the mirrored pictures count as well.
         interpolation: of the logits to the pictures' size: "bilinear" or "cubic".
-        shape: height and width at which scale 1 shows the pictures; None for their own, or the model's
-            `image_shape`.
         modalities: what is known of the inputs, with the normalisation they have, where that is not
             in the model's `descriptions`; those of neither are looked up by their names.
 
@@ -45,7 +43,6 @@ class MultiScale:
         scales: Sequence[float] = (1.0,),
         flip: bool = False,
         interpolation: str = "cubic",
-        shape: tuple[int, int] | None = None,
         modalities: Iterable[Modality] = (),
     ):
         if not scales or min(scales) <= 0:
@@ -54,7 +51,7 @@ class MultiScale:
         self.scales = tuple(scales)
         self.flip = flip
         self.interpolation = interpolation
-        self.shape = shape or getattr(model, "image_shape", None)
+        self.shape = getattr(model, "image_shape", None)
         described = dict(getattr(model, "descriptions", {}))
         self._modalities = {**described, **{modality.name: modality for modality in modalities}}
 

@@ -107,10 +107,9 @@ def keys_of(recipe: Recipe, section: str) -> list[str]:
         from cen_keras.plugins import find
 
         name = recipe.model.get("decoder")
-        decoders = [*DECODERS.values()]
-        if isinstance(name, str):
-            decoders.append(find("decoder", name, DECODERS))
-        return [option for decoder in decoders for option in options_of(decoder) or ()]
+        own = {name: find("decoder", name, DECODERS)} if isinstance(name, str) else {}
+        decoders = {**DECODERS, **own}
+        return [option for decoder in decoders.values() for option in options_of(decoder) or ()]
     if section == "model.fusion":
         return fusion_keys(recipe.model.get("fusion"))
     if section == "model":

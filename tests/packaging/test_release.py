@@ -1,10 +1,13 @@
 """The version stands in one place, and the check of a wheel finds what is wrong with one."""
 
 import importlib.util
+import sys
 import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+# As where one of the scripts is run.
+sys.path.append(str(ROOT / "packaging"))
 
 
 def load(name):

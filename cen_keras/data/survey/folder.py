@@ -117,7 +117,7 @@ def survey_folder(
     return Survey(
         spec=spec,
         modalities=tuple(measured(kind, pictures[kind.name]) for kind in found),
-        splits=_counts(spec, kinds, ignore),
+        splits=_counts(spec, kinds, ignore, views),
         how=how,
         sizes=sizes,
         image_shape=shape,
@@ -166,9 +166,11 @@ def _draw(root: Path, parts: list[Path], count: int) -> dict[str, Any]:
     return {"fractions": {"train": share, "val": round(1 - share, 2)}}
 
 
-def _counts(spec: dict[str, Any], kinds: Sequence[Modality], ignore: int) -> dict[str, int]:
-    counts = {}
-    for split in SPLITS:
+def _counts(
+    spec: dict[str, Any], kinds: Sequence[Modality], ignore: int, training: Views
+) -> dict[str, int]:
+    counts = {"train": len(training)}
+    for split in (split for split in SPLITS if split != "train"):
         told = spec.get("lists") or spec.get("fractions")
         there = split in told if told else Path(spec["root"].replace("{split}", split)).is_dir()
         if there:
