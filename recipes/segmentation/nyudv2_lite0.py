@@ -34,7 +34,7 @@ RECIPE = Recipe(
         "backbone": "efficientnet_lite0",
         "decoder": "light_refinenet",
         "decoder_options": {"filters": 128, "pooling_stages": 2, "norm": True},
-        "fusion": {"name": "exchange", "threshold": 2e-2, "sparsity": 2e-3},
+        "fusion": {"name": "exchange", "threshold": 2e-2, "sparsity": 3e-4},
         "image_shape": (240, 320),
     },
     pretrained="imagenet",
@@ -48,11 +48,11 @@ RECIPE = Recipe(
         weight_decay=0.02,
         global_clipnorm=10.0,
     ),
-    epochs=8,
+    epochs=35,
     epoch_steps=200,
     batch=8,
     augmentation={"size": (128, 160), "scale": (0.3, 0.7), "colour": 0.3, "depth": 0.05},
-    class_balance=0.4,
+    class_balance=0.3,
     normalization={
         # As the ImageNet weights were trained.
         "rgb": {"scale": 1 / 255, "mean": [127 / 255] * 3, "std": [128 / 255] * 3},
