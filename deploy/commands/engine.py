@@ -5,8 +5,8 @@
 
     python3 -m deploy engine static_w8a8.onnx --target tensorrt-rtx --compute-capability 8.6,8.9   (anywhere)
 
-The engine lies beside the artifact, under a name that holds the GPU, the version of TensorRT and
-the artifact's checksum; one that is there already is kept. Building takes minutes. Not run on
+The engine lies beside the artifact, under a name that holds the GPU, the version of TensorRT, its flags
+and the artifact's checksum; one that is there already is kept. Building takes minutes. Not run on
 hardware by the authors; the trtexec line that is printed does the same with TensorRT's own tool.
 
 TensorRT for RTX builds ahead of time, on any machine, for the PC's GPUs that are named; its engine has a
@@ -54,9 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--effort", type=int, default=3, choices=range(6), help="0 to 5, from TensorRT 8.6 on"
     )
-    parser.add_argument(
-        "--force", action="store_true", help="build it again, as with other options"
-    )
+    parser.add_argument("--force", action="store_true", help="build it again")
     parser.add_argument(
         "--dry-run", action="store_true", help="only print the plan and the trtexec line"
     )

@@ -1,9 +1,9 @@
 """What the builder and the runner of TensorRT engines share: the library, and an engine's name.
 
 An engine fits one GPU and one version of TensorRT. Its file therefore lies beside the artifact
-under a name that holds both, and the checksum of what it was built from:
+under a name that holds both, how it was built, and the checksum of what it was built from:
 
-    static_w8a8.orin-sm87-16.trt10.3.0.1f0c5e6b7a89.engine
+    static_w8a8.orin-sm87-16.trt10.3.0.int8-fp16-effort3.1f0c5e6b7a89.engine
 
 One of TensorRT for RTX fits every GPU of the compute capabilities that it was built for:
 
@@ -12,6 +12,7 @@ One of TensorRT for RTX fits every GPU of the compute capabilities that it was b
 
 from __future__ import annotations
 
+import glob
 import re
 from pathlib import Path
 from typing import Any, Sequence
@@ -73,7 +74,9 @@ def version_of(tensorrt: Any) -> tuple[int, int]:
     return version
 
 
-def engine_path(artifact: PathLike, device_tag: str, version: str, sha256: str) -> Path:
+def engine_path(
+    artifact: PathLike, device_tag: str, version: str, sha256: str, settings: str = ""
+) -> Path:
     """Where the engine of an artifact lies.
 
     Args:
@@ -81,9 +84,18 @@ def engine_path(artifact: PathLike, device_tag: str, version: str, sha256: str) 
         device_tag: of `Cuda.device_tag`.
         version: of TensorRT, in full.
         sha256: of the artifact.
+        settings: `EngineSettings.tag`; "" where there is nothing to choose.
     """
     artifact = Path(artifact)
-    return artifact.with_name(f"{artifact.stem}.{device_tag}.trt{version}.{sha256[:12]}.engine")
+    parts = (artifact.stem, device_tag, f"trt{version}", settings, sha256[:12], "engine")
+    return artifact.with_name(".".join(filter(None, parts)))
+
+
+def board_engines(artifact: PathLike, device_tag: str, version: str, sha256: str) -> list[Path]:
+    """The engines of an artifact for this board, however they were built; the newest first."""
+    pattern = engine_path(glob.escape(Path(artifact).name), device_tag, version, sha256, "*").name
+    found = Path(artifact).parent.glob(pattern)
+    return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
 
 def rtx_tag(capabilities: Sequence[str]) -> str:
@@ -93,7 +105,7 @@ def rtx_tag(capabilities: Sequence[str]) -> str:
 
 def rtx_engines(artifact: PathLike, version: str, sha256: str) -> dict[Path, tuple[str, ...]]:
     """The engines of TensorRT for RTX beside an artifact, each with its tags ("sm86", ...)."""
-    pattern = engine_path(Path(artifact).name, "rtx-*", version, sha256).name
+    pattern = engine_path(glob.escape(Path(artifact).name), "rtx-*", version, sha256).name
     found = sorted(Path(artifact).parent.glob(pattern))
     return {
         path: tuple(re.findall(r"sm\d+", path.name[len(Path(artifact).stem) :])) for path in found

@@ -25,7 +25,7 @@ from .errors import InputError
 from .files import PathLike
 from .manifest import Manifest
 from .runner import Runner
-from .trt_engine import engine_path, load_tensorrt, load_tensorrt_rtx, rtx_engines, version_of
+from .trt_engine import board_engines, load_tensorrt, load_tensorrt_rtx, rtx_engines, version_of
 
 # By name: `tensorrt.nptype` of 8.5 needs a name that numpy has dropped.
 _DTYPES = {"FLOAT": "float32", "HALF": "float16", "INT8": "int8", "INT32": "int32"}
@@ -99,16 +99,16 @@ class TensorRTRunner(Runner):
         return load_tensorrt()
 
     def _file(self, trt: Any) -> Path:
-        """The engine of this board."""
+        """The engine of this board; of several the one that was built last."""
         version_of(trt)
         tag = self._cuda.device_tag()
-        file = engine_path(self.path, tag, trt.__version__, self.manifest.file_sha256)
-        if not file.is_file():
+        files = board_engines(self.path, tag, trt.__version__, self.manifest.file_sha256)
+        if not files:
             raise InputError(
                 f"{self.path}: no engine for {tag} and TensorRT {trt.__version__} beside it; build it "
                 f"here, once: python3 -m deploy engine {self.path}"
             )
-        return file
+        return files[0]
 
     def _check_engine(self, trt: Any) -> None:
         """Holds the engine's tensors against the manifest."""

@@ -45,6 +45,13 @@ class EngineSettings:
     effort: int | None
     note: str = ""
 
+    @property
+    def tag(self) -> str:
+        """What decides the engine's numbers and speed, as a part of its file's name."""
+        flags = [*self.builder_flags, *({"STRONGLY_TYPED"} & set(self.network_flags))]
+        words = [flag.lower().replace("_", "-") for flag in flags] or ["no-flags"]
+        return "-".join(words + ([f"effort{self.effort}"] if self.effort is not None else []))
+
 
 def plan(
     version: tuple[int, int],
@@ -133,7 +140,7 @@ def build(
 
     Args:
         artifact: the `.onnx` file with its manifest beside it.
-        half: as for `plan`; an engine that is there was built as it was.
+        half: as for `plan`; an engine built otherwise has another name.
         workspace_mb: as for `plan`.
         effort: as for `plan`.
         force: build it again.
@@ -154,7 +161,7 @@ def build(
     trt = tensorrt or load_tensorrt()
     chosen = plan(version_of(trt), manifest.scheme, half, workspace_mb, effort)
     tag = (cuda or Cuda()).device_tag()
-    path = engine_path(artifact, tag, trt.__version__, manifest.file_sha256)
+    path = engine_path(artifact, tag, trt.__version__, manifest.file_sha256, chosen.tag)
     if path.is_file() and not force:
         return path, chosen, False
     # What was measured of a layer holds for every network that has one like it.

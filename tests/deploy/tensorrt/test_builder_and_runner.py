@@ -2,6 +2,7 @@
 
 import ast
 import gc
+import os
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from deploy.runtime import manifest as manifests
 from deploy.runtime.cuda import Cuda
 from deploy.runtime.errors import InputError
 from deploy.runtime.runner import open_runner
+from deploy.runtime.trt_engine import board_engines
 from deploy.runtime.trt_runner import TensorRTRunner
 from deploy.tensorrt.builder import build, plan, trtexec_line
 
@@ -86,7 +88,8 @@ def test_build_and_run_use_only_what_the_version_has(version, scheme, tmp_path):
     trt, (gpu, memory) = tensorrt(version), cuda()
     engine, chosen, built = build(path, tensorrt=trt, cuda=gpu, workspace_mb=256)
     sha = manifests.load(path).file_sha256[:12]
-    assert engine == tmp_path / f"{scheme}.orin-nvgpu-sm87-16.trt{version}.0.{sha}.engine"
+    name = f"{scheme}.orin-nvgpu-sm87-16.trt{version}.0.{chosen.tag}.{sha}.engine"
+    assert engine == tmp_path / name
     assert built and ("workspace", "workspace", 256 << 20) in trt.calls
     assert trt.calls[-1] == ("build", sorted(chosen.builder_flags), chosen.effort)
     runner = TensorRTRunner(path, manifests.load(path), tensorrt=trt, cuda=gpu)
@@ -99,6 +102,27 @@ def test_build_and_run_use_only_what_the_version_has(version, scheme, tmp_path):
     runner.close()
     runner.close()
     assert not memory.alive
+
+
+def test_an_engine_of_other_flags_has_a_name_of_its_own_and_the_last_built_runs(tmp_path):
+    path = write_artifact(tmp_path / "cut [1].onnx", "fp32")  # brackets: a pattern, if not escaped
+    trt, (gpu, _) = tensorrt("10.3"), cuda()
+    engines = [
+        build(path, tensorrt=trt, cuda=gpu, half=half, effort=effort)
+        for half, effort in ((False, 3), (True, 3), (True, 5), (True, 3))
+    ]
+    names = [engine.name.split(".trt10.3.0.")[1].split(".")[0] for engine, _, _ in engines]
+    assert names == ["no-flags-effort3", "fp16-effort3", "fp16-effort5", "fp16-effort3"]
+    assert [built for _, _, built in engines] == [True, True, True, False]
+    for age, (engine, _, _) in enumerate(engines[:3]):
+        os.utime(engine, (1e9 - age, 1e9 - age))
+    sha, tag = manifests.load(path).file_sha256, gpu.device_tag()
+    assert board_engines(path, tag, trt.__version__, sha) == [
+        engine for engine, _, _ in engines[:3]
+    ]
+    runner = TensorRTRunner(path, manifests.load(path), tensorrt=trt, cuda=gpu)
+    assert set(runner.run(frame())) == {"rgb", "depth"}
+    runner.close()
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -246,6 +270,15 @@ def test_files_of_the_board_are_python_3_8_and_import_only_the_runtime():
             if isinstance(node, ast.ImportFrom) and node.level == 0:
                 modules = [node.module]
             allowed = {"numpy", "tensorrt", "argparse", "ast", "collections", "ctypes"}
-            allowed |= {"dataclasses", "importlib", "pathlib", "re", "shlex", "sys", "typing"}
+            allowed |= {
+                "dataclasses",
+                "glob",
+                "importlib",
+                "pathlib",
+                "re",
+                "shlex",
+                "sys",
+                "typing",
+            }
             allowed |= {"weakref", "__future__", "tensorrt_rtx_bindings"}
             assert {m.split(".")[0] for m in modules} <= allowed, name

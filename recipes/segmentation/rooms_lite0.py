@@ -1,0 +1,53 @@
+"""From generated rooms to photographs: EfficientNet-Lite0 from ImageNet, trained on rooms alone, 13 classes.
+
+    python -m recipes.train rooms_lite0
+    python -m recipes.evaluate runs/rooms_lite0 --split test \\
+        --set 'data={"name":"nyudv2","root":"FOLDER","classes":13,"test_list":"test.txt"}'
+
+The second line scores it on NYUDv2, of which the training saw nothing. The encoder moves slowly, so that it keeps what
+photographs taught it, and colours vary widely. Whoever has photographs with labels trains `nyudv2_lite0` instead.
+"""
+
+from cen_keras.training.segmentation import Evaluation, Optimizer, Recipe
+from recipes.segmentation.nyudv2_lite0 import RECIPE as REAL
+
+RECIPE = Recipe(
+    name="rooms_lite0",
+    data={
+        "name": "rooms",
+        "seed": 0,
+        "size": (240, 320),
+        "train": 1536,
+        "val": 100,
+        "test": 100,
+        "cache": "runs/cache",
+    },
+    model=REAL.model,
+    pretrained=REAL.pretrained,
+    small_scales=REAL.small_scales,
+    normalization=REAL.normalization,
+    optimizer=Optimizer(
+        name="adam",
+        learning_rate=1e-3,
+        encoder_learning_rate=2e-4,
+        schedule="cosine",
+        warmup_steps=100,
+        weight_decay=0.02,
+        global_clipnorm=10.0,
+    ),
+    epochs=6,
+    epoch_steps=200,
+    batch=8,
+    augmentation={
+        "size": (128, 160),
+        "scale": (0.6, 1.4),
+        "mirror": True,
+        "colour": 0.5,
+        "depth": 0.05,
+        "modality_dropout": 0.2,
+    },
+    class_balance=0.3,
+    evaluation=Evaluation(split="val", batch=4, every=1000),
+    deterministic=False,
+    workers=1,
+)
