@@ -1,4 +1,4 @@
-"""ESANet-R34-NBt1D beside an edge preset: the network that RGB-D on a Jetson is usually held against.
+"""ESANet-R34-NBt1D beside edge presets: the network that RGB-D on a Jetson is usually held against.
 
 Seichter et al., Efficient RGB-D Semantic Segmentation for Indoor Scene Analysis, ICRA 2021: two
 ResNet-34 encoders of factorised blocks whose maps are added after squeeze and excitation, pyramid
@@ -9,21 +9,28 @@ time does not depend. Its scores are none of this.
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from cen_keras.metrics.cost import cost
+
 from ..artifacts import export
 from ..onnx.writer import write
 from ..preset_run import unpack
 from ..run_folder import open_run
+from ..runtime.litert_runner import SIGNATURE
 from ..runtime.runner import Runner, open_runner
-from .endurance import PRESET
+from ..target import Wanted
+from ..tflite.pipeline import TFLITE
 from .lint import default_quantised
 from .loop import IN_A_ROW
 
+PRESETS = ("cen_edge_m_rooms",)
+SIZE = (480, 640)
 CLASSES = 40  # of NYUv2, as in the published weights
 RESNET34 = ((64, 3), (128, 4), (256, 6), (512, 3))
 """Channels and blocks of ResNet-34's stages."""
@@ -37,7 +44,7 @@ SAMPLES = 2
 layers = keras.layers
 
 
-def esanet(size: tuple[int, int] = (480, 640), classes: int = CLASSES) -> keras.Model:
+def esanet(size: tuple[int, int] = SIZE, classes: int = CLASSES) -> keras.Model:
     """Builds the network.
 
     Args:
@@ -136,68 +143,82 @@ def _repeat(x, height: int, width: int):
 def measure(
     out: Path, say: Callable[[str], None], rounds: int = 40, threads: int = 2
 ) -> dict[str, Any]:
-    """Exports the preset in 8 bits and times it; see `beside`.
+    """Exports the presets in 8 bits at 480x640 and times them; see `beside`.
 
     Args:
-        out: folder for the artifact.
+        out: folder for the artifacts.
         say: takes one line of progress.
         rounds: timed inferences of each.
         threads: of all engines.
     """
-    say(f"exporting {PRESET}")
-    run = open_run(unpack(PRESET))
-    artifact = export(
-        run, "tflite", "static_w8a8", outputs="ensemble", folder=out / "esanet" / PRESET
-    )
-    return beside(artifact, say, rounds, threads)
+    artifacts, macs = {}, {}
+    for name in PRESETS:
+        say(f"exporting {name}")
+        run = open_run(unpack(name))
+        artifacts[name] = export(
+            run,
+            "tflite",
+            "static_w8a8",
+            outputs="ensemble",
+            image_shape=SIZE,
+            folder=out / "esanet" / name,
+        )
+        macs[name] = cost(run.model(), SIZE)["macs"]
+    return beside(artifacts, say, rounds, threads, macs)
 
 
-def beside(artifact: Path, say: Callable[[str], None], rounds: int, threads: int) -> dict[str, Any]:
-    """Times an artifact beside ESANet in ONNX Runtime, in float32 and quantised by it.
+def beside(
+    artifacts: dict[str, Path],
+    say: Callable[[str], None],
+    rounds: int,
+    threads: int,
+    macs: dict[str, int] | None = None,
+) -> dict[str, Any]:
+    """Times artifacts beside ESANet, in float32 and in 8 bits, each on two engines.
+
+    On LiteRT it goes the artifacts' own way: our writer, quantiser and passes. On ONNX Runtime it is
+    quantised by that engine's own tool.
 
     Args:
-        artifact: of a network that takes images whose sides are multiples of 160.
+        artifacts: by name, of networks of one image size, whose sides are multiples of 160.
         say: takes one line of progress.
         rounds: timed inferences of each.
         threads: of all engines.
+        macs: multiply-adds of the artifacts as trained, where they are known.
 
     Returns:
-        `latency_of_esanet`: the artifact's inference over that of ESANet in `fp32` and in `int8`;
-        and `details`.
+        `latency_of_esanet`: for each artifact its inference over that of ESANet as "litert_int8",
+        "litert_fp32", "ort_int8" and "ort_fp32"; and `details`, with the picoseconds of a multiply-add.
     """
-    import onnxruntime
-    from onnxruntime.quantization import QuantType
-
-    runner = open_runner(artifact, threads)
-    size = runner.manifest.image_shape
+    runners = {name: open_runner(path, threads) for name, path in artifacts.items()}
+    size = next(iter(runners.values())).manifest.image_shape
     keras.utils.set_random_seed(0)
     model = esanet(size)
-    parameters = sum(int(keras.ops.size(weight)) for weight in model.trainable_weights)
-    say(f"exporting ESANet-R34-NBt1D, {parameters / 1e6:.1f} M parameters")
-    content = write(model, size)
-    onnxruntime.set_default_logger_severity(3)  # tf2onnx's way to say "nearest" is an old one
+    counted = cost(model, size)
+    say(f"exporting ESANet-R34-NBt1D, {counted['parameters'] / 1e6:.1f} M parameters")
     generator = np.random.default_rng(0)
     samples = {
         tensor.name: generator.normal(size=(SAMPLES, *tensor.shape[1:])).astype(np.float32)
         for tensor in model.inputs
     }
-    # Unsigned codes of activations take half the time of signed ones on a PC.
-    quantised = default_quantised(content, samples, activation_type=QuantType.QUInt8)
-    files = {"fp32": content, "int8": quantised.SerializeToString()}
-    feeds = {name: a[:1].transpose(0, 3, 1, 2).copy() for name, a in samples.items()}
-    contenders = {"artifact": _of_artifact(runner)}
-    for name, written in files.items():
-        contenders[name] = _in_onnxruntime(written, feeds, threads)
-    say(f"timing {artifact} beside it, {rounds} inferences each")
-    p50 = _medians(contenders, rounds)
+    contenders = {name: _of_artifact(runner) for name, runner in runners.items()}
+    rivals = {**_in_litert(model, size, samples, threads), **_in_ort(model, size, samples, threads)}
+    say(f"timing {len(contenders)} artifacts beside it, {rounds} inferences each")
+    p50 = _medians({**contenders, **rivals}, rounds)
+    work = {**(macs or {}), **dict.fromkeys(rivals, counted["macs"])}
     return {
-        "latency_of_esanet": {name: p50["artifact"] / p50[name] for name in files},
+        "latency_of_esanet": {
+            name: {rival: p50[name] / p50[rival] for rival in rivals} for name in artifacts
+        },
         "details": {
             "esanet": {
                 "p50_ms": p50,
+                "ps_per_mac": {name: 1e9 * p50[name] / done for name, done in work.items()},
+                "macs": work,
                 "threads": threads,
-                "parameters": parameters,
-                "artifact": str(artifact),
+                "image_shape": list(size),
+                "parameters": counted["parameters"],
+                "artifacts": {name: str(path) for name, path in artifacts.items()},
             }
         },
     }
@@ -212,13 +233,40 @@ def _of_artifact(runner: Runner) -> Callable[[], object]:
     return lambda: runner.run_raw(feeds)
 
 
-def _in_onnxruntime(content: bytes, feeds: dict, threads: int) -> Callable[[], object]:
-    import onnxruntime
+def _in_litert(model: keras.Model, size, samples: dict, threads: int) -> dict[str, Callable]:
+    from ai_edge_litert.interpreter import Interpreter
 
+    content = TFLITE.write(model, size)
+    wanted = Wanted("static_w8a8", samples, tune=TFLITE.tunings[0])
+    runs = {}
+    for name, written in {"fp32": content, "int8": TFLITE.make(content, wanted)[0]}.items():
+        interpreter = Interpreter(model_content=written, num_threads=threads)
+        interpreter.allocate_tensors()
+        signature = interpreter.get_signature_runner(SIGNATURE)
+        feeds = {
+            key: np.zeros(detail["shape"], detail["dtype"])
+            for key, detail in signature.get_input_details().items()
+        }
+        runs[f"litert_{name}"] = partial(signature, **feeds)
+    return runs
+
+
+def _in_ort(model: keras.Model, size, samples: dict, threads: int) -> dict[str, Callable]:
+    import onnxruntime
+    from onnxruntime.quantization import QuantType
+
+    onnxruntime.set_default_logger_severity(3)  # tf2onnx's way to say "nearest" is an old one
+    content = write(model, size)
+    # Unsigned codes of activations take half the time of signed ones on a PC.
+    quantised = default_quantised(content, samples, activation_type=QuantType.QUInt8)
+    feeds = {name: a[:1].transpose(0, 3, 1, 2).copy() for name, a in samples.items()}
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    return lambda: session.run(None, feeds)
+    runs = {}
+    for name, written in {"fp32": content, "int8": quantised.SerializeToString()}.items():
+        session = onnxruntime.InferenceSession(written, options, providers=["CPUExecutionProvider"])
+        runs[f"ort_{name}"] = partial(session.run, None, feeds)
+    return runs
 
 
 def _medians(contenders: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:

@@ -22,10 +22,12 @@ def test_a_small_artifact_is_timed_beside_it(run_path, tmp_path):
     path = export(
         open_run(run_path), "tflite", "static_w8a8", image_shape=(160, 160), folder=tmp_path
     )
-    found = beside(path, lambda line: None, rounds=2, threads=1)
-    p50 = found["details"]["esanet"]["p50_ms"]
-    assert set(p50) == {"artifact", "fp32", "int8"}
-    assert found["latency_of_esanet"] == {
-        name: p50["artifact"] / p50[name] for name in ("fp32", "int8")
-    }
-    assert found["details"]["esanet"]["artifact"] == str(path)
+    found = beside({"small": path}, lambda line: None, rounds=2, threads=1, macs={"small": 10**6})
+    details = found["details"]["esanet"]
+    p50 = details["p50_ms"]
+    rivals = {"litert_fp32", "litert_int8", "ort_fp32", "ort_int8"}
+    assert set(p50) == {"small"} | rivals
+    assert found["latency_of_esanet"]["small"] == {r: p50["small"] / p50[r] for r in rivals}
+    assert set(details["macs"]) == {"small"} | rivals
+    assert details["ps_per_mac"]["small"] == pytest.approx(1e3 * p50["small"])
+    assert details["artifacts"] == {"small": str(path)}
