@@ -1,30 +1,44 @@
 """The demo for an hour: whether its memory stays as it is, and whether Ctrl-C ends it in good order.
 
-The demo runs in a terminal of its own, as somebody would start it, with one client of its stream from
-the first response on. When the time is up Ctrl-C is typed. Linux only: memory is read from /proc.
+The demo runs in a terminal of its own, as somebody would start it, with two viewers of its stream from the first
+response on, from a network camera that goes away every few minutes. Every minute its page is asked to open the network
+anew, from a second copy of the file, so that what an engine leaves behind would show. When the time is up Ctrl-C is
+typed. Linux only: memory is read from /proc.
 """
 
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from cen_keras.data.datasets import open_dataset
 
 from ..runtime.console import INTERRUPTED
 from ..runtime.errors import InputError
 from ..runtime.files import atomic_path
+from ..runtime.manifest import manifest_path
+from .dropping_camera import DroppingCamera
 from .terminal import Memory, Terminal
 
 PRESET = "cen_edge_m_rooms"
-SIZE = "480x640"
+SIZE = (480, 640)
 RATE = 4
 """Frames a second; what is kept of one would be kept of all."""
+LAYOUTS = ("row", "column")
+"""Of the pictures, one viewer each."""
+UP, DOWN = 200.0, 5.0
+"""Seconds that the camera stays, and is away."""
+EXCHANGE = 60.0
+"""Seconds from one exchange of the engine to the next."""
+VIEWS = 8
 INTERVAL = 5.0
 SETTLED = 60.0
 """Seconds until what the first frames set up is there."""
@@ -54,10 +68,11 @@ def measure(
         settled: seconds after which memory is held to `MOST_MOVED`.
 
     Returns:
-        `endurance`: `minutes`, `settled_s`, `resident_mb` and `own_mb` (each `first`, `least`, `most`
-        and `last` of the samples after `settled`, None where there are none), `moved_mb`,
-        `grown_mb`, `frames`, `dropped`, `client_bytes`, `exit_code`, `ends_within_s` and `failed`:
-        what went wrong, or None.
+        `endurance`: `minutes`, `viewers`, `exchanges` (of the engine), `drops` (of the camera),
+        `settled_s`, `resident_mb` and `own_mb` (each `first`, `least`, `most` and `last` of the samples
+        after `settled`, None where there are none), `moved_mb`, `grown_mb`, `frames`, `dropped`,
+        `client_bytes` (of the viewer who got least), `exit_code`, `ends_within_s` and `failed`: what went
+        wrong, or None.
 
     Raises:
         InputError: the time is too short, the export failed, the demo did not start, or the system
@@ -72,36 +87,45 @@ def measure(
     folder = out / "endurance"
     say(f"exporting {PRESET}")
     _deploy("export", f"preset:{PRESET}", "--scheme", "static_w8a8", "--out", str(folder))
+    artifact = folder / "static_w8a8.tflite"
+    copy = _copy(artifact)
     told = folder / "demo.json"
     told.unlink(missing_ok=True)
-    arguments = ["--artifact", str(folder / "static_w8a8.tflite"), "--source", "rooms"]
-    arguments += ["--size", SIZE, "--rate", str(RATE), "--threads", "1", "--serve", "0"]
     # On the loopback the page wants no token unless there is one.
     environment = {k: v for k, v in os.environ.items() if k != "CEN_DEMO_TOKEN"}
-    command = [*_DEPLOY, "demo", *arguments, "--json", str(told)]
     samples: list[Sample] = []
+    clients: list[Client] = []
+    exchanges = 0
     ended: dict[str, Any] = {"exit_code": None, "ends_within_s": None, "failed": None}
-    terminal = Terminal(command, "the demo", environment)
-    try:
-        client = Client(terminal.wait_for(_URL, _STARTS_WITHIN).decode() + "/stream.mjpg")
+    with DroppingCamera(_pictures(), RATE, UP, DOWN) as camera:
+        arguments = ["--artifact", str(artifact), "--also", str(copy), "--threads", "1"]
+        arguments += ["--source", f"camera:{camera.url}", "--serve", "0", "--json", str(told)]
+        terminal = Terminal([*_DEPLOY, "demo", *arguments], "the demo", environment)
         try:
-            _watch(terminal, client, 60 * minutes, samples, say)
-            start = time.monotonic()
-            terminal.type(b"\x03")
-            ended["exit_code"] = terminal.wait(_ENDS_WITHIN)
-            ended["ends_within_s"] = time.monotonic() - start
-        except InputError as error:
-            ended["failed"] = str(error)
-    finally:
-        terminal.kill()
-        _write(out / "demo_memory.csv", samples)
+            page = terminal.wait_for(_URL, _STARTS_WITHIN).decode()
+            clients += [Client(f"{page}/stream.mjpg?layout={layout}") for layout in LAYOUTS]
+            try:
+                for _ in _watch(terminal, clients, 60 * minutes, samples, say):
+                    exchanges += _exchange(page, 1 - exchanges % 2)
+                start = time.monotonic()
+                terminal.type(b"\x03")
+                ended["exit_code"] = terminal.wait(_ENDS_WITHIN)
+                ended["ends_within_s"] = time.monotonic() - start
+            except InputError as error:
+                ended["failed"] = str(error)
+        finally:
+            terminal.kill()
+            _write(out / "demo_memory.csv", samples)
     return {
         "endurance": {
             "minutes": minutes,
+            "viewers": len(clients),
+            "exchanges": exchanges,
+            "drops": camera.drops,
             "settled_s": settled,
             **_memory([memory for at, memory in samples if at >= settled]),
             **_figures(told),
-            "client_bytes": client.received,
+            "client_bytes": min((client.received for client in clients), default=0),
             **ended,
         }
     }
@@ -117,6 +141,7 @@ def good(found: dict[str, Any]) -> bool:
         and figures["grown_mb"] <= MOST_MOVED
         and figures["frames"] >= LEAST_SHOWN * RATE * 60 * figures["minutes"]
         and figures["client_bytes"] > 0
+        and figures["exchanges"] >= int(60 * figures["minutes"] / EXCHANGE) - 1
         and figures["exit_code"] == INTERRUPTED
     )
 
@@ -136,7 +161,11 @@ def line(found: dict[str, Any]) -> str:
             f"with its libraries at most {figures['resident_mb']['most']:.1f} MB, grown by "
             f"{figures['grown_mb']:.1f}"
         )
-    return f"{figures['frames']} frames in {figures['minutes']:g} minutes; {memory}; {end}"
+    met = f"{figures['viewers']} viewers, {figures['exchanges']} exchanges of the engine, a camera that went away "
+    met += f"{figures['drops']} times"
+    return (
+        f"{figures['frames']} frames in {figures['minutes']:g} minutes with {met}; {memory}; {end}"
+    )
 
 
 class Client:
@@ -152,10 +181,8 @@ class Client:
         threading.Thread(target=self._read, args=(url,), daemon=True).start()
 
     def _read(self, url: str) -> None:
-        # Not through a proxy that others are reached by.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(url, timeout=60) as stream:
+            with _open_directly(url, 60.0) as stream:
                 while content := stream.read(1 << 16):
                     self.received += len(content)
         except OSError:
@@ -170,24 +197,64 @@ def _deploy(*arguments: str) -> None:
         raise InputError(f"deploy {arguments[0]} failed: {said[-1]}")
 
 
+def _copy(artifact: Path) -> Path:
+    """A second copy of an artifact with its manifest, which the page offers as another one."""
+    copy = artifact.with_name("again") / artifact.name
+    copy.parent.mkdir(exist_ok=True)
+    for file in (artifact, manifest_path(artifact)):
+        shutil.copyfile(file, copy.with_name(file.name))
+    return copy
+
+
+def _pictures() -> list:
+    rooms = open_dataset({"name": "rooms", "size": list(SIZE), "test": VIEWS}, "test")
+    return [rooms[index]["rgb"] for index in range(VIEWS)]
+
+
+def _exchange(page: str, choice: int) -> bool:
+    """Asks the page for another artifact; whether it took the wish."""
+    request = urllib.request.Request(
+        f"{page}/choose",
+        json.dumps({"artifact": choice}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    try:
+        with _open_directly(request, 10.0):
+            return True
+    except OSError:
+        return False
+
+
+def _open_directly(request, seconds: float):
+    """Not through a proxy that others are reached by."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    return opener.open(request, timeout=seconds)
+
+
 def _watch(
     terminal: Terminal,
-    client: Client,
+    clients: list[Client],
     seconds: float,
     samples: list[Sample],
     say: Callable[[str], None],
-) -> None:
+) -> Iterator[None]:
     """Adds samples until the time is up.
 
+    Yields:
+        whenever it is time to exchange the engine, just after a sample.
+
     Raises:
-        InputError: the demo or its stream ended before.
+        InputError: the demo or a stream ended before.
     """
-    start, told = time.monotonic(), 0.0
+    start, told, exchanged = time.monotonic(), 0.0, 0.0
     while (at := time.monotonic() - start) < seconds:
         memory = terminal.memory()
         samples.append((at, memory))
-        if client.ended:
+        if any(client.ended for client in clients):
             raise InputError(f"the stream ended after {at:.0f} s of {seconds:.0f}")
+        if at - exchanged >= EXCHANGE:
+            exchanged = at
+            yield
         if at - told >= 60:
             told = at
             say(

@@ -1,13 +1,20 @@
 """The hour of the demo: terminals, what counts as good, and a short run of the real thing."""
 
+import io
 import os
 import re
 import signal
 import sys
+import time
+import urllib.error
+import urllib.request
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from deploy.benchmarks import endurance
+from deploy.benchmarks.dropping_camera import DroppingCamera
 from deploy.benchmarks.terminal import Terminal
 from deploy.runtime.errors import InputError
 
@@ -77,6 +84,9 @@ GOOD = {
     "moved_mb": 4.9,
     "grown_mb": 4.9,
     "frames": 470,
+    "viewers": 2,
+    "exchanges": 1,
+    "drops": 0,
     "client_bytes": 10**7,
     "exit_code": 130,
     "ends_within_s": 0.2,
@@ -94,6 +104,7 @@ GOOD = {
         {"frames": 0},
         {"frames": 200},
         {"client_bytes": 0},
+        {"exchanges": 0},
         {"failed": "the demo ended before its time"},
     ],
 )
@@ -107,6 +118,25 @@ def test_too_short_a_time_is_refused_before_anything_is_made(tmp_path):
     with pytest.raises(InputError, match="1 minutes are too short"):
         endurance.measure(tmp_path, print, minutes=1)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_camera_that_goes_away_comes_back():
+    pictures = [np.full((8, 8, 3), value, np.uint8) for value in (0, 255)]
+    with DroppingCamera(pictures, rate=50, up=0.3, down=0.3) as camera:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        content = opener.open(camera.url, timeout=10).read()
+        parts = content.split(b"--frame\r\n")[1:]
+        values = [
+            np.array(Image.open(io.BytesIO(part.split(b"\r\n\r\n", 1)[1]))).mean() for part in parts
+        ]
+        # 15 pictures on a quiet machine; JPEG keeps one colour to a level or two.
+        assert 2 <= len(values) <= 16
+        np.testing.assert_allclose(values, np.resize([0, 255], len(values)), atol=2)
+        assert camera.drops == 1
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            opener.open(camera.url, timeout=10)
+        time.sleep(0.35)
+        assert opener.open(camera.url, timeout=10).read(7) == b"--frame"
 
 
 # Stands in for the demo: serves a stream and behaves in one of several ways.
@@ -146,6 +176,8 @@ def stand_in(tmp_path, monkeypatch):
     monkeypatch.setattr(
         endurance, "_deploy", lambda *a: (tmp_path / "endurance").mkdir(exist_ok=True)
     )
+    monkeypatch.setattr(endurance, "_copy", lambda artifact: artifact)
+    monkeypatch.setattr(endurance, "_pictures", lambda: [np.zeros((8, 8, 3), np.uint8)])
     monkeypatch.setattr(endurance, "INTERVAL", 0.2)
     monkeypatch.setenv("CEN_DEMO_TOKEN", "0123456789abcdef")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
@@ -194,13 +226,16 @@ def test_the_figures_of_an_earlier_run_are_not_taken_for_this_ones(stand_in, tmp
 
 
 @pytest.mark.slow
-def test_a_short_run_of_the_real_thing(tmp_path):
+def test_a_short_run_of_the_real_thing(tmp_path, monkeypatch):
     said = []
+    for name, seconds in {"EXCHANGE": 6.0, "UP": 7.0, "DOWN": 1.0}.items():
+        monkeypatch.setattr(endurance, name, seconds)
     found = endurance.measure(tmp_path, said.append, minutes=0.3, settled=5)
     figures = found["endurance"]
     assert figures["exit_code"] == 130
     # 18 seconds of 4 frames a second on a machine that may be busy, some kilobytes each.
     assert 10 <= figures["frames"] <= 18 * endurance.RATE + 12
+    assert (figures["viewers"], figures["drops"]) == (2, 2) and figures["exchanges"] >= 1
     assert figures["client_bytes"] > 10_000 * figures["frames"] / 2
     rows = (tmp_path / "demo_memory.csv").read_text().splitlines()
     assert rows[0] == "seconds,resident_mb,own_mb,peak_mb" and len(rows) == 5
