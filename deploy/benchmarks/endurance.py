@@ -12,9 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from ..runtime.files import atomic_path
 from ..runtime.manifest import manifest_path
 from .dropping_camera import DroppingCamera
 from .terminal import Memory, Terminal
+from .viewer import Viewer, choose
 
 PRESET = "cen_edge_m_rooms"
 SIZE = (480, 640)
@@ -94,7 +93,7 @@ def measure(
     # On the loopback the page wants no token unless there is one.
     environment = {k: v for k, v in os.environ.items() if k != "CEN_DEMO_TOKEN"}
     samples: list[Sample] = []
-    clients: list[Client] = []
+    viewers: list[Viewer] = []
     exchanges = 0
     ended: dict[str, Any] = {"exit_code": None, "ends_within_s": None, "failed": None}
     with DroppingCamera(_pictures(), RATE, UP, DOWN) as camera:
@@ -103,10 +102,10 @@ def measure(
         terminal = Terminal([*_DEPLOY, "demo", *arguments], "the demo", environment)
         try:
             page = terminal.wait_for(_URL, _STARTS_WITHIN).decode()
-            clients += [Client(f"{page}/stream.mjpg?layout={layout}") for layout in LAYOUTS]
+            viewers += [Viewer(page, layout) for layout in LAYOUTS]
             try:
-                for _ in _watch(terminal, clients, 60 * minutes, samples, say):
-                    exchanges += _exchange(page, 1 - exchanges % 2)
+                for _ in _watch(terminal, viewers, 60 * minutes, samples, say):
+                    exchanges += choose(page, 1 - exchanges % 2)
                 start = time.monotonic()
                 terminal.type(b"\x03")
                 ended["exit_code"] = terminal.wait(_ENDS_WITHIN)
@@ -119,13 +118,13 @@ def measure(
     return {
         "endurance": {
             "minutes": minutes,
-            "viewers": len(clients),
+            "viewers": len(viewers),
             "exchanges": exchanges,
             "drops": camera.drops,
             "settled_s": settled,
             **_memory([memory for at, memory in samples if at >= settled]),
             **_figures(told),
-            "client_bytes": min((client.received for client in clients), default=0),
+            "client_bytes": min((viewer.received for viewer in viewers), default=0),
             **ended,
         }
     }
@@ -168,28 +167,6 @@ def line(found: dict[str, Any]) -> str:
     )
 
 
-class Client:
-    """Reads a stream until it ends.
-
-    Args:
-        url: of the stream.
-    """
-
-    def __init__(self, url: str):
-        self.received = 0
-        self.ended = False
-        threading.Thread(target=self._read, args=(url,), daemon=True).start()
-
-    def _read(self, url: str) -> None:
-        try:
-            with _open_directly(url, 60.0) as stream:
-                while content := stream.read(1 << 16):
-                    self.received += len(content)
-        except OSError:
-            pass
-        self.ended = True
-
-
 def _deploy(*arguments: str) -> None:
     ended = subprocess.run([*_DEPLOY, *arguments], capture_output=True, text=True)
     if ended.returncode:
@@ -211,29 +188,9 @@ def _pictures() -> list:
     return [rooms[index]["rgb"] for index in range(VIEWS)]
 
 
-def _exchange(page: str, choice: int) -> bool:
-    """Asks the page for another artifact; whether it took the wish."""
-    request = urllib.request.Request(
-        f"{page}/choose",
-        json.dumps({"artifact": choice}).encode(),
-        {"Content-Type": "application/json"},
-    )
-    try:
-        with _open_directly(request, 10.0):
-            return True
-    except OSError:
-        return False
-
-
-def _open_directly(request, seconds: float):
-    """Not through a proxy that others are reached by."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    return opener.open(request, timeout=seconds)
-
-
 def _watch(
     terminal: Terminal,
-    clients: list[Client],
+    viewers: list[Viewer],
     seconds: float,
     samples: list[Sample],
     say: Callable[[str], None],
@@ -250,7 +207,7 @@ def _watch(
     while (at := time.monotonic() - start) < seconds:
         memory = terminal.memory()
         samples.append((at, memory))
-        if any(client.ended for client in clients):
+        if any(viewer.ended for viewer in viewers):
             raise InputError(f"the stream ended after {at:.0f} s of {seconds:.0f}")
         if at - exchanged >= EXCHANGE:
             exchanged = at
