@@ -215,13 +215,11 @@ def scale_and_crop(
         view: pictures of one height and width.
         rng: draws the factor (log-uniform) and the place.
         size: height and width of the window, pixels.
-        scale: least and largest factor, relative to the size at which the whole picture just fills
-            the window.
+        scale: least and largest factor; 1 keeps the picture's own pixels.
         known: of the pictures.
     """
     height, width = next(iter(view.values())).shape[:2]
-    fill = max(size[0] / height, size[1] / width)
-    factor = fill * math.exp(rng.uniform(math.log(scale[0]), math.log(scale[1])))
+    factor = math.exp(rng.uniform(math.log(scale[0]), math.log(scale[1])))
     new = (max(1, round(height * factor)), max(1, round(width * factor)))
     zoomed = resize(view, new, known)
     top, left = (_offset(rng, new[i] - size[i]) for i in (0, 1))
@@ -299,7 +297,9 @@ class Augmentation:
 
     Attributes:
         size: height and width of what comes out, pixels; None keeps the view's size.
-        scale: least and largest zoom; (1, 1) for none.
+        scale: least and largest factor that a picture is resized by before a window of `size` is cut out of it: 1
+            keeps its own pixels, and a picture that comes out smaller than the window is padded. None: no window,
+            the whole picture is resized to `size`.
         mirror: whether half of the views are mirrored.
         colour: strength of the jitter of colours and intensities, 0 for none.
         depth: strength of the depth jitter, 0 for none.
@@ -309,7 +309,7 @@ class Augmentation:
     """
 
     size: tuple[int, int] | None = None
-    scale: tuple[float, float] = (0.75, 1.5)
+    scale: tuple[float, float] | None = (0.75, 1.5)
     mirror: bool = True
     colour: float = 0.3
     depth: float = 0.05
@@ -317,9 +317,9 @@ class Augmentation:
     known: Known = dataclasses.field(default_factory=Known, repr=False, compare=False)
 
     def __post_init__(self):
-        if not 0 < self.scale[0] <= self.scale[1]:
+        if self.scale is not None and not 0 < self.scale[0] <= self.scale[1]:
             raise InputError(
-                f"augmentation: scale is {list(self.scale)}; give [least, largest], both above 0."
+                f"augmentation: scale is {list(self.scale)}; give [least, largest], both above 0, or null."
             )
         if not 0 <= self.modality_dropout <= 1:
             raise InputError(
@@ -336,11 +336,11 @@ class Augmentation:
         known = self.known
         if self.mirror and rng.random() < 0.5:
             view = mirror(view, known)
-        size = self.size or next(iter(view.values())).shape[:2]
-        if self.scale != (1, 1):
-            view = scale_and_crop(view, rng, tuple(size), self.scale, known)
+        size = tuple(self.size or next(iter(view.values())).shape[:2])
+        if self.scale is None:
+            view = resize(view, size, known)
         else:
-            view = resize(view, tuple(size), known)
+            view = scale_and_crop(view, rng, size, self.scale, known)
         view = self._jittered(view, rng)
         # Drawn last and only when wanted: without it a seed gives the same pictures as ever.
         if self.modality_dropout and rng.random() < self.modality_dropout:

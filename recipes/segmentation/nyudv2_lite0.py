@@ -48,10 +48,11 @@ RECIPE = Recipe(
         weight_decay=0.02,
         global_clipnorm=10.0,
     ),
-    epochs=35,
+    epochs=24,
     epoch_steps=200,
     batch=8,
-    augmentation={"size": (128, 160), "scale": (0.3, 0.7), "colour": 0.3, "depth": 0.05},
+    # Around the half of the pictures' own scale, at which the net sees them.
+    augmentation={"size": (128, 160), "scale": (0.3, 0.766), "colour": 0.3, "depth": 0.05},
     class_balance=0.3,
     normalization={
         # As the ImageNet weights were trained.

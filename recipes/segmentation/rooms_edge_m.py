@@ -53,7 +53,7 @@ RECIPE = Recipe(
     # Windows between half and all of the pictures' own scale, so that the net serves both.
     augmentation={
         "size": (160, 224),
-        "scale": (1.3, 3.0),
+        "scale": (0.455, 1.05),
         "mirror": True,
         "colour": 0.2,
         "depth": 0.03,

@@ -40,7 +40,7 @@ RECIPE = Recipe(
     batch=8,
     augmentation={
         "size": (128, 160),
-        "scale": (0.6, 1.4),
+        "scale": (0.6, 1.5),
         "mirror": True,
         "colour": 0.5,
         "depth": 0.05,

@@ -50,7 +50,7 @@ RECIPE = Recipe(
     # Windows of nearly the pictures' own scale: half the work of whole pictures.
     augmentation={
         "size": (64, 96),
-        "scale": (1.2, 1.6),
+        "scale": (0.9, 1.2),
         "mirror": True,
         "colour": 0.2,
         "depth": 0.03,

@@ -94,6 +94,37 @@ def test_augmenting_is_repeatable_and_keeps_what_a_view_is(size, seed, low, high
     assert np.isin(one["label"], [0, 5, 12, 255]).all()
 
 
+@settings(deadline=None)
+@given(sizes, seeds, sizes)
+def test_at_scale_1_a_window_shows_the_pictures_own_pixels(size, seed, window):
+    view = view_of(size, seed)
+    view["place"] = np.arange(1, size[0] * size[1] + 1, dtype=np.float32).reshape(size)
+    plain = Augmentation(size=window, scale=(1, 1), mirror=False, colour=0, depth=0)
+    place = plain(view, np.random.default_rng(seed))["place"].astype(int)
+    rows, columns = np.nonzero(place)
+    # As much of the picture as fits, in its own order, and one shift for all of it.
+    assert len(rows) == min(size[0], window[0]) * min(size[1], window[1])
+    y, x = np.divmod(place[rows, columns] - 1, size[1])
+    assert len(set(y - rows)) == len(set(x - columns)) == 1
+
+
+@given(sizes, seeds, sizes)
+def test_without_a_scale_the_whole_picture_is_resized(size, seed, out):
+    view = view_of(size, seed)
+    whole = Augmentation(size=out, scale=None, mirror=False, colour=0, depth=0)
+    found = whole(view, np.random.default_rng(seed))
+    for name, picture in transforms.resize(view, out).items():
+        assert_array_equal(found[name], picture)
+
+
+def test_a_scale_is_of_the_picture_and_not_of_the_window():
+    view = {"label": np.zeros((100, 200), np.uint8)}
+    for window in ((20, 20), (100, 200), (150, 250)):
+        half = Augmentation(size=window, scale=(0.5, 0.5), mirror=False)
+        label = half(view, np.random.default_rng(0))["label"]
+        assert (label == 0).sum() == min(50, window[0]) * min(100, window[1])
+
+
 @given(seeds)
 def test_depth_jitter_keeps_holes_and_scale(seed):
     view = view_of((10, 12), seed)
