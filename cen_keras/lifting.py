@@ -8,6 +8,7 @@ some norms. Calling one Keras layer twice shares its filters, so lifting replays
     a norm                                        ModalityNorm: a private copy per modality, and at the places that
                                                   the fusion selects the exchange and the penalty
     a nested functional or Sequential model       opened: its norms become private too
+    Join                                          the mean of the streams, which is the only stream from there on
 
     backbone = keras.applications.EfficientNetV2B0(include_top=False, weights="imagenet")
     encoder = cen_keras.lift(backbone, ("rgb", "depth"), fusion=cen_keras.Exchange(sparsity=5e-4))
@@ -25,6 +26,7 @@ from cen_keras.errors import InputError
 from cen_keras.fusion import Fusion, Streams
 from cen_keras.graph import Call, Graph, output_names
 from cen_keras.layers.fit_channels import FitChannels
+from cen_keras.layers.join import Join, joined
 from cen_keras.layers.kinds import NORMS
 from cen_keras.layers.streams import check_modalities, several
 from cen_keras.modalities import Modality, modality_of
@@ -161,6 +163,8 @@ class Lifting:
             norm = self._norm(call, names, place)
             _, kwargs = call.fill(lambda tensor: None)
             return [norm(values[call.inputs[0]], training=kwargs.get("training"))]
+        if call.is_a(Join):
+            return [joined(values[call.inputs[0]], call.name)]
         layers = self._filters(call, names)
         made = {}
         for name in names:

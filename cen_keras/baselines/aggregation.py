@@ -22,9 +22,7 @@ from cen_keras.baselines.stages import AtStages, stages_of
 from cen_keras.errors import InputError
 from cen_keras.fusion import Fusion, Streams
 from cen_keras.layers import blocks
-
-FUSED = "fused"
-"""Name of the one stream that is left behind the fusion point of the common protocol."""
+from cen_keras.layers.streams import FUSED
 
 
 class Aggregation(AtStages):

@@ -3,7 +3,8 @@
 The contract: `decoder(features, num_classes, **options) -> logits`, where `features` is what a
 backbone gives (see `cen_keras.backbones`) and `logits` a tensor (b, h', w', num_classes) at the size
 of level P2 (RefineNet, light or not: a quarter of the image's) or P5 (PSPNet: an eighth with a
-dilated backbone). Lifted, filters are shared, norms private, and nothing is exchanged.
+dilated backbone). Lifted, filters are shared, norms private, and nothing is exchanged. The light ones can join the
+streams on the way (`join`).
 """
 
 import functools

@@ -7,6 +7,7 @@ residual pooling. Upsampling has half-pixel centres, which every engine takes in
 
 import keras
 
+from cen_keras.decoders.joining import joining
 from cen_keras.layers.blocks import add, batch_norm, conv, dropped, max_pool, relu
 from cen_keras.layers.resize import resize_like
 
@@ -39,6 +40,7 @@ def light_refinenet(
     pooling_stages: int = 4,
     dropout: float = 0.0,
     norm: bool = False,
+    join: str | None = None,
 ) -> keras.KerasTensor:
     """Builds the decoder; see the contract in `cen_keras.decoders`.
 
@@ -49,7 +51,12 @@ def light_refinenet(
         pooling_stages: pools in each chained residual pooling.
         dropout: rate before the classifier and on the two deepest levels.
         norm: normalise each level after its first convolution, for backbones whose features are of any size.
+        join: level from which on the streams of a lifted network are one; see `cen_keras.decoders.joining`.
+
+    Raises:
+        InputError: `join` is no level.
     """
+    features, above = joining(features, join)
     x = None
     for level in ("P5", "P4", "P3", "P2"):
         name = f"decoder_{level.lower()}"
@@ -62,7 +69,9 @@ def light_refinenet(
         if norm:
             lateral = batch_norm(lateral, name=f"{name}_norm")
         if x is not None:
-            x = conv(x, filters, 1, name=f"{name}_adapt", kernel_initializer=TORCH_DEFAULT)
+            x = conv(
+                above(x, level), filters, 1, name=f"{name}_adapt", kernel_initializer=TORCH_DEFAULT
+            )
             x = resize_like(x, lateral, name=f"{name}_resize")
             lateral = add(lateral, x, name=f"{name}_join")
         x = chained_residual_pooling(lateral, filters, pooling_stages, name=f"{name}_crp")

@@ -4,6 +4,7 @@ from cen_keras.layers.ensemble import ModalityEnsemble
 from cen_keras.layers.exchange import exchange_channels, kept_channels
 from cen_keras.layers.fit_channels import FitChannels
 from cen_keras.layers.instance_norm import InstanceNorm
+from cen_keras.layers.join import Join
 from cen_keras.layers.modality_norm import ModalityNorm
 from cen_keras.layers.pyramid_pool import PyramidPool
 from cen_keras.layers.resize import BilinearResize
@@ -12,6 +13,7 @@ __all__ = [
     "BilinearResize",
     "FitChannels",
     "InstanceNorm",
+    "Join",
     "ModalityEnsemble",
     "ModalityNorm",
     "PyramidPool",

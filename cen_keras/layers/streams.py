@@ -8,6 +8,9 @@ from collections.abc import Iterable
 
 from cen_keras.errors import InputError
 
+FUSED = "fused"
+"""Name of the one stream that is left where several have become one."""
+
 
 def several(modalities: Iterable) -> tuple:
     """Returns the modalities as a tuple.

@@ -163,7 +163,8 @@ def build(cls: type, name: str | Path, load_weights: bool = True, **changes: Any
     if preset.weights is None or not load_weights:
         return model
     fresh = own is not None and model.classes.names != own.names
-    skipped = (CLASSIFIER,) if fresh else ()
+    # The ensemble has a weight for each stream, and a joined decoder has one stream.
+    skipped = ((CLASSIFIER,) if fresh else ()) + (("ensemble",) if len(model.streams) == 1 else ())
     weight_files.load_weights(model, preset.weights, preset.card["sha256"], skipped)
     if fresh:
         logger.info(

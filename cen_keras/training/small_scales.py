@@ -23,7 +23,7 @@ LIMITS = (0.3, 3.0)
 
 
 def start_small(model: keras.Model, median: float = 0.1) -> tuple[str, ...]:
-    """Makes the scales of a model's exchanging norms small, without changing its outputs.
+    """Makes the scales of norms that exchange or are penalised small, without changing a model's outputs.
 
     Args:
         model: a functional model over streams, for instance a `Segmenter` with pretrained weights.
@@ -34,11 +34,11 @@ def start_small(model: keras.Model, median: float = 0.1) -> tuple[str, ...]:
 
     Raises:
         InputError: between a norm and the convolution behind it is something that does not pass factors on, such as
-            ReLU6; or the model exchanges nothing. Nothing is changed then.
+            ReLU6; or the model has no such norm. Nothing is changed then.
     """
     pairs = []
     for call in Graph(model).calls:
-        if call.is_a(ModalityNorm) and call.operation.exchange_threshold is not None:
+        if call.is_a(ModalityNorm) and _travels(call.operation):
             behind = {id(r.operation): r.operation for r in map(_reader, call.outputs)}
             if len(behind) != 1:
                 raise InputError(
@@ -47,11 +47,15 @@ def start_small(model: keras.Model, median: float = 0.1) -> tuple[str, ...]:
             pairs.append((call.operation, *behind.values()))
     if not pairs:
         raise InputError(
-            f"{model.name!r} has no norm that exchanges; there are no scales to shrink."
+            f"{model.name!r} has no norm that exchanges or is penalised; there are no scales to shrink."
         )
     for norm, filters in pairs:
         _shrink(norm, filters, median)
     return tuple(norm.name for norm, _ in pairs)
+
+
+def _travels(norm: ModalityNorm) -> bool:
+    return norm.exchange_threshold is not None or norm.sparsity > 0
 
 
 def _reader(tensor: Tensor) -> Call:

@@ -25,7 +25,7 @@ from ..runtime.console import CHECK_FAILED, GOOD, INTERRUPTED, Output
 from . import positive
 
 SUMMARY = "measure the edge figures of the project again"
-_PARTS = ("network", "accuracy", "lint", "edge", "esanet", "endurance")
+_PARTS = ("network", "accuracy", "lint", "edge_network", "edge", "esanet", "endurance")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,6 +96,10 @@ def _part(arguments: argparse.Namespace, out: Path, output: Output) -> int:
         from ..benchmarks import network
 
         found = network.measure(out, output.say, rounds=arguments.rounds, threads=arguments.threads)
+    elif arguments.part == "edge_network":
+        from ..benchmarks import edge_network
+
+        found = edge_network.measure(out, output.say, arguments.rounds, arguments.threads)
     elif arguments.part == "edge":
         from ..benchmarks import edge
 

@@ -365,6 +365,12 @@ register_rule(keras.layers.Add, _class_of(keras.ops.add))(_merged("Add"))
 register_rule(keras.layers.Multiply, _class_of(keras.ops.multiply))(_merged("Multiply"))
 
 
+@register_rule(keras.layers.Average)
+def _average(low, layer, args, kwargs):
+    total = _merged("Add")(low, layer, args, kwargs)
+    return total and total.scaled(1 / len(args[0]))
+
+
 @register_rule(cen.ModalityEnsemble)
 def _ensemble(low, layer, args, kwargs):
     weights = _array(layer.weights_of_streams(), np.float64)

@@ -2,6 +2,7 @@
 
     python -m recipes.evidence --list
     python -m recipes.evidence all --seeds 3 --jobs 2 --threads 1
+    python -m recipes.evidence baselines ablation --data nyudv2 --root FOLDER
 
 Every cell is a training in a process of its own. A run that was stopped, by Ctrl-C or by anything
 else, goes on when the same command is given again: finished cells are kept, the others go on from
@@ -10,6 +11,7 @@ their last finished epoch. Seeds go before rows, so that what is there is compar
 
 import argparse
 import contextlib
+import dataclasses
 import signal
 import sys
 import time
@@ -19,9 +21,9 @@ from typing import Any
 from cen_keras.errors import InputError
 from cen_keras.training import console as consoles
 from recipes.evidence.experiments.cells import FIRST_SEED
-from recipes.evidence.experiments.tables import TABLES, cells_of, table_of
+from recipes.evidence.experiments.studies import STUDIES, Study
+from recipes.evidence.experiments.tables import cells_of
 from recipes.evidence.run.cell import RUNS
-from recipes.evidence.run.records import RESULTS
 
 ALL = "all"
 
@@ -29,11 +31,11 @@ PAGE = Path("docs/claims.md")
 """Of the project's findings, where the command is given in its folder."""
 
 
-def print_tables(console: Any) -> None:
-    """Prints all tables and their rows."""
+def print_tables(console: Any, study: Study) -> None:
+    """Prints all tables of a study and their rows."""
     from rich.table import Table as RichTable
 
-    for name, table in TABLES.items():
+    for name, table in study.tables.items():
         shown = RichTable("row", "what it is", title=f"{name}: {table.told} ({table.recipe})")
         for row, told in table.rows.items():
             shown.add_row(row, told.told)
@@ -97,6 +99,12 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of --list, or {ALL}")
     parser.add_argument(
+        "--data", choices=STUDIES, default="rooms", help="what to train on; default: rooms"
+    )
+    parser.add_argument(
+        "--root", metavar="FOLDER", help="of the pictures, where the recipe's is not theirs"
+    )
+    parser.add_argument(
         "--seeds", type=number(1), default=3, help=f"how many, from {FIRST_SEED} on; default: 3"
     )
     parser.add_argument("--jobs", type=number(1), default=1, help="trainings at once; default: 1")
@@ -109,47 +117,49 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--only", default="", metavar="ROW,ROW", help="of the tables' rows")
     parser.add_argument("--runs", type=Path, default=RUNS, help=f"run folders; default: {RUNS}")
-    parser.add_argument("--out", type=Path, default=RESULTS, help=f"the CSVs; default: {RESULTS}")
+    parser.add_argument("--out", type=Path, help="the CSVs; default: recipes/results, or below it")
     parser.add_argument("--report", action="store_true", help="train nothing; write what is there")
     parser.add_argument("--list", action="store_true", help="list the tables and their rows")
     return parser
 
 
-def chosen(tables: list[str], only: str, seeds: int) -> tuple[list[str], list[tuple[str, Any]]]:
+def chosen(
+    study: Study, tables: list[str], only: str, seeds: int
+) -> tuple[list[str], list[tuple[str, Any]]]:
     """Returns the names of the tables and their cells, named, in the order in which they are run.
 
     Raises:
         InputError: an unknown table, or a row that none of the tables has.
     """
-    names = list(TABLES) if ALL in tables else list(dict.fromkeys(tables))
+    names = list(study.tables) if ALL in tables else list(dict.fromkeys(tables))
     if not names:
         raise InputError("no table given; `python -m recipes.evidence --list` shows all.")
     rows = [row.strip() for row in only.split(",") if row.strip()]
-    wanted = {name: [row for row in rows if row in table_of(name).rows] for name in names}
+    wanted = {name: [row for row in rows if row in study.table(name).rows] for name in names}
     for row in rows:
         if not any(row in found for found in wanted.values()):
-            cells_of(table_of(names[0]), 0, (row,))  # Says what there is.
+            cells_of(study.table(names[0]), 0, (row,))  # Says what there is.
     cells = [
         (f"{name} {row}, seed {seed}", cell)
         for seed in range(FIRST_SEED, FIRST_SEED + seeds)
         for name in names
         if wanted[name] or not rows
-        for row, cell in cells_of(table_of(name), seed, tuple(wanted[name])).items()
+        for row, cell in cells_of(study.table(name), seed, tuple(wanted[name])).items()
     ]
     return names, cells
 
 
-def report(console: Any, names: list[str], runs: Path, out: Path) -> None:
+def report(console: Any, study: Study, names: list[str], runs: Path, out: Path) -> None:
     """Writes the CSVs of the named tables and the page about all of them."""
     from recipes.evidence.report import page
     from recipes.evidence.run import records
 
-    for line in [line for name in names for line in records.write(name, runs, out)]:
+    for line in [line for name in names for line in records.write(name, runs, out, study)]:
         console.print(f"dropped: {line}", soft_wrap=True, markup=False)
     if any(out.glob("*.csv")):
         # The project's own page shows its own results only.
-        claims = PAGE if out == RESULTS and PAGE.is_file() else None
-        page.write(out, claims)
+        claims = PAGE if out == study.results and PAGE.is_file() else None
+        page.write(out, claims, study)
         console.print(f"written: {out}", soft_wrap=True)
     else:
         console.print("no cell is finished; nothing to report")
@@ -161,19 +171,27 @@ def main(arguments: list[str] | None = None) -> int:
 
     def command():
         console = consoles.console_for(None)
+        study = STUDIES[options.data]
+        out = options.out or study.results
         if options.list:
-            print_tables(console)
+            print_tables(console, study)
             return 0
-        names, cells = chosen(options.tables, options.only, options.seeds)
+        names, cells = chosen(study, options.tables, options.only, options.seeds)
         # The settings are checked against the models that take them.
         from cen_keras.quiet import import_keras
 
         import_keras()
         if options.report:
-            report(console, names, options.runs, options.out)
+            report(console, study, names, options.runs, out)
             return 0
         from recipes.evidence.run import runner
 
+        if options.root:
+            root = f"data.root={options.root}"
+            cells = [
+                (name, dataclasses.replace(cell, settings=(*cell.settings, root)))
+                for name, cell in cells
+            ]
         # The trainings' processes are ended when this one is told to end.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         jobs = runner.jobs_of(cells, options.runs)
@@ -183,7 +201,7 @@ def main(arguments: list[str] | None = None) -> int:
             state = runner.run(jobs, options.jobs, options.threads, budget, show)
         left = f", {len(state.waiting)} not started for want of time" if state.waiting else ""
         console.print(f"{state.done} of {state.total} trainings done{left}", soft_wrap=True)
-        report(console, names, options.runs, options.out)
+        report(console, study, names, options.runs, out)
         for name, why in state.failed.items():
             sys.stderr.write(f"failed: {name}: {why}\n")
         return 1 if state.failed else 0

@@ -48,7 +48,7 @@ RECIPE = Recipe(
         weight_decay=0.02,
         global_clipnorm=10.0,
     ),
-    epochs=24,
+    epochs=32,
     epoch_steps=200,
     batch=8,
     # Around the half of the pictures' own scale, at which the net sees them.

@@ -11,6 +11,7 @@ def test_options_are_the_arguments_behind_the_classes():
         "pooling_stages",
         "dropout",
         "norm",
+        "join",
     ]
 
     def own(features, num_classes, width=3):

@@ -1,10 +1,11 @@
 """The contenders compute the same network, half exchanged, and the figures are held the right way round."""
 
 import numpy as np
+import pytest
 from seeded import images
 
 from cen_keras.metrics.exchange_rate import exchange_rate
-from deploy.benchmarks import LIMITS, held
+from deploy.benchmarks import LIMITS, edge_network, held
 from deploy.benchmarks.mask_export import masked
 from deploy.benchmarks.network import NetworkSpec, seeded
 from deploy.benchmarks.where_export import pools_in_two
@@ -51,3 +52,17 @@ def test_figures_are_held_against_their_targets():
         "miou_drop.qat_w8a8",
         "lint.ort_default.errors (at least)",
     ]
+
+
+@pytest.mark.slow
+def test_the_edge_network_is_measured_in_every_form(tmp_path):
+    found = edge_network.measure(tmp_path, print, rounds=1, threads=1)
+    ratios, details = found["latency_ratio"], found["details"]
+    assert set(ratios) == {
+        name.split(".")[1] for name in LIMITS if "edge_int8" in name or "two_over" in name
+    }
+    p50 = details["p50_ms"]
+    assert ratios["two_over_one_int8"] == p50["two_P5_int8"] / p50["one_int8"]
+    # A joined decoder has fewer operators, and weights that are shared as before.
+    sizes = details["bytes"]
+    assert sizes["two_P5_int8"] < sizes["two_apart_int8"] and len(p50) == 3 + 2 * 6

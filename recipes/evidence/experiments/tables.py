@@ -265,20 +265,6 @@ TABLES = {
 }
 
 
-def table_of(name: str) -> Table:
-    """Returns a table by name.
-
-    Raises:
-        InputError: there is none of that name.
-    """
-    if name not in TABLES:
-        raise InputError(
-            f"table {name!r} is unknown{close_to(name, TABLES)}; `python -m recipes.evidence "
-            "--list` shows all."
-        )
-    return TABLES[name]
-
-
 def cells_of(table: Table, seed: int, rows: tuple[str, ...] = ()) -> dict[str, Cell]:
     """Returns row name -> cell of a table, of the named rows only if any is named.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cen_keras.errors import InputError
 from cen_keras.files import atomic_path
-from recipes.evidence.experiments.tables import TABLES
+from recipes.evidence.experiments.studies import ROOMS, Study
 from recipes.evidence.report.plots import SWEPT, write_plots
 from recipes.evidence.report.rendering import (
     comparison_table,
@@ -21,7 +21,6 @@ from recipes.evidence.report.rendering import (
     score_table,
     verdict_table,
 )
-from recipes.evidence.run.records import RESULTS
 from recipes.evidence.statistics.claims import decide_all, write_verdicts
 from recipes.evidence.statistics.scores import METRICS, Line, Scores, read_lines
 
@@ -34,24 +33,18 @@ APPENDED = ("theorem", "shows")
 INTRODUCTION = """\
 # Which of the paper's claims hold here
 
-Written by `recipes.evidence.report.page` from the CSVs beside it; do not edit. Every number is of small
-generated rooms and short trainings, where the paper (Wang et al., NeurIPS 2020) trained on NYUDv2,
-SUN RGB-D and Taskonomy: what holds here is no proof of the paper, what fails here no disproof.
-
+Written by `recipes.evidence.report.page` from the CSVs beside it; do not edit. {about}
     python -m recipes.evidence {tables}
 
 trains what is missing and writes the CSVs. Rows of a table differ in nothing but what their settings
-say. A seed decides the first weights, the order of the views and their augmentation; the rooms, those
-that are scored too, are the same for all. Means stand with the sample standard deviation over seeds.
-A difference is taken seed by seed over the seeds that both rows have; its 95 % interval and its
-two-sided p are Student's t on these differences. With three seeds t has two degrees of freedom, so only
-a mean of more than 2.5 times the deviation is told from none. p is not corrected for the number of
-comparisons.
+say. A seed decides the first weights, the order of the views and their augmentation. Means stand with
+the sample standard deviation over seeds. A difference is taken seed by seed over the seeds that both
+rows have; its 95 % interval and its two-sided p are Student's t on these differences. With three seeds
+t has two degrees of freedom, so only a mean of more than 2.5 times the deviation is told from none. p is
+not corrected for the number of comparisons.
 
-What was chosen: CEN's sparsity, on seed 0, by the ensemble's score on the views that are scored here; of
-the other methods nothing, their options are those of `cen_keras.baselines`. Where streams are aggregated
-at all stages the decoder reads the same maps for each, so its streams and their ensemble are one; in
-the paper's table they differ, so its "same setting" is not quite ours.
+Where streams are aggregated at all stages the decoder reads the same maps for each, so its streams and
+their ensemble are one; in the paper's table they differ, so its "same setting" is not quite ours.
 """
 
 RULE = """\
@@ -74,14 +67,17 @@ SWEEP_CAPTION = (
 )
 
 
-def write(results: Path = RESULTS, readme: Path | None = None) -> dict[str, dict]:
+def write(
+    results: Path | None = None, readme: Path | None = None, study: Study = ROOMS
+) -> dict[str, dict]:
     """Writes README.md, verdicts.json and the plots of a folder of CSVs.
 
     Args:
         results: folder of the CSVs; a file whose first line does not begin as a table's is only
-            named on the page.
-        readme: page whose section between `<!-- evidence -->` and `<!-- /evidence -->` is written
+            named on the page; None for the study's.
+        readme: page whose section between `<!-- evidence -->` and `<!-- /evidence -->` (of the study) is written
             anew too; one without these markers stays as it is.
+        study: whose tables the CSVs are.
 
     Returns:
         The verdicts, by finding.
@@ -89,24 +85,26 @@ def write(results: Path = RESULTS, readme: Path | None = None) -> dict[str, dict
     Raises:
         InputError: the folder has no table, a line of a CSV does not hold, or markers do not pair.
     """
-    results = Path(results)
+    results = Path(results or study.results)
     files = sorted(results.glob("*.csv"))
-    tables = [path for path in files if is_table(path)]
+    tables = [path for path in files if is_table(path, study)]
     if not tables:
         raise InputError(
             f"{results} has no table of evidence (TABLE.csv); make one with "
-            "`python -m recipes.evidence baselines`."
+            f"`python -m recipes.evidence baselines{study.options}`."
         )
-    scores = Scores(_in_order([line for path in tables for line in read_lines(path)]))
+    scores = Scores(_in_order([line for path in tables for line in read_lines(path, study)], study))
     verdicts = decide_all(scores)
     plots = write_plots(scores, results)
     write_verdicts(results / "verdicts.json", verdicts)
     others = [path.name for path in files if path not in tables]
-    _write(results / "README.md", _page(scores, verdicts, plots, others, results))
+    _write(results / "README.md", _page(scores, verdicts, plots, others, results, study))
     if readme is not None:
         text = Path(readme).read_text(encoding="utf-8")
         try:
-            changed = replace_section(text, readme_section(verdicts, results, Path(readme)))
+            changed = replace_section(
+                text, readme_section(verdicts, results, Path(readme), study), study.section
+            )
         except InputError as error:
             raise InputError(f"{readme}: {error}") from error
         if changed != text:
@@ -114,19 +112,21 @@ def write(results: Path = RESULTS, readme: Path | None = None) -> dict[str, dict
     return verdicts
 
 
-def is_table(path: Path) -> bool:
+def is_table(path: Path, study: Study = ROOMS) -> bool:
     """Whether a CSV is a table of evidence: by its name, or as its first line begins."""
     with open(path, encoding="utf-8", errors="replace") as file:
         head = file.readline().strip().split(",")
-    return path.stem in TABLES or head[: len(HEAD)] == HEAD
+    return path.stem in study.tables or head[: len(HEAD)] == HEAD
 
 
-def readme_section(verdicts: dict[str, dict], results: Path, readme: Path) -> str:
+def readme_section(
+    verdicts: dict[str, dict], results: Path, readme: Path, study: Study = ROOMS
+) -> str:
     """The findings for the project's own page, which links to this one."""
     link = Path(os.path.relpath(results.resolve(), readme.resolve().parent)).as_posix()
     return (
-        f"{verdict_table(verdicts)}\n\nOn small generated rooms and short trainings. Every table, "
-        f"interval and command: [{results.name}]({link}/README.md)."
+        f"{verdict_table(verdicts)}\n\n{study.short} Every table, interval and command: "
+        f"[{results.name}]({link}/README.md)."
     )
 
 
@@ -135,23 +135,30 @@ def _write(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _in_order(lines: list[Line]) -> list[Line]:
+def _in_order(lines: list[Line], study: Study) -> list[Line]:
     """Sorts rows as the tables' definitions have them, unknown ones behind; then by seed."""
 
     def place(line):
-        known = list(TABLES[line.table].rows) if line.table in TABLES else []
+        known = list(study.tables[line.table].rows) if line.table in study.tables else []
         at = known.index(line.row) if line.row in known else len(known)
         return line.table, at, line.seed
 
     return sorted(lines, key=place)
 
 
-def _page(scores: Scores, verdicts: dict, plots: list[str], others: list[str], folder: Path) -> str:
+def _page(
+    scores: Scores,
+    verdicts: dict,
+    plots: list[str],
+    others: list[str],
+    folder: Path,
+    study: Study,
+) -> str:
     # The tables as they are defined, those that are not known behind.
-    known = [name for name in TABLES if name in scores.tables()]
+    known = [name for name in study.tables if name in scores.tables()]
     order = known + [name for name in scores.tables() if name not in known]
     parts = [
-        INTRODUCTION.format(tables=" ".join(order)),
+        INTRODUCTION.format(about=study.about, tables=" ".join(order) + study.options),
         "## Findings",
         verdict_table(verdicts),
         RULE,
@@ -168,7 +175,7 @@ def _page(scores: Scores, verdicts: dict, plots: list[str], others: list[str], f
             asked = f"Followed up, deciding nothing. {entry['question']}"
             parts += [asked, comparison_table(entry["checks"])]
     for name in order:
-        parts += _table(scores, name, f"{name}.png" in plots)
+        parts += _table(scores, name, f"{name}.png" in plots, study)
     for name in APPENDED:
         if (folder / f"{name}.md").exists():
             parts += _appended(folder / f"{name}.md")
@@ -181,11 +188,11 @@ def _link(folder: Path, name: str) -> str:
     return f"[{name}]({name})" if (folder / name).exists() else f"{name}, not made yet"
 
 
-def _table(scores: Scores, name: str, plotted: bool) -> list[str]:
-    told = TABLES[name].told if name in TABLES else name
+def _table(scores: Scores, name: str, plotted: bool, study: Study) -> list[str]:
+    known = study.tables.get(name)
     parts = [
-        f"## {name}: {told}",
-        f"Every line: [{name}.csv]({name}.csv). Again: `python -m recipes.evidence {name}`.",
+        f"## {name}: {known.told if known else name}",
+        f"Every line: [{name}.csv]({name}.csv). Again: `python -m recipes.evidence {name}{study.options}`.",
     ]
     if "fid" in scores.metrics(name):
         parts.append(DISTANCES)
@@ -201,7 +208,7 @@ def _table(scores: Scores, name: str, plotted: bool) -> list[str]:
         parts += [f"![{name}]({name}.png)", SWEEP_CAPTION if name in SWEPT else COST_CAPTION]
     body = []
     for row in scores.rows(name):
-        meaning = TABLES[name].rows[row].told if name in TABLES and row in TABLES[name].rows else ""
+        meaning = known.rows[row].told if known and row in known.rows else ""
         body.append([row, meaning, f"`{scores.lines(name, row)[0].command}`"])
     commands = markdown(["row", "what it is", "command of its first seed"], body)
     parts.append(

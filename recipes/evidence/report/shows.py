@@ -22,7 +22,7 @@ from cen_keras.training.backend import prepare_backend
 from cen_keras.training.console import percent
 from cen_keras.training.run_folder import load_best
 from cen_keras.training.task import read_recipe, task_of
-from recipes.evidence.run.records import RESULTS
+from recipes.evidence.experiments.studies import RESULTS
 
 TEXT = """\
 # What the exchange does in one net

@@ -9,10 +9,9 @@ from cen_keras.errors import InputError
 from cen_keras.files import atomic_path
 from cen_keras.training.run_folder import read_json
 from recipes.evidence.experiments.cells import FIRST_SEED
-from recipes.evidence.experiments.tables import Table, cells_of, table_of
+from recipes.evidence.experiments.studies import ROOMS, Study
+from recipes.evidence.experiments.tables import Table, cells_of
 from recipes.evidence.run.cell import CELL, finished
-
-RESULTS = Path("recipes/results")
 
 BEFORE = ("table", "row", "seed", "output")
 COST = ("parameters", "macs")
@@ -29,7 +28,7 @@ def columns_of(table: Table) -> tuple[str, ...]:
     return (*BEFORE, *table.metrics, *COST, *EXCHANGE, *SPENT, *PLACE)
 
 
-def write(name: str, runs: Path, results: Path = RESULTS) -> list[str]:
+def write(name: str, runs: Path, results: Path | None = None, study: Study = ROOMS) -> list[str]:
     """Writes a table's CSV: its finished cells, and what the CSV has of trainings that are gone.
 
     Lines of a training whose run folder is gone are kept as long as the table would train the same
@@ -38,7 +37,9 @@ def write(name: str, runs: Path, results: Path = RESULTS) -> list[str]:
     Args:
         name: of the table.
         runs: folder of all runs.
-        results: folder of the CSVs; `NAME.csv` is written, or left alone where there is nothing.
+        results: folder of the CSVs; `NAME.csv` is written, or left alone where there is nothing;
+            None for the study's.
+        study: whose table it is.
 
     Returns:
         What was dropped, a line each: "row, seed: why".
@@ -47,11 +48,11 @@ def write(name: str, runs: Path, results: Path = RESULTS) -> list[str]:
         InputError: the CSV that is there is no table of this name.
         OSError: it cannot be written.
     """
-    table, path = table_of(name), results / f"{name}.csv"
+    table, path = study.table(name), (results or study.results) / f"{name}.csv"
     lines = {key: line for line in _found(name, table, runs) for key in [_key(line)]}
     new = {key[:2] for key in lines}
     dropped = {}
-    for line in read(path) if path.is_file() else []:
+    for line in read(path, study) if path.is_file() else []:
         training = (line["row"], line["seed"])
         if training in new:
             continue
@@ -117,8 +118,8 @@ def _shown(value: Any) -> Any:
     return "" if value is None else value
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """Reads a table's CSV.
+def read(path: Path, study: Study = ROOMS) -> list[dict[str, Any]]:
+    """Reads the CSV of a study's table.
 
     Returns:
         A dict for each line: ints, floats and texts by column, None where nothing was measured.
@@ -127,12 +128,12 @@ def read(path: Path) -> list[dict[str, Any]]:
         InputError: the file is missing, has other columns than its table, or a cell that is no
             number where one is wanted.
     """
-    table = table_of(path.stem)
+    table = study.table(path.stem)
     try:
         rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
     except FileNotFoundError as error:
         raise InputError(
-            f"{path} is missing; `python -m recipes.evidence {path.stem}` makes it."
+            f"{path} is missing; `python -m recipes.evidence {path.stem}{study.options}` makes it."
         ) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} is no CSV ({error}); remove it and collect again.") from error

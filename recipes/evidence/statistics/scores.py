@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from cen_keras.errors import InputError
+from recipes.evidence.experiments.studies import ROOMS, Study
 from recipes.evidence.run import records
 
 ENSEMBLE = "ensemble"
@@ -75,15 +76,15 @@ class Line:
     time: str
 
 
-def read_lines(path: Path) -> list[Line]:
-    """Reads a table's CSV.
+def read_lines(path: Path, study: Study = ROOMS) -> list[Line]:
+    """Reads the CSV of a study's table.
 
     Raises:
         InputError: as `records.read` does, and for a score that is not finite.
     """
     own = [field.name for field in fields(Line) if field.name != "scores"]
     lines = []
-    for number, told in enumerate(records.read(path), start=2):
+    for number, told in enumerate(records.read(path, study), start=2):
         scores = {name: told[name] for name in METRICS if told.get(name) is not None}
         for name, score in scores.items():
             if not math.isfinite(score):

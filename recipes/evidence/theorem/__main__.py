@@ -25,7 +25,7 @@ from cen_keras.training.run_folder import default_run, load_best
 from cen_keras.training.segmentation import Recipe
 from cen_keras.training.segmentation_task import open_loader
 from cen_keras.training.task import read_recipe
-from recipes.evidence.run.records import RESULTS
+from recipes.evidence.experiments.studies import RESULTS
 
 COLUMNS = ("part", "case", "x", "count", "hits", "measured", "low", "high", "theorem", "sum_form")
 

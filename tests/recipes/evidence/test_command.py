@@ -6,6 +6,7 @@ import pytest
 
 from cen_keras.errors import InputError
 from recipes.evidence import __main__ as command
+from recipes.evidence.experiments.studies import ROOMS
 from recipes.evidence.experiments.tables import TABLES
 from recipes.evidence.report import page
 from recipes.evidence.run import runner
@@ -49,7 +50,7 @@ def ran(monkeypatch):
         return state
 
     monkeypatch.setattr(runner, "run", run)
-    monkeypatch.setattr(page, "write", lambda results, readme: names.append("page"))
+    monkeypatch.setattr(page, "write", lambda results, readme, study: names.append("page"))
     return names
 
 
@@ -58,7 +59,7 @@ def arguments(tmp_path, *more):
 
 
 def test_seeds_go_before_rows_and_tables():
-    names, cells = command.chosen(["ablation", "sparsity"], "cen,shared_private,0", 2)
+    names, cells = command.chosen(ROOMS, ["ablation", "sparsity"], "cen,shared_private,0", 2)
     assert names == ["ablation", "sparsity"]
     assert [name for name, _ in cells] == [
         f"{row}, seed {seed}"
@@ -69,8 +70,8 @@ def test_seeds_go_before_rows_and_tables():
 
 
 def test_all_are_all_and_a_table_named_twice_is_one():
-    assert command.chosen(["all"], "", 1)[0] == list(TABLES)
-    assert command.chosen(["threshold", "threshold"], "", 1)[0] == ["threshold"]
+    assert command.chosen(ROOMS, ["all"], "", 1)[0] == list(TABLES)
+    assert command.chosen(ROOMS, ["threshold", "threshold"], "", 1)[0] == ["threshold"]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_all_are_all_and_a_table_named_twice_is_one():
 )
 def test_what_there_is_not_is_told(tables, only, message):
     with pytest.raises(InputError, match=message):
-        command.chosen(tables, only, 1)
+        command.chosen(ROOMS, tables, only, 1)
 
 
 def test_the_list_names_every_row(capsys):

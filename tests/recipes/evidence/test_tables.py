@@ -9,19 +9,25 @@ from cen_keras.errors import InputError
 from cen_keras.modalities import modality_of
 from cen_keras.training.task import task_of
 from recipes.evidence.experiments.cells import Cell
-from recipes.evidence.experiments.tables import TABLES, cells_of, table_of
+from recipes.evidence.experiments.studies import NYUDV2, ROOMS, STUDIES
+from recipes.evidence.experiments.tables import TABLES, cells_of
 from recipes.evidence.run.cell import make_parser
 
-ROWS = [(table, row) for table, told in TABLES.items() for row in told.rows]
+ROWS = [
+    (study, table, row)
+    for study in STUDIES
+    for table, told in STUDIES[study].tables.items()
+    for row in told.rows
+]
 
 
-def cell_of(table, row, seed=1):
-    return cells_of(table_of(table), seed, (row,))[row]
+def cell_of(table, row, seed=1, study="rooms"):
+    return cells_of(STUDIES[study].table(table), seed, (row,))[row]
 
 
-@pytest.mark.parametrize(("table", "row"), ROWS)
-def test_a_row_builds_a_model_of_its_recipe(table, row):
-    recipe = cell_of(table, row).made()
+@pytest.mark.parametrize(("study", "table", "row"), ROWS)
+def test_a_row_builds_a_model_of_its_recipe(study, table, row):
+    recipe = cell_of(table, row, study=study).made()
     loader = types.SimpleNamespace(
         views=types.SimpleNamespace(classes=tuple("abcdefghijklm"), palette=()),
         descriptions={name: modality_of(name) for name in recipe.model["modalities"]},
@@ -35,9 +41,9 @@ def test_a_row_builds_a_model_of_its_recipe(table, row):
         assert set(model.modalities) - {"rgb"} <= set(recipe.normalization)
 
 
-@pytest.mark.parametrize(("table", "row"), ROWS)
-def test_the_command_is_read_as_the_very_training(table, row):
-    cell = cell_of(table, row)
+@pytest.mark.parametrize(("study", "table", "row"), ROWS)
+def test_the_command_is_read_as_the_very_training(study, table, row):
+    cell = cell_of(table, row, study=study)
     python, dash_m, module, *arguments = shlex.split(cell.command)
     assert (python, dash_m, module) == ("python", "-m", "recipes.evidence.run")
     options = make_parser().parse_args(arguments)
@@ -84,6 +90,27 @@ def test_a_translations_digest_holds_what_its_distances_are_made_of(monkeypatch)
 
 def test_unknown_names_are_told():
     with pytest.raises(InputError, match=r"'ablatoin' is unknown .did you mean 'ablation'"):
-        table_of("ablatoin")
+        ROOMS.table("ablatoin")
     with pytest.raises(InputError, match=r"row 'cne' is unknown .did you mean 'cen'.*known: rgb"):
-        cells_of(table_of("baselines"), 0, ("cne",))
+        cells_of(ROOMS.table("baselines"), 0, ("cne",))
+
+
+def test_where_the_pictures_lie_is_no_part_of_a_training():
+    cell = cell_of("baselines", "cen", study="nyudv2")
+    moved = Cell(cell.recipe, (*cell.settings, "data.root=elsewhere"), cell.seed)
+    assert moved.digest == cell.digest and moved.made().data["root"] == "elsewhere"
+
+
+def test_of_real_pictures_no_two_rows_are_one_training_and_cen_is_one_in_all():
+    for name, table in NYUDV2.tables.items():
+        digests = [cell.digest for cell in cells_of(table, 0).values()]
+        assert len(set(digests)) == len(digests), name
+    assert len({cell_of(name, "cen", study="nyudv2").folder for name in NYUDV2.tables}) == 1
+
+
+def test_without_a_penalty_the_scales_stay_those_of_imagenet():
+    for name, table in NYUDV2.tables.items():
+        for row in table.rows:
+            recipe = cell_of(name, row, study="nyudv2").made()
+            penalised = recipe.model["fusion"]["name"] == "exchange"
+            assert (recipe.small_scales is not None) == penalised, row

@@ -1,0 +1,21 @@
+"""cen_lite0_nyudv2 with NYUDv2's 13 classes: a fresh classifier on the same net, 600 steps.
+
+    python -m recipes.train nyudv2_lite0_13 --set data.root=FOLDER
+
+Everything but the classifier starts from the preset's weights and moves slowly.
+"""
+
+import dataclasses
+
+from recipes.segmentation.nyudv2_lite0 import RECIPE as LITE0
+
+RECIPE = LITE0.derive(
+    "nyudv2_lite0_13",
+    data={"classes": 13},
+    pretrained="preset:cen_lite0_nyudv2",
+    small_scales=None,
+    optimizer=dataclasses.replace(
+        LITE0.optimizer, learning_rate=5e-4, encoder_learning_rate=1e-4, warmup_steps=50
+    ),
+    epochs=3,
+)
