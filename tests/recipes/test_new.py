@@ -30,6 +30,8 @@ def test_the_recipe_of_rgb_and_depth_starts_from_a_preset(there, capsys):
     assert len(open_dataset(recipe.data, "val", recipe.model["modalities"])) == 1
     finetune = recipe_of("finetune")
     assert recipe.normalization == finetune.normalization
+    # The pictures are as small as a window: from all of one to half its height.
+    assert recipe.augmentation["size"] == (64, 96) and recipe.augmentation["scale"] == (1.0, 2.0)
     # Three pictures for each of four views, two views in a row, with two white lines between.
     height = round(64 * new.WIDTH / 96)
     sheet = np.array(Image.open("my_recipe.png"))
@@ -48,6 +50,14 @@ def test_the_recipe_of_other_modalities_is_of_a_small_net(there):
     assert found["splits"] == {"train": 2, "val": 2} and found["modalities"] == ["rgb", "thermal"]
     # What it says can be changed from the command line as any recipe's.
     assert apply_settings(recipe, ["batch=1", "data.root=other"]).data["root"] == "other"
+
+
+def test_windows_show_all_to_half_of_a_picture_that_is_larger(there):
+    write_views(there / "mine", 5, size=(240, 320))
+    assert new.main(["mine"]) == 0
+    augmentation = recipe_of("my_recipe.py").augmentation
+    # 224 of 320 columns are 0.7.
+    assert augmentation["size"] == (160, 224) and augmentation["scale"] == (0.7, 1.4)
 
 
 def test_nothing_is_overwritten_and_nothing_half_written_stays(there, capsys, monkeypatch):
