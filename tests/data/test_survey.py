@@ -21,6 +21,34 @@ def test_depth_is_in_metres_whatever_the_usual_unit(tmp_path, scale):
     assert found.ranges["depth"][1] == pytest.approx(np.median(metres), rel=0.2)
 
 
+def float_depth(root, factor):
+    """Depth as TIFF of floats, metres times `factor`."""
+    for path in sorted((root / "depth").glob("*.png")):
+        metres = np.array(Image.open(path)) * np.float32(0.001)
+        Image.fromarray(metres * np.float32(factor)).save(path.with_suffix(".tiff"))
+        path.unlink()
+
+
+def test_floats_are_metres_and_plain_millimetres_are_refused(tmp_path):
+    for name in ("metres", "street", "millimetres"):
+        write_views(tmp_path / name, 3)
+    float_depth(tmp_path / "metres", 1)
+    found = survey_folder(tmp_path / "metres", classes=CLASSES)
+    assert found.units["depth"].scale is None and "depth_limits" not in found.spec
+    assert "depth_scale" not in found.spec
+    float_depth(tmp_path / "street", 10)
+    low, high = survey_folder(tmp_path / "street", classes=CLASSES).spec["depth_limits"]
+    assert low < 10 * found.ranges["depth"][1] < high
+    float_depth(tmp_path / "millimetres", 1000)
+    with pytest.raises(
+        InputError, match=r"as floats are metres; .* divide them by 1000.*--depth-scale 1"
+    ):
+        survey_folder(tmp_path / "millimetres")
+    with pytest.raises(InputError, match=r"--depth-scale 0.001 is for whole numbers.*by 0.001"):
+        survey_folder(tmp_path / "millimetres", depth_scale=0.001)
+    assert survey_folder(tmp_path / "millimetres", depth_scale=1.0).spec["depth_limits"][0] > 100
+
+
 def test_classes_are_counted_over_all_views(tmp_path):
     written = write_views(tmp_path, 5)
     found = survey_folder(tmp_path, classes=CLASSES)
