@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from cen_keras.data.labels import IGNORE
 from cen_keras.data.survey import Survey
 from cen_keras.data.windows import window_scale
 from cen_keras.modalities import READY, Modality
@@ -16,13 +17,12 @@ LONGEST = 96
 """Characters of a line of the source."""
 
 
-def recipe_text(survey: Survey, name: str, ignore: int) -> str:
+def recipe_text(survey: Survey, name: str) -> str:
     """Returns the source of a recipe.
 
     Args:
         survey: of the folder.
         name: of the recipe.
-        ignore: label that does not count.
     """
     preset = starts_from_preset(survey)
     views = sum(survey.splits.values())
@@ -73,8 +73,8 @@ def recipe_text(survey: Survey, name: str, ignore: int) -> str:
             "    # As the preset was trained.",
             *_section("normalization", FINETUNE.normalization),
         ]
-    if ignore != 255:
-        parts.append(f"    ignore={ignore},")
+    if survey.ignore != IGNORE:
+        parts.append(f"    ignore={survey.ignore},")
     parts += ['    evaluation=Evaluation(split="val", batch=1),', "    workers=1,", ")", ""]
     return "\n".join(parts)
 
