@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
 READY := $(VENV)/.ready
 
-.PHONY: help demo test test-all lint format test-arm wheels docs release-check fuzz bench clean
+.PHONY: help demo test test-gate test-all lint format test-arm wheels docs release-check fuzz bench clean
 
 help: ## This list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ demo: $(READY) ## Train a small CEN on rooms, freeze, export, verify, bench: run
 
 test: $(READY) ## The tests.
 	$(PYTEST) -m "not slow and not arm"
+
+test-gate: $(READY) ## Of the slow tests those that .ci/run runs: docs/own_data.md, the deep official networks.
+	$(PYTEST) -m gate
 
 test-all: $(READY) ## The tests, the slow ones too.
 	$(PYTEST) -m "not arm"

@@ -34,6 +34,7 @@ COMMANDS = (
     "recipes.predict",
     "recipes.pipeline",
     "recipes.step_time",
+    "recipes.head_start",
     "recipes.pack",
     "recipes.evidence",
     "recipes.prepare.nyudv2",

@@ -3,24 +3,26 @@
 import json
 from typing import Any
 
+from cen_keras.data.labels import IGNORE
 from cen_keras.data.survey import Survey
+from cen_keras.data.windows import window_scale
 from cen_keras.modalities import READY, Modality
 from recipes.segmentation.finetune import RECIPE as FINETUNE
+from recipes.segmentation.finetune import WINDOW
 
 PRESET = FINETUNE.pretrained.removeprefix("preset:")
 """What a folder of rgb and depth starts from."""
-BATCH, EPOCH_STEPS, WINDOW = 8, 50, (160, 224)
+BATCH, EPOCH_STEPS = 8, 50
 LONGEST = 96
 """Characters of a line of the source."""
 
 
-def recipe_text(survey: Survey, name: str, ignore: int) -> str:
+def recipe_text(survey: Survey, name: str) -> str:
     """Returns the source of a recipe.
 
     Args:
         survey: of the folder.
         name: of the recipe.
-        ignore: label that does not count.
     """
     preset = starts_from_preset(survey)
     views = sum(survey.splits.values())
@@ -45,6 +47,7 @@ def recipe_text(survey: Survey, name: str, ignore: int) -> str:
     ]
     if preset:
         parts.append(f'    pretrained="{FINETUNE.pretrained}",')
+    window = window_of(survey.image_shape)
     rate, epochs, warm = ("1e-3", 8, 20) if preset else ("2e-3", 40, 0)
     warmup = f", warmup_steps={warm}" if warm else ""
     parts += [
@@ -52,12 +55,13 @@ def recipe_text(survey: Survey, name: str, ignore: int) -> str:
         f"    epochs={epochs},",
         f"    epoch_steps={EPOCH_STEPS},",
         f"    batch={min(BATCH, survey.splits['train'])},",
-        "    # Windows of this size, of pictures that are scaled by so much.",
+        "    # Windows of this size, cut out of pictures that are resized by a factor of so much: from the",
+        "    # whole picture to half its height or width, or to its own pixels, as the net will see it.",
         *_section(
             "augmentation",
             {
-                "size": window_of(survey.image_shape),
-                "scale": (0.5, 1.5) if preset else (0.75, 1.5),
+                "size": window,
+                "scale": window_scale(survey.image_shape, window),
                 "mirror": True,
                 "colour": 0.2,
                 "depth": 0.03,
@@ -69,8 +73,8 @@ def recipe_text(survey: Survey, name: str, ignore: int) -> str:
             "    # As the preset was trained.",
             *_section("normalization", FINETUNE.normalization),
         ]
-    if ignore != 255:
-        parts.append(f"    ignore={ignore},")
+    if survey.ignore != IGNORE:
+        parts.append(f"    ignore={survey.ignore},")
     parts += ['    evaluation=Evaluation(split="val", batch=1),', "    workers=1,", ")", ""]
     return "\n".join(parts)
 

@@ -6,7 +6,12 @@ same names; or train/ and val/ that do. Prints what it finds there, and writes
     my_recipe.py    a recipe, yours to change: from a preset for rgb and depth, else a small net
     my_recipe.png   eight views as they are read: look whether labels lie where they should
 
-Names of the classes come from --classes, or from my_data/classes.txt with one a line.
+Names of the classes come from --classes, or from my_data/classes.txt with one a line. Where labels are
+pictures in colours each name has its own, and `ignore` is what does not count:
+
+    python -m recipes.new my_data --classes 'floor=#c80000,chair=#00ff00,ignore=#000000'
+
+--classes takes the file of such a list or table too ("floor=#c80000" or "floor,200,0,0" a line).
 """
 
 import argparse
@@ -37,7 +42,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, default=Path("my_recipe.py"), help="default: ./my_recipe.py"
     )
-    parser.add_argument("--classes", type=words_of, metavar="A,B,...", help="names, by label value")
+    parser.add_argument(
+        "--classes",
+        metavar="A,B,...",
+        help="names by label value, or A=#rrggbb,...; or a file of them",
+    )
     parser.add_argument(
         "--modalities", type=words_of, metavar="A,B,...", help="default: all that are there"
     )
@@ -57,6 +66,7 @@ def start(options: argparse.Namespace, console: Any) -> dict[str, Any]:
         InputError: the folder does not fit, or a file is there already.
     """
     from cen_keras.data.survey import survey_folder
+    from cen_keras.data.survey.names import given_names
     from recipes.first_recipe import recipe_text, starts_from_preset
 
     out = options.out
@@ -68,11 +78,12 @@ def start(options: argparse.Namespace, console: Any) -> dict[str, Any]:
     there = [path for path in (out, picture) if path.exists()]
     if there and not options.force:
         raise InputError(f"{there[0]}: is there already; give another --out, or --force.")
+    classes = None if options.classes is None else given_names(options.classes)
     survey = survey_folder(
-        options.folder, options.modalities, options.classes, options.depth_scale, options.ignore
+        options.folder, options.modalities, classes, options.depth_scale, options.ignore
     )
     _print(survey, console)
-    text = recipe_text(survey, out.stem, options.ignore)
+    text = recipe_text(survey, out.stem)
     # Both are whole before either has its name.
     with atomic_path(out) as script, atomic_path(picture) as sheet:
         script.write_text(text, encoding="utf-8")
@@ -120,11 +131,15 @@ def _print(survey: Any, console: Any) -> None:
     if "val" not in survey.splits:
         console.print("no val split: training scores itself on nothing; add one")
     table = Table(title=f"{survey.labels} label files")
-    for column in ("label", "class", "pixels %"):
+    palette = survey.spec.get("palette")
+    for column in ("label", "class", "pixels %", *(("colour",) if palette else ())):
         table.add_column(column, justify="left" if column == "class" else "right")
     total = max(1, int(survey.pixels.sum()) + survey.ignored)
     for number, name in enumerate(survey.spec["classes"]):
-        table.add_row(str(number), name, consoles.percent(survey.pixels[number] / total, 2))
+        colour = ["#{:02x}{:02x}{:02x}".format(*palette[number])] if palette else []
+        table.add_row(
+            str(number), name, consoles.percent(survey.pixels[number] / total, 2), *colour
+        )
     table.add_row("", "ignored", consoles.percent(survey.ignored / total, 2))
     console.print(table)
 

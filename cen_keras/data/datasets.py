@@ -9,19 +9,29 @@ from cen_keras.plugins import find
 
 
 def _rooms(spec: dict, split: str) -> Views:
-    """`{"name": "rooms", "seed": 0, "size": [96, 128], "train": 1200, "cache": "runs/cache"}`."""
+    """`{"name": "rooms", "seed": 0, "size": [96, 128], "train": 1200, "cache": "runs/cache"}`.
+
+    With `"classes": [...], "label_map": {...}` of other classes than the 13, see `RoomViews`.
+    """
     from cen_keras.data.rooms.views import RoomSpec, RoomViews
 
     counts = {"train": 1200, "val": 200, "test": 200}
     options = {"seed", "size", "sensor", "views_per_room", "domains"}
-    _check_keys("rooms", spec, options | set(counts) | {"cache", "workers"})
+    labels = {"classes", "label_map"}
+    _check_keys("rooms", spec, options | labels | set(counts) | {"cache", "workers"})
     fields = {name: spec[name] for name in options if name in spec}
     for name in ("size", "domains"):
         if name in fields:
             fields[name] = tuple(fields[name])
     room_spec = RoomSpec(split=split, **fields)
     count = int(spec.get(split, counts[split]))
-    return RoomViews(room_spec, count, spec.get("cache"), int(spec.get("workers", 2)))
+    return RoomViews(
+        room_spec,
+        count,
+        spec.get("cache"),
+        int(spec.get("workers", 2)),
+        **{name: spec[name] for name in labels if name in spec},
+    )
 
 
 def _frames(spec: dict, split: str) -> Views:

@@ -16,7 +16,7 @@ from .errors import InputError
 
 def check_limits(
     medians: Sequence[float],
-    per_count: float,
+    per_count: float | None,
     limits: tuple[float, float] | None,
     source: Any,
     option: str,
@@ -26,7 +26,7 @@ def check_limits(
 
     Args:
         medians: of the known values of one image or several, in the unit that was assumed.
-        per_count: unit of one count that was assumed.
+        per_count: unit of one count that was assumed; None for files of floats, which hold metres.
         limits: least and largest median in the right unit; None for no check.
         source: file or folder, for the message.
         option: with which another unit is said.
@@ -41,10 +41,11 @@ def check_limits(
     low, high = limits
     if low <= median <= high:
         return
+    how = "as floats are metres" if per_count is None else f"at {per_count:.6g} m a count"
+    way = as_metres(median, limits) if per_count is None else propose(median / per_count, option)
     raise InputError(
-        f"{source}: the median depth is {median:.4g} m at {per_count:.6g} m a count, wanted {low:g} to "
-        f"{high:g} m; {propose(median / per_count, option)}; or, if that is how far things are, "
-        f"{limits_option}"
+        f"{source}: the median depth is {median:.4g} m {how}, wanted {low:g} to {high:g} m; {way}; or, "
+        f"if that is how far things are, {limits_option}"
     )
 
 
@@ -62,6 +63,21 @@ USUAL_SCALES = {
 """Metres per count -> who counts so."""
 MIDDLE = 2.5
 """Metres: the median depth of most rooms."""
+
+
+def are_millimetres(median: float, limits: tuple[float, float]) -> bool:
+    """Whether the median of floats is plainly of millimetres, for limits in metres."""
+    return median > limits[1] and limits[0] <= median / 1000 <= limits[1]
+
+
+def as_metres(median: float, limits: tuple[float, float]) -> str:
+    """What to do with files of floats that are not in metres."""
+    if not are_millimetres(median, limits):
+        return "write them again in metres"
+    return (
+        f"they are millimetres ({median / 1000:.3g} m): divide them by 1000, or write them as whole "
+        "numbers of 16 bits"
+    )
 
 
 def propose(counts: float, option: str) -> str:

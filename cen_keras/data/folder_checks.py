@@ -33,23 +33,30 @@ def check_units(files: Sequence[Mapping[str, Path]], modalities: Mapping[str, Mo
     for name, modality in modalities.items():
         if modality.limits is None:
             continue
-        medians = []
+        medians, floats = [], True
         for path in spread([view[name] for view in files], IMAGES):
             try:
                 picture = image_files.read_image(path, modality, name)
             except (InputError, OSError):
                 continue  # told when it is its turn
+            floats = floats and _holds_floats(path)
             seen = picture[picture != modality.blank]
             if seen.size:
                 medians.append(float(np.median(seen)))
         check_limits(
             medians,
-            modality.unit_per_count or 1.0,
+            None if floats else modality.unit_per_count or 1.0,
             modality.limits,
             files[0][name],
             "depth_scale",
             "set depth_limits [least, largest]",
         )
+
+
+def _holds_floats(path: Path) -> bool:
+    """Whether a file's numbers are in their unit already; most kinds of files hold whole numbers only."""
+    kinds = (".npy", ".tif", ".tiff", ".exr", ".pfm")
+    return path.suffix.lower() in kinds and image_files.read_array(path).dtype.kind == "f"
 
 
 def check_label_files(views: Any) -> None:

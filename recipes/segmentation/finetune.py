@@ -4,11 +4,17 @@
     python -m recipes.predict runs/finetune my_data/new --out predicted
 
 my_data/train and my_data/val hold rgb/, depth/ and label/ with files of the same names. The
-classifier is fresh, all else is the preset's. Nothing has been measured with it here; give it more
-epochs while the loss falls.
+classifier is fresh, all else is the preset's. The scale of the windows is that of pictures of
+480x640, as most depth cameras give them; `python -m recipes.new my_data` finds that of yours. Give
+it more epochs while the loss falls. `python -m recipes.head_start` measures what the preset's weights
+are worth.
 """
 
+from cen_keras.data.windows import window_scale
 from cen_keras.training.segmentation import Evaluation, Optimizer, Recipe
+
+PICTURE, WINDOW = (480, 640), (160, 224)
+"""Height and width, pixels."""
 
 RECIPE = Recipe(
     name="finetune",
@@ -20,8 +26,8 @@ RECIPE = Recipe(
     epoch_steps=50,
     batch=8,
     augmentation={
-        "size": (160, 224),
-        "scale": (0.5, 1.5),
+        "size": WINDOW,
+        "scale": window_scale(PICTURE, WINDOW),
         "mirror": True,
         "colour": 0.2,
         "depth": 0.03,

@@ -244,6 +244,24 @@ def test_units_are_those_of_most_files(tmp_path):
     assert FolderViews(tmp_path, ("rgb", lidar))[0]["depth"].max() == pytest.approx(12)
 
 
+def test_floats_of_millimetres_are_refused(tmp_path):
+    write(tmp_path, {"rgb": "rgb"}, count=2)
+    (tmp_path / "depth").mkdir()
+    for index in range(2):
+        Image.fromarray(np.full(SIZE, 2500, np.float32)).save(tmp_path / f"depth/{index:04}.tiff")
+    with pytest.raises(InputError, match=r"2500 m as floats.*divide them by 1000.*depth_limits"):
+        FrameViews(tmp_path)
+    assert FrameViews(tmp_path, depth_limits=(500, 5000))[0]["depth"].max() == 2500
+    # 25 m of a street are metres, and the limits can be changed.
+    for index in range(2):
+        Image.fromarray(np.full(SIZE, 25, np.float32)).save(tmp_path / f"depth/{index:04}.tiff")
+    with pytest.raises(
+        InputError, match="25 m as floats.*write them again in metres.*depth_limits"
+    ):
+        FrameViews(tmp_path)
+    assert FrameViews(tmp_path, depth_limits=(1, 80))[0]["depth"].max() == 25
+
+
 def test_floats_with_nan_are_missing_depth(tmp_path):
     write(tmp_path, {"rgb": "rgb"})
     (tmp_path / "depth").mkdir()

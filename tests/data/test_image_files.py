@@ -232,5 +232,11 @@ def test_limits_are_checked_and_can_be_changed():
         depth_units.check_limits([10.8], 0.001, (0.25, 7), "a.png", "--depth-scale", "allow it")
     depth_units.check_limits([10.8], 0.001, (1, 80), "a.png", "--depth-scale", "allow it")
     depth_units.check_limits([10.8], 0.001, None, "a.png", "--depth-scale", "allow it")
+    with pytest.raises(
+        InputError, match=r"2500 m as floats are metres.*\(2.5 m\): divide.*allow it"
+    ):
+        depth_units.check_limits([2500], None, (0.25, 7), "a.tif", "--depth-scale", "allow it")
+    with pytest.raises(InputError, match="80 m as floats are metres.*again in metres"):
+        depth_units.check_limits([80], None, (0.25, 7), "a.tif", "--depth-scale", "allow it")
     # One odd frame among five stops nothing.
     depth_units.check_limits([2, 2.5, 9, 3, 2], 0.001, (0.25, 7), "a.png", "", "")

@@ -289,3 +289,14 @@ def test_views_end_where_they_should():
     np.testing.assert_array_equal(views[-1]["rgb"], views[1]["rgb"])
     with pytest.raises(InputError, match="at least 1"):
         RoomViews(RoomSpec(), count=0)
+
+
+def test_other_classes_need_a_map_of_all():
+    spec = RoomSpec(size=(12, 16), sensor=False)
+    with pytest.raises(InputError, match=r"label_map: found label 2, .* must be 0\.\.1"):
+        RoomViews(spec, 1, classes=("ground", "rest"))
+    map_all = {number: int(number != 4) for number in range(13)}
+    views = RoomViews(spec, 1, classes=("ground", "rest"), label_map=map_all)
+    floor = RoomViews(spec, 1)[0]["label"] == NYU13_CLASSES.index("Floor")
+    np.testing.assert_array_equal(views[0]["label"], np.where(floor, 0, 1))
+    assert views.palette.shape == (2, 3)

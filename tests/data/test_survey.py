@@ -21,6 +21,34 @@ def test_depth_is_in_metres_whatever_the_usual_unit(tmp_path, scale):
     assert found.ranges["depth"][1] == pytest.approx(np.median(metres), rel=0.2)
 
 
+def float_depth(root, factor):
+    """Depth as TIFF of floats, metres times `factor`."""
+    for path in sorted((root / "depth").glob("*.png")):
+        metres = np.array(Image.open(path)) * np.float32(0.001)
+        Image.fromarray(metres * np.float32(factor)).save(path.with_suffix(".tiff"))
+        path.unlink()
+
+
+def test_floats_are_metres_and_plain_millimetres_are_refused(tmp_path):
+    for name in ("metres", "street", "millimetres"):
+        write_views(tmp_path / name, 3)
+    float_depth(tmp_path / "metres", 1)
+    found = survey_folder(tmp_path / "metres", classes=CLASSES)
+    assert found.units["depth"].scale is None and "depth_limits" not in found.spec
+    assert "depth_scale" not in found.spec
+    float_depth(tmp_path / "street", 10)
+    low, high = survey_folder(tmp_path / "street", classes=CLASSES).spec["depth_limits"]
+    assert low < 10 * found.ranges["depth"][1] < high
+    float_depth(tmp_path / "millimetres", 1000)
+    with pytest.raises(
+        InputError, match=r"as floats are metres; .* divide them by 1000.*--depth-scale 1"
+    ):
+        survey_folder(tmp_path / "millimetres")
+    with pytest.raises(InputError, match=r"--depth-scale 0.001 is for whole numbers.*by 0.001"):
+        survey_folder(tmp_path / "millimetres", depth_scale=0.001)
+    assert survey_folder(tmp_path / "millimetres", depth_scale=1.0).spec["depth_limits"][0] > 100
+
+
 def test_classes_are_counted_over_all_views(tmp_path):
     written = write_views(tmp_path, 5)
     found = survey_folder(tmp_path, classes=CLASSES)
@@ -80,11 +108,79 @@ def test_labels_become_class_numbers(tmp_path, values, options, wanted):
 def test_colours_become_class_numbers(tmp_path):
     label = np.zeros((32, 64, 3), np.uint8)
     label[:, :16] = (0, 128, 255)
-    found = survey_folder(label_folder(tmp_path, label, label), classes=("none", "door"))
+    label_folder(tmp_path, label, label)
+    with pytest.raises(
+        InputError, match=r"of no class: #000000 \(75 %.*#0080ff \(25 %.*NAME=#000000"
+    ):
+        survey_folder(tmp_path, classes=("none", "door"))
+    assert survey_folder(tmp_path).spec["classes"] == ("class0", "class1")
+    found = survey_folder(tmp_path, classes=("none=#000000", "door=#0080FF"))
     assert found.spec["colours"] == {"#000000": 0, "#0080ff": 1}
+    assert found.spec["classes"] == ("none", "door")
+    assert found.spec["palette"] == [[0, 0, 0], [0, 128, 255]]
     assert found.pixels.tolist() == [2 * 32 * 48, 2 * 32 * 16]
     view = open_dataset(found.spec, "train", found.modalities)[0]
     np.testing.assert_array_equal(view["label"], (label[..., 2] > 0))
+
+
+def test_several_colours_are_one_class_and_others_do_not_count(tmp_path):
+    colours = np.array([(0, 0, 0), (200, 0, 0), (0, 255, 0), (0, 250, 0)], np.uint8)
+    numbers = of(0, 1, 2, 3)
+    names = ("floor=#c80000", "chair,0,255,0", "chair=#00fa00", "ignore=#000000")
+    shown = Image.fromarray(numbers, "P")
+    shown.putpalette(colours.tobytes())
+    # Numbers with a palette, in another order than the classes, go by their colours too.
+    for kind, picture in (("colours", Image.fromarray(colours[numbers])), ("palette", shown)):
+        for path in sorted(
+            (label_folder(tmp_path / kind, numbers, numbers) / "mask").glob("*.png")
+        ):
+            picture.save(path)
+        found = survey_folder(tmp_path / kind, classes=names)
+        assert found.spec["classes"] == ("floor", "chair")
+        assert found.spec["palette"] == [[200, 0, 0], [0, 255, 0]]
+        assert found.pixels.tolist() == [2 * 512, 2 * 1024] and found.ignored == 2 * 512
+        wanted = np.array([255, 0, 1, 1])[numbers]
+        np.testing.assert_array_equal(found.views[0]["label"], wanted)
+
+
+def test_colours_of_classes_whose_labels_are_numbers_are_their_palette(tmp_path):
+    label_folder(tmp_path, of(0, 1), of(0, 1))
+    (tmp_path / "classes.txt").write_text("name,r,g,b\nthe floor,200,0,0\nchair,0,255,0\n")
+    found = survey_folder(tmp_path)
+    assert found.spec["classes"] == ("the floor", "chair") and "colours" not in found.spec
+    np.testing.assert_array_equal(found.views.palette, [[200, 0, 0], [0, 255, 0]])
+    np.testing.assert_array_equal(found.views[0]["label"], of(0, 1))
+
+
+def test_the_number_that_is_ignored_never_becomes_a_class(tmp_path):
+    values = of(0, 1, 2)
+    found = survey_folder(
+        label_folder(tmp_path / "a", values, values), classes=("x", "y"), ignore=0
+    )
+    assert found.spec["label_map"] == {"0": 255, "1": 0, "2": 1} and found.ignore == 255
+    np.testing.assert_array_equal(found.views[0]["label"], of(255, 0, 1))
+    # Where names leave it room it stays what it is.
+    found = survey_folder(tmp_path / "a", classes=("none", "x", "y"), ignore=0)
+    assert "label_map" not in found.spec and found.ignore == 0
+    colours = values[..., None] * np.array([1, 2, 3], np.uint8)
+    found = survey_folder(label_folder(tmp_path / "b", colours, colours), ignore=0)
+    assert found.ignore == 255 and found.ignored == 0
+    np.testing.assert_array_equal(found.views[0]["label"], values)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("floor=#c80000", "chair"), "'chair': has no colour, as others have"),
+        (("floor=#c80000", "chair=#C80000"), "another class has the colour #c80000"),
+        (("floor=red", "chair=green"), "'floor=red': has no colour behind '='"),
+        (("floor,300,0,0",), "300,0,0 is no colour"),
+        (("ignore=#c80000",), "there is only 'ignore'"),
+    ],
+)
+def test_names_that_do_not_fit_are_told(tmp_path, names, message):
+    with pytest.raises(InputError, match=message):
+        survey_folder(label_folder(tmp_path, of(0, 1), of(0, 1)), classes=names)
 
 
 def test_large_pictures_are_trained_smaller(tmp_path):

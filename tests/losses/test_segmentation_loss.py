@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cen_keras.errors import InputError
-from cen_keras.losses.segmentation import SegmentationLoss
+from cen_keras.losses.segmentation import FocalLoss, SegmentationLoss
 
 # float32 sums of a few hundred terms of size 1: 1e-5 is about 100 rounding steps.
 TOLERANCE = 1e-5
@@ -118,3 +118,34 @@ def test_bad_arguments_are_named(batch):
         SegmentationLoss(pixels_per_image=0)
     with pytest.raises(InputError, match=r"\(2, 12\)"):
         SegmentationLoss()(batch[0][..., 0], batch[1])
+
+
+def of_keras(make, labels, logits, **options):
+    """The mean over the valid pixels of a loss of Keras' own."""
+    valid = labels != 255
+    loss = make(from_logits=True, reduction=None, **options)
+    return float(np.mean(loss(np.eye(5, dtype="float32")[labels[valid]], logits[valid])))
+
+
+def test_smoothed_labels_and_the_focal_loss_are_those_of_keras(batch):
+    labels, _ = batch
+    logits = np.random.default_rng(6).normal(size=(2, 12, 16, 5)).astype("float32")
+    smoothed = of_keras(keras.losses.CategoricalCrossentropy, labels, logits, label_smoothing=0.2)
+    found = float(SegmentationLoss(label_smoothing=0.2)(labels, logits))
+    assert found == pytest.approx(smoothed, rel=TOLERANCE)
+    focal = keras.losses.CategoricalFocalCrossentropy
+    for gamma in (0.5, 2.0):
+        # Keras clips probabilities at 1e-7, which none of these reaches.
+        wanted = of_keras(focal, labels, logits, alpha=1.0, gamma=gamma)
+        assert float(FocalLoss(gamma=gamma)(labels, logits)) == pytest.approx(wanted, rel=1e-4)
+    assert float(FocalLoss(gamma=0)(labels, logits)) == pytest.approx(
+        float(SegmentationLoss()(labels, logits)), rel=TOLERANCE
+    )
+
+
+@pytest.mark.parametrize("change", [{"label_smoothing": 1.0}, {"label_smoothing": -0.1}])
+def test_a_share_that_is_none_is_refused(change):
+    with pytest.raises(InputError, match="label_smoothing is at least 0 and below 1"):
+        SegmentationLoss(**change)
+    with pytest.raises(InputError, match="gamma is at least 0"):
+        FocalLoss(gamma=-1)

@@ -30,6 +30,8 @@ def test_the_recipe_of_rgb_and_depth_starts_from_a_preset(there, capsys):
     assert len(open_dataset(recipe.data, "val", recipe.model["modalities"])) == 1
     finetune = recipe_of("finetune")
     assert recipe.normalization == finetune.normalization
+    # The pictures are as small as a window: from all of one to half its height.
+    assert recipe.augmentation["size"] == (64, 96) and recipe.augmentation["scale"] == (1.0, 2.0)
     # Three pictures for each of four views, two views in a row, with two white lines between.
     height = round(64 * new.WIDTH / 96)
     sheet = np.array(Image.open("my_recipe.png"))
@@ -48,6 +50,37 @@ def test_the_recipe_of_other_modalities_is_of_a_small_net(there):
     assert found["splits"] == {"train": 2, "val": 2} and found["modalities"] == ["rgb", "thermal"]
     # What it says can be changed from the command line as any recipe's.
     assert apply_settings(recipe, ["batch=1", "data.root=other"]).data["root"] == "other"
+
+
+def test_labels_in_colours_become_the_classes_that_have_them(there, capsys):
+    colours = np.array([(200, 0, 0), (0, 255, 0), (0, 0, 0)], np.uint8)
+    written = write_views(there / "mine", 5)
+    for number, view in enumerate(written):
+        kinds = np.array([0, 1, 1, 1, 1, *[2] * 251])[view["label"]]
+        Image.fromarray(colours[kinds]).save(there / "mine" / "label" / f"{number:03d}.png")
+    table = "floor=#c80000,rest=#00ff00,ignore=#000000"
+    assert new.main(["mine", "--classes", table]) == 0
+    assert "#c80000" in capsys.readouterr().out
+    recipe = recipe_of("my_recipe.py")
+    views = open_dataset(recipe.data, "train", recipe.model["modalities"])
+    assert views.classes == ("floor", "rest") and views.palette.tolist() == colours[:2].tolist()
+    number = int(views.names[0])
+    wanted = np.array([0, 1, 1, 1, 1, *[255] * 251])[written[number]["label"]]
+    np.testing.assert_array_equal(views[0]["label"], wanted)
+    # The same from a file.
+    (there / "table.txt").write_text(table.replace(",", "\n"))
+    assert new.main(["mine", "--classes", "table.txt", "--out", "again.py"]) == 0
+    assert recipe_of("again.py").data == recipe.data
+    assert new.main(["mine", "--classes", "a,b", "--out", "third.py"]) == 2
+    assert "labels hold colours of no class" in capsys.readouterr().err
+
+
+def test_windows_show_all_to_half_of_a_picture_that_is_larger(there):
+    write_views(there / "mine", 5, size=(240, 320))
+    assert new.main(["mine"]) == 0
+    augmentation = recipe_of("my_recipe.py").augmentation
+    # 224 of 320 columns are 0.7.
+    assert augmentation["size"] == (160, 224) and augmentation["scale"] == (0.7, 1.4)
 
 
 def test_nothing_is_overwritten_and_nothing_half_written_stays(there, capsys, monkeypatch):

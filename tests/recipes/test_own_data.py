@@ -53,6 +53,7 @@ def scored(name):
     return scores
 
 
+@pytest.mark.gate
 @pytest.mark.slow
 def test_rgb_and_depth_from_a_folder_to_pictures(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -68,6 +69,7 @@ def test_rgb_and_depth_from_a_folder_to_pictures(tmp_path, monkeypatch):
     assert CLASSES[0] in json.dumps(manifest)
 
 
+@pytest.mark.gate
 @pytest.mark.slow
 def test_rgb_and_thermal_from_a_folder_to_pictures(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -1,11 +1,14 @@
 """Generated rooms as a data set, kept on disk if wanted."""
 
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from cen_keras.data.labels import NYU13_CLASSES, palette
+from cen_keras.data.label_tables import label_lookup, mapped
+from cen_keras.data.labels import NYU13_CLASSES, check_labels, checked_classes, palette
 from cen_keras.data.rooms.cache import Cache
 from cen_keras.data.rooms.shots import walk
 from cen_keras.data.rooms.spec import DOMAINS, RoomSpec, render, render_view, room
@@ -29,17 +32,24 @@ class RoomViews(Views):
         count: number of views.
         cache: folder in which rendered views are kept; None renders on every access.
         workers: processes that fill the cache.
+        classes: names of other classes, together with `label_map`.
+        label_map: number of one of the 13 classes -> number of the other one; several may become one.
 
     Raises:
-        InputError: `count` is below 1.
+        InputError: `count` is below 1, or `classes` and `label_map` do not fit each other.
     """
 
     name = "rooms"
-    classes = NYU13_CLASSES
-    palette = palette(len(NYU13_CLASSES))
 
     def __init__(
-        self, spec: RoomSpec, count: int, cache: str | Path | None = None, workers: int = 2
+        self,
+        spec: RoomSpec,
+        count: int,
+        cache: str | Path | None = None,
+        workers: int = 2,
+        *,
+        classes: Sequence[str] | None = None,
+        label_map: Mapping[Any, int] | None = None,
     ):
         if count < 1:
             raise InputError(
@@ -51,6 +61,12 @@ class RoomViews(Views):
         if cache is not None:
             self.cache = Cache(Path(cache).expanduser(), spec, count, workers)
         self._lock = threading.Lock()
+        self.classes = NYU13_CLASSES if classes is None else checked_classes(classes, self.name)
+        self.palette = palette(len(self.classes))
+        self._label_map = label_lookup(label_map, self.name)
+        if classes is not None or label_map is not None:
+            numbers = mapped(np.arange(len(NYU13_CLASSES)), self._label_map)
+            check_labels(numbers, len(self.classes), f"{self.name}: label_map")
 
     def __len__(self) -> int:
         return self.count
@@ -72,7 +88,12 @@ class RoomViews(Views):
         index = int(index)
         if not -self.count <= index < self.count:
             raise IndexError(f"rooms has {self.count} views; there is no view {index}.")
-        index %= self.count
+        view = self._read(index % self.count)
+        if self._label_map and "label" in view:
+            view["label"] = mapped(view["label"], self._label_map)
+        return view
+
+    def _read(self, index: int) -> dict[str, np.ndarray]:
         if self.cache is None:
             return render_view(self.spec, index)
         if not self.cache.complete:

@@ -1,6 +1,7 @@
 """Which classes label files hold, and how a data set's spec has to say so."""
 
 import collections
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,81 +9,130 @@ from typing import Any
 import numpy as np
 
 from cen_keras.data.image_files import LOSSY, read_array, read_label
+from cen_keras.data.labels import IGNORE
+from cen_keras.data.survey.names import IGNORE_NAME, Names, parsed
 from cen_keras.errors import InputError
 
-MOST_COLOURS = 256
+MOST_COLOURS = 255
 SPARSE = 2
 """So many times more numbers than classes make a label map worth it."""
-LISTS = ("classes.txt", "labels.txt")
-"""Where names may stand, one a line, in or beside the folder."""
 
 
-def label_options(
-    files: Sequence[Path], names: Sequence[str] | None, ignore: int
-) -> tuple[dict[str, Any], np.ndarray, int]:
+@dataclasses.dataclass(frozen=True)
+class Labels:
+    """What label files hold.
+
+    Attributes:
+        options: of a spec: `classes`, and `colours`, `palette` or `label_map` where they are needed.
+        pixels: int64 (classes,).
+        ignored: pixels that do not count.
+        ignore: their label in a view: that of the files, or IGNORE where it is a class' number.
+    """
+
+    options: dict[str, Any]
+    pixels: np.ndarray
+    ignored: int
+    ignore: int
+
+
+def survey_labels(files: Sequence[Path], names: Sequence[str] | None, ignore: int) -> Labels:
     """Finds what a spec has to say of labels.
 
     Args:
         files: label files.
-        names: of the classes; None for "class0", "class1", ...
-        ignore: the label that does not count.
-
-    Returns:
-        `classes`, and `colours` or `label_map` where the files need them; pixels of each class,
-        int64 (classes,); pixels ignored.
+        names: of the classes, with or without their colours, see `survey.names.parsed`; None for
+            "class0", "class1", ...
+        ignore: the label in the files that does not count.
 
     Raises:
-        InputError: a file cannot be read, or the names are too few.
+        InputError: a file cannot be read, the names are too few, or do not fit the labels' colours.
     """
-    counts = _counts(files)
-    options: dict[str, Any] = {}
-    numbers: dict[Any, int]
-    if any(isinstance(value, str) for value in counts):
-        numbers = {colour: number for number, colour in enumerate(sorted(counts))}
-        options["colours"] = numbers
+    told = parsed(names) if names else Names((), {})
+    counts = _counts(files, bool(told.colours))
+    coloured = any(isinstance(value, str) for value in counts)
+    if coloured:
+        numbers = _numbers_of_colours(counts, told, files[0].parent)
+        colours = numbers
     else:
-        values = sorted(value for value in counts if value != ignore)
-        if len(values) == 1 and ignore in counts:
-            values = sorted(counts)  # a mask of 0 and 255
-        if not values:
-            raise InputError(
-                f"{files[0].parent}: all labels are {ignore}, which is ignored; there is nothing to "
-                "learn. Name another one with --ignore."
-            )
-        numbers = {value: value for value in values}
-        wanted = len(names) if names else max(SPARSE * len(values), 16)
-        if values[0] < 0 or values[-1] >= wanted or ignore in values:
-            numbers = {value: number for number, value in enumerate(values)}
-            options["label_map"] = {str(old): new for old, new in numbers.items() if old != new}
-    count = max(numbers.values()) + 1
-    if names is None:
-        names = [f"class{number}" for number in range(count)]
-    if len(names) < count:
+        numbers = _numbers_of_values(counts, told.names, ignore, files[0].parent)
+        colours = told.colours
+    found = {value: number for value, number in numbers.items() if number is not None}
+    count = max(found.values()) + 1
+    classes = told.names or tuple(f"class{number}" for number in range(count))
+    if len(classes) < count:
         raise InputError(
-            f"{files[0].parent}: {len(names)} names of classes ({', '.join(names)}), but the labels "
-            f"hold {len(numbers)} classes, {', '.join(map(str, list(numbers)[:12]))}; name them all."
+            f"{files[0].parent}: {len(classes)} names of classes ({', '.join(classes)}), but the labels "
+            f"hold {len(found)} classes, {', '.join(map(str, list(found)[:12]))}; name them all."
         )
-    pixels = np.zeros(len(names), np.int64)
-    for value, number in numbers.items():
-        pixels[number] += counts[value]
-    ignored = sum(counts.values()) - int(pixels.sum())
-    return {"classes": tuple(names), **options}, pixels, ignored
+    outside = ignore
+    if ignore in found.values():
+        outside = IGNORE
+        numbers = numbers if coloured else {ignore: None, **numbers}
+    lookup = {value: outside if number is None else number for value, number in numbers.items()}
+    options: dict[str, Any] = {"classes": classes}
+    if coloured:
+        options["colours"] = lookup
+    elif any(old != new for old, new in lookup.items()):
+        options["label_map"] = {str(old): new for old, new in lookup.items() if old != new}
+    if colours:
+        options["palette"] = _palette(colours)
+    pixels = np.zeros(len(classes), np.int64)
+    for value, number in found.items():
+        pixels[number] += counts.get(value, 0)
+    return Labels(options, pixels, sum(counts.values()) - int(pixels.sum()), outside)
 
 
-def names_beside(*folders: Path) -> list[str] | None:
-    """Names of classes in a list of one of the usual names; None where there is none."""
-    for folder in folders:
-        for name in LISTS:
-            path = folder / name
-            if path.is_file():
-                lines = path.read_text(encoding="utf-8").splitlines()
-                return [line.strip() for line in lines if line.strip()]
-    return None
+def _numbers_of_values(
+    counts: dict[Any, int], names: Sequence[str], ignore: int, folder: Path
+) -> dict[Any, int | None]:
+    """Label -> class number: the same, unless the labels are sparse or of another range."""
+    values = sorted(value for value in counts if value != ignore)
+    if len(values) == 1 and ignore in counts:
+        values = sorted(counts)  # a mask of 0 and 255
+    if not values:
+        raise InputError(
+            f"{folder}: all labels are {ignore}, which is ignored; there is nothing to learn. Name "
+            "another one with --ignore."
+        )
+    wanted = len(names) or max(SPARSE * len(values), 16)
+    if values[0] < 0 or values[-1] >= wanted or ignore in values:
+        return {value: number for number, value in enumerate(values)}
+    return {value: value for value in values}
 
 
-def _counts(files: Sequence[Path]) -> dict[Any, int]:
-    """Pixels of each label, or of each colour "#rrggbb" where a file has colours."""
-    colours = any(_is_coloured(path) for path in files[:3])
+def _numbers_of_colours(counts: dict[Any, int], told: Names, folder: Path) -> dict[Any, int | None]:
+    """Colour -> class number, None for what does not count: as told, by value where nothing is."""
+    if not told.names:
+        return {colour: number for number, colour in enumerate(sorted(counts))}
+    unknown = sorted(set(counts) - set(told.colours), key=lambda colour: -counts[colour])
+    if unknown:
+        total = sum(counts.values())
+        shares = [f"{c} ({100 * counts[c] / total:.2g} % of the pixels)" for c in unknown[:12]]
+        more = ", ..." if len(unknown) > 12 else ""
+        raise InputError(
+            f"{folder}: labels hold colours of no class: {', '.join(shares)}{more}; say whose they "
+            f"are: --classes 'NAME={unknown[0]},...', or {IGNORE_NAME}={unknown[0]} for what does not count."
+        )
+    return dict(told.colours)
+
+
+def _palette(colours: dict[str, int | None]) -> list[list[int]]:
+    """RGB of each class, the first of its colours."""
+    first: dict[int, str] = {}
+    for colour, number in colours.items():
+        if number is not None:
+            first.setdefault(number, colour)
+    return [list(bytes.fromhex(first[number][1:])) for number in sorted(first)]
+
+
+def _counts(files: Sequence[Path], by_palette: bool) -> dict[Any, int]:
+    """Pixels of each label, or of each colour "#rrggbb" where a file has colours.
+
+    Args:
+        files: label files.
+        by_palette: whether files of numbers with a palette count as colours.
+    """
+    colours = any(_is_coloured(path, by_palette) for path in files[:3])
     counts: collections.Counter = collections.Counter()
     for path in files:
         if not colours:
@@ -102,12 +152,15 @@ def _counts(files: Sequence[Path]) -> dict[Any, int]:
     return dict(counts)
 
 
-def _is_coloured(path: Path) -> bool:
+def _is_coloured(path: Path, by_palette: bool) -> bool:
     if path.suffix.lower() in LOSSY:
         return False  # refused when it is read
-    try:
-        read_label(path)
-    except InputError:
-        image = read_array(path)
-        return image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8
-    return False
+    if not by_palette:
+        try:
+            read_label(path)
+        except InputError:
+            pass
+        else:
+            return False  # numbers; a palette is only how they are shown
+    image = read_array(path)
+    return image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8

@@ -14,8 +14,9 @@ from cen_keras.data.folder_checks import check_labelled, spread
 from cen_keras.data.image_folders import LABEL, find_views
 from cen_keras.data.labels import IGNORE
 from cen_keras.data.splits import SPLITS
-from cen_keras.data.survey.classes import label_options, names_beside
+from cen_keras.data.survey.classes import survey_labels
 from cen_keras.data.survey.kinds import kinds_in
+from cen_keras.data.survey.names import names_beside
 from cen_keras.data.survey.numbers import Unit, depth_unit, measured
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
@@ -43,6 +44,7 @@ class Survey:
         ranges: modality -> second percentile, median and 98th of the values.
         pixels: int64 (classes,).
         ignored: pixels without a class.
+        ignore: their label in a view.
         labels: files that were counted.
         left: folders that were left out.
         views: the training views, at `image_shape` where the spec says so.
@@ -58,6 +60,7 @@ class Survey:
     ranges: dict[str, tuple[float, float, float]]
     pixels: np.ndarray
     ignored: int
+    ignore: int
     labels: int
     left: list[str]
     views: Views
@@ -75,9 +78,10 @@ def survey_folder(
     Args:
         root: with a folder for each modality and one for labels; or with train/ and val/ that have.
         modalities: those wanted; None for all.
-        classes: names; None for those of a classes.txt, or numbers.
+        classes: names, or "NAME=#rrggbb" where labels are in colours; None for those of a
+            classes.txt, or numbers.
         depth_scale: metres per count; None finds it.
-        ignore: label of pixels that do not count.
+        ignore: label in the files of pixels that do not count.
 
     Raises:
         InputError: it holds no views or no labels, or they do not fit each other.
@@ -103,28 +107,29 @@ def survey_folder(
             spec["depth_limits"] = unit.limits
     counted = spread([view[LABEL] for view in files], LABELS)
     names = classes or names_beside(root, parts[0])
-    options, pixels, ignored = label_options(counted, names, ignore)
-    spec.update(options)
-    views = open_dataset(spec, "train", kinds, ignore)
+    labels = survey_labels(counted, names, ignore)
+    spec.update(labels.options)
+    views = open_dataset(spec, "train", kinds, labels.ignore)
     looked = [views[index] for index in spread(range(len(views)), LOOKED_AT)]
     sizes = dict(collections.Counter(view[LABEL].shape for view in looked).most_common())
     shape = _shape(next(iter(sizes)))
     if len(sizes) > 1 or shape not in sizes:
         spec["size"] = shape
-        views = open_dataset(spec, "train", kinds, ignore)
+        views = open_dataset(spec, "train", kinds, labels.ignore)
     pictures = {kind.name: [view[kind.name] for view in looked] for kind in kinds}
     found = [views.modalities[kind.name] for kind in kinds]
     return Survey(
         spec=spec,
         modalities=tuple(measured(kind, pictures[kind.name]) for kind in found),
-        splits=_counts(spec, kinds, ignore, views),
+        splits=_counts(spec, kinds, labels.ignore, views),
         how=how,
         sizes=sizes,
         image_shape=shape,
         units=units,
         ranges={kind.name: _range(kind, pictures[kind.name]) for kind in found},
-        pixels=pixels,
-        ignored=ignored,
+        pixels=labels.pixels,
+        ignored=labels.ignored,
+        ignore=labels.ignore,
         labels=len(counted),
         left=left,
         views=views,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cen_keras.data.depth_units import MIDDLE, USUAL_SCALES
+from cen_keras.data.depth_units import MIDDLE, USUAL_SCALES, are_millimetres, as_metres
 from cen_keras.data.image_files import read_array
 from cen_keras.errors import InputError
 from cen_keras.modalities import IMAGENET_MEAN, Modality
@@ -36,10 +36,10 @@ def depth_unit(files: Sequence[Path], modality: Modality, given: float | None = 
     Args:
         files: some of them.
         modality: of the depth, for the counts that mean "missing" and the limits.
-        given: metres per count, by who knows.
+        given: metres per count, by who knows; 1 of floats that lie far away.
 
     Raises:
-        InputError: not one value was measured, or none of the usual units fits.
+        InputError: not one value was measured, none of the usual units fits, or floats are no metres.
     """
     medians, whole = [], True
     for path in files:
@@ -57,6 +57,16 @@ def depth_unit(files: Sequence[Path], modality: Modality, given: float | None = 
         )
     median = float(np.median(medians))
     low, high = modality.limits or (0.0, float("inf"))
+    if not whole and given is None and are_millimetres(median, (low, high)):
+        raise InputError(
+            f"{files[0]}: the median {modality.name} is {median:.4g} m, as floats are metres; "
+            f"{as_metres(median, (low, high))}; or, if that is how far things are, give --depth-scale 1."
+        )
+    if not whole and given not in (None, 1):
+        raise InputError(
+            f"{files[0]}: holds floats, which are metres; --depth-scale {given:g} is for whole numbers. "
+            f"Multiply the floats by {given:g} and write them again."
+        )
     if not whole or given is not None:
         scale = 1.0 if not whole else given
         metres = median * scale
