@@ -1,6 +1,7 @@
 """Normalization: what a net is fed, by modality: a view of their scale, mean and std."""
 
 import dataclasses
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ from cen_keras.errors import InputError
 from cen_keras.modalities import Modality, modality_of
 
 NUMBERS = ("scale", "mean", "std")
+
+_LOG = logging.getLogger(__name__)
 
 
 class Normalization:
@@ -108,3 +111,29 @@ def adapted(modality: Modality, numbers: Mapping[str, Any]) -> Modality:
             f"{', '.join(sorted(known))}."
         )
     return dataclasses.replace(modality, **fields)
+
+
+def warn_of_other_numbers(model: Any, loader: Any) -> None:
+    """Says where a loader normalises otherwise than a model that knows its modalities; others pass.
+
+    Args:
+        model: with `descriptions`, name -> `Modality`.
+        loader: likewise.
+    """
+    own, given = (getattr(one, "descriptions", None) or {} for one in (model, loader))
+    for name in (name for name in own if name in given):
+        numbers = [_numbers_of(described[name]) for described in (own, given)]
+        if numbers[0] != numbers[1]:
+            _LOG.warning(
+                "%s: the model knows it as %s, but the loader gives %s. Give the loader the model's own, "
+                "Loader(..., modalities=model.descriptions.values()); or, for a model that is yet to be trained, "
+                "build it with modalities=loader.descriptions.values().",
+                name,
+                *numbers,
+            )
+
+
+def _numbers_of(modality: Modality) -> str:
+    values = ((modality.scale,), modality.mean, modality.std)
+    scale, mean, std = (" ".join(f"{number:.6g}" for number in part) for part in values)
+    return f"(picture * {scale} - [{mean}]) / [{std}]"

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from cen_keras.data.normalization import warn_of_other_numbers
 from cen_keras.metrics.confusion import ConfusionMatrix
 
 
@@ -46,6 +47,7 @@ def evaluate_streams(
     Raises:
         InputError: labels outside the classes.
     """
+    warn_of_other_numbers(model, loader)
     matrices, batch_size = {}, 0
     for index in range(len(loader)):
         inputs, labels = loader[index]

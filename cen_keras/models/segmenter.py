@@ -18,11 +18,12 @@ from cen_keras.modalities import Modality
 from cen_keras.models import presets
 from cen_keras.models.encoder import Encoder
 from cen_keras.models.one_label import OneLabel, freeze_layers, frozen_layers
+from cen_keras.models.own_normalization import OwnNormalization
 from cen_keras.models.raw_images import SegmentsRawImages, shape_of
 
 
 @keras.saving.register_keras_serializable("cen_keras")
-class Segmenter(OneLabel, SegmentsRawImages, keras.Model):
+class Segmenter(OwnNormalization, OneLabel, SegmentsRawImages, keras.Model):
     """A Channel-Exchanging Network for semantic segmentation (Wang et al., NeurIPS 2020).
 
     A backbone and a decoder, each a plain Keras network of one image, lifted over the modalities: every modality runs

@@ -95,7 +95,7 @@ class Recipe(RecipeBase):
             which computes the same with them (see `cen_keras.training.small_scales`); None
             leaves them.
         normalization: modality -> scale, mean, std (see `cen_keras.data.transforms.Normalization`);
-            modalities left out keep their default.
+            modalities left out keep those of the preset that `pretrained` names, or their default.
         ignore: the label of pixels that do not count.
         class_balance: power of a class' rarity by which its pixels count in the loss: weights are
             1 / frequency ** class_balance over the training pixels, of mean 1 over these. 0: all

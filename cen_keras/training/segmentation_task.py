@@ -27,10 +27,26 @@ def check(recipe: Recipe, distribution: Any) -> None:
 
 
 def normalization_of(recipe: Recipe):
-    """Returns the `Normalization` that the recipe says; other modalities have their own numbers."""
+    """Returns the `Normalization` that the recipe says, and where it does not that of the preset it starts from.
+
+    Other modalities have their own numbers.
+    """
     from cen_keras.data.normalization import Normalization
 
-    return Normalization.from_json(recipe.normalization)
+    return Normalization.from_json({**_numbers_of_preset(recipe), **recipe.normalization})
+
+
+def _numbers_of_preset(recipe: Recipe) -> dict[str, Any]:
+    """Modality -> scale, mean and std that the weights of a recipe's preset were trained with."""
+    from cen_keras.data.normalization import NUMBERS
+
+    if not str(recipe.pretrained).startswith(PRESET):
+        return {}
+    from cen_keras.models.presets import preset_of
+
+    described = preset_of(recipe.pretrained.removeprefix(PRESET)).model["modalities"]
+    known = [entry for entry in described if isinstance(entry, dict) and set(NUMBERS) <= set(entry)]
+    return {entry["name"]: {key: entry[key] for key in NUMBERS} for entry in known}
 
 
 def open_loader(recipe: Recipe, split: str, training: bool, share: tuple[int, int] = (0, 1)):

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from cen_keras.classes import Classes
+from cen_keras.data.loader import Loader
+from cen_keras.data.normalization import Normalization
 from cen_keras.data.rooms.views import RoomSpec, RoomViews
 from cen_keras.errors import InputError
 from cen_keras.metrics.confusion import ConfusionMatrix, resize_logits
@@ -133,3 +135,37 @@ def test_a_model_of_an_image_shape_sees_all_images_at_it_and_answers_at_their_ow
     assert Segmenter.from_preset(tmp_path / "preset").image_shape == (24, 32)
     with pytest.raises(InputError, match="image_shape is"):
         Segmenter(num_classes=4, backbone="narrow", image_shape=(24, None))
+
+
+def told_of(caplog):
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if "the loader gives" in record.getMessage()
+    ]
+
+
+def test_a_loader_that_normalises_otherwise_is_told(model, caplog):
+    views = RoomViews(RoomSpec(size=SIZE), count=2)
+    own = Loader(views, 2, modalities=model.descriptions.values())
+    other = Loader(views, 2, modalities=("rgb", "depth"), normalization=Normalization.default())
+    scores = []
+    for loader in (own, other):
+        with caplog.at_level("WARNING"):
+            scores.append(evaluate_streams(model, loader, 13)["ensemble"].matrix)
+        if loader is own:
+            assert not told_of(caplog)
+    assert len(told_of(caplog)) == 2 and "rgb: the model knows it as" in told_of(caplog)[0]
+    # The loader that has the model's numbers scores what `segment` gives of the raw images.
+    wanted = ConfusionMatrix(13)
+    wanted.update(
+        np.stack([view["label"] for view in views]),
+        model.segment(
+            {name: np.stack([view[name] for view in views]) for name in ("rgb", "depth")}
+        ),
+    )
+    np.testing.assert_array_equal(scores[0], wanted.matrix)
+    assert (scores[0] != scores[1]).any()
+    caplog.clear()
+    model.predict(other, verbose=0)
+    assert len(told_of(caplog)) == 2
