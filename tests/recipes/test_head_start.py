@@ -1,5 +1,6 @@
-"""What a preset's weights are worth: the two trainings differ in their start only."""
+"""What a preset's weights are worth: the two trainings differ in their start only, and the table's claim."""
 
+import csv
 import json
 
 from PIL import Image
@@ -52,3 +53,14 @@ def test_a_row_for_each_score_and_a_plot(tmp_path, monkeypatch):
         "random,100,100,0.6,a machine,b,c,t",
     ]
     assert Image.open(table.with_suffix(".png")).width > 600
+
+
+def test_the_tables_claim():
+    with open(head_start.RESULT, encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    scores = {
+        start: {int(row["steps"]): float(row["miou"]) for row in rows if row["start"] == start}
+        for start in head_start.RECIPES
+    }
+    assert max(scores["preset"]) == 200 and max(scores["random"]) == 800
+    assert scores["preset"][200] > max(scores["random"].values())
