@@ -25,6 +25,7 @@ from ..runtime.runner import PHASES, open_runner
 from ..runtime.scores import Confusion
 from ..targets import TARGETS
 from . import network as seeded_networks
+from .forms import noise
 from .loop import fastest_apart
 
 SCORED_VIEWS = 100
@@ -170,7 +171,7 @@ def _float(run: RunFolder, model, preset: Preset, outputs: str):
 
 
 def _samples(run: RunFolder, manifest) -> calibration.Calibration:
-    views = run.views("train") if run.data["dataset"] else seeded_networks.noise(run.image_shape)
+    views = run.views("train") if run.data["dataset"] else noise(run.image_shape)
     return calibration.collect(views, manifest.inputs, CALIBRATION)
 
 

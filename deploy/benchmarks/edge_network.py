@@ -13,22 +13,19 @@ from typing import Any
 
 import keras
 
-from .. import bench, calibration
-from ..artifacts import apply_scheme, float_artifact
+from .. import bench
 from ..preset_run import unpack
 from ..run_folder import RunFolder, open_run
-from ..runtime import manifest as manifests
 from ..runtime.runner import open_runner
 from ..schemes import SHORT_NAMES
-from ..targets import TARGETS
 from . import network
+from .forms import export_form
 from .where_export import pools_in_two
 
 PRESET = "cen_edge_m_rooms"
 JOINS = (None, "P2", "P3", "P4", "P5")
 JOINED = "P5"
 """The place whose ratio of two modalities to one is held against a limit."""
-_SAMPLES = 4
 
 
 def measure(
@@ -53,11 +50,11 @@ def measure(
 
     def export(form: str, model: keras.Model, of: RunFolder, outputs: str, **options: Any):
         say(f"exporting {form}")
-        paths.update(_export(folder, form, model, of, outputs, **options))
+        paths.update(export_form(folder, form, model, of, run.image_shape, outputs, **options))
 
     model = Segmenter.from_preset(PRESET)
-    export("frozen", model, run, "all", schemes=("int8",))
-    as_trained = {"as_trained": True, "schemes": ("int8",)}
+    export("frozen", model, run, "all", formats=("int8",))
+    as_trained = {"as_trained": True, "formats": ("int8",)}
     export("where", pools_in_two(model), run, "all", **as_trained)
     export("untuned", model, run, "all", tune="none", **as_trained)
     for join in JOINS:
@@ -92,29 +89,6 @@ def measure(
         "cores": os.cpu_count(),
     }
     return {"latency_ratio": ratio, "details": details}
-
-
-def _export(
-    folder: Path,
-    form: str,
-    model: keras.Model,
-    run: RunFolder,
-    outputs: str,
-    as_trained: bool = False,
-    schemes: tuple[str, ...] = tuple(SHORT_NAMES),
-    tune: str | None = None,
-) -> dict[str, Path]:
-    """Writes one form in the wanted number formats."""
-    target = TARGETS["tflite"]
-    content, manifest = float_artifact(run, model, target, outputs, run.image_shape, as_trained)
-    views = run.views("train") if run.data["dataset"] else network.noise(run.image_shape)
-    samples = calibration.collect(views, manifest.inputs, _SAMPLES)
-    paths = {}
-    for name in schemes:
-        made = apply_scheme(content, manifest, target, SHORT_NAMES[name], samples, tune=tune)
-        paths[f"{form}_{name}"] = path = folder / f"{form}_{name}.tflite"
-        manifests.save(made[1], path, made[0])
-    return paths
 
 
 def _times(

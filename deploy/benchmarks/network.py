@@ -13,13 +13,11 @@ import numpy as np
 
 from cen_keras.data.labels import NYU13_CLASSES, palette
 
-from .. import bench, calibration
-from ..artifacts import apply_scheme, float_artifact
+from .. import bench
 from ..run_folder import RunFolder
-from ..runtime import manifest as manifests
 from ..runtime.runner import open_runner
 from ..schemes import SHORT_NAMES
-from ..targets import TARGETS
+from .forms import export_form
 from .mask_export import masked
 from .where_export import pools_in_two
 
@@ -29,8 +27,6 @@ that `where` falls back to use one: with one thread int8 comes to 0.69 of `where
 OPENINGS = 5
 """Of each artifact, the fastest of which counts: an engine whose threads began on one core stays a
 quarter slower for some time, whatever the graph."""
-# Ranges do not change the time; these are enough for ones that do not overflow.
-_SAMPLES = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +122,7 @@ def measure(
     """
     network = network or NetworkSpec()
     model = seeded(network)
-    artifacts = {}
+    artifacts, folder = {}, out / "network"
     # As trained, with the passes of a frozen file and without.
     forms = (
         ("frozen", model, False, None),
@@ -137,10 +133,12 @@ def measure(
     for form, graph, as_trained, tune in forms:
         say(f"exporting {network.backbone} {network.decoder}, {form}")
         wanted = tuple(SHORT_NAMES) if form in ("frozen", "where") else ("int8",)
-        artifacts.update(_export(out, form, graph, network, as_trained, wanted, tune))
+        run, options = imagined_run(out, graph.input, network), (as_trained, wanted, tune)
+        artifacts.update(export_form(folder, form, graph, run, network.size, "all", *options))
     del model, graph, forms
     say("exporting one modality")
-    one = _export(out, "one", seeded(network, ("rgb",)), network, False, tuple(SHORT_NAMES))
+    alone = seeded(network, ("rgb",))
+    one = export_form(folder, "one", alone, imagined_run(out, alone.input, network), network.size)
     sizes = {name: path.stat().st_size for name, path in {**artifacts, **one}.items()}
     say(f"timing {len(artifacts)} artifacts, {rounds} rounds")
     times = []
@@ -179,28 +177,6 @@ def measure(
     }
 
 
-def _export(
-    out: Path,
-    form: str,
-    model,
-    network: NetworkSpec,
-    as_trained: bool,
-    wanted: tuple[str, ...],
-    tune: str | None = None,
-) -> dict[str, Path]:
-    """Writes one form in the wanted number formats."""
-    run, target = imagined_run(out, model.input, network), TARGETS["tflite"]
-    content, manifest = float_artifact(run, model, target, "all", network.size, as_trained)
-    samples = calibration.collect(noise(network.size), manifest.inputs, _SAMPLES)
-    paths = {}
-    for name in wanted:
-        made = apply_scheme(content, manifest, target, SHORT_NAMES[name], samples, tune=tune)
-        path = out / "network" / f"{form}_{name}.tflite"
-        manifests.save(made[1], path, made[0])
-        paths[f"{form}_{name}"] = path
-    return paths
-
-
 def imagined_run(out: Path, inputs: dict, network: NetworkSpec) -> RunFolder:
     """What a run folder would say of data that the seeded network has never seen."""
     normal = {
@@ -217,15 +193,3 @@ def imagined_run(out: Path, inputs: dict, network: NetworkSpec) -> RunFolder:
         "image_shape": list(network.size),
     }
     return RunFolder(out, data)
-
-
-def noise(size: tuple[int, int], seed: int = 0) -> list[dict[str, np.ndarray]]:
-    """Two views of noise: uint8 colours, and depth between 0.5 and 8 metres."""
-    generator = np.random.default_rng(seed)
-    return [
-        {
-            "rgb": generator.integers(0, 256, (*size, 3), dtype=np.uint8),
-            "depth": generator.uniform(0.5, 8.0, size).astype(np.float32),
-        }
-        for _ in range(_SAMPLES)
-    ]
