@@ -51,7 +51,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
     Args:
         run: the run folder, named in the message.
-        steps: steps per epoch, to tell the step of the whole run.
+        steps: steps per epoch, for the number of the step in the whole run.
     """
 
     way_out = "a lower optimizer.learning_rate, or with optimizer.global_clipnorm"

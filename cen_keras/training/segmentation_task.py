@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from cen_keras.errors import InputError, close_to
+from cen_keras.errors import InputError, suggestion
 from cen_keras.training.console import percent, print_exchange_rate
 from cen_keras.training.recipe import arguments_of, check_arguments, fusion_keys
 from cen_keras.training.recipe_optimizer import build_optimizer
@@ -110,7 +110,7 @@ def augmentation_of(spec: dict[str, Any]) -> tuple[type, dict[str, Any]]:
     name = spec.get("name", "usual")
     if name not in kinds:
         raise InputError(
-            f"augmentation.name {name!r} is unknown{close_to(str(name), kinds)}; take "
+            f"augmentation.name {name!r} is unknown{suggestion(str(name), kinds)}; take "
             f"{' or '.join(kinds)}."
         )
     return kinds[name], {key: value for key, value in spec.items() if key != "name"}

@@ -35,7 +35,7 @@ class StopOnNonFiniteLosses(StopOnNonFinite):
         for name, what in (
             ("l1_loss", "the generator's L1 loss"),
             ("discriminator_loss", "the discriminator's loss"),
-            ("adversarial_loss", "the discriminator's answer to the generator"),
+            ("adversarial_loss", "the generator's adversarial loss"),
             ("loss", "the generator's loss"),
         ):
             value = float((logs or {}).get(name, 0.0))
