@@ -1,6 +1,7 @@
 """The site's pages: links hold, the reference is whole, commands and Python blocks are as they stand there."""
 
 import ast
+import csv
 import importlib.util
 import os
 import re
@@ -151,6 +152,9 @@ def test_presets_are_told_from_their_cards():
     cards = [path.stem for path in (ROOT / "cen_keras/models/weights").glob("*.json")]
     for name in ("cen_edge_s", "cen_edge_m", "cen_edge_l", *cards):
         assert f"| `{name}` |" in table
+    with open(DOCS / "measurements/edge_presets.csv") as file:
+        last = [row for row in csv.DictReader(file) if row["preset"] == "cen_edge_s"][-1]
+    assert f"| {float(last['infer_ms']):.1f} | {int(last['bytes']) / 1e6:.2f} |" in table
 
 
 def command_lines():
