@@ -1,4 +1,4 @@
-"""Classes: the names of what is told apart, and the colours that pictures show them in."""
+"""Classes: the names of what is distinguished, and the colours that pictures show them in."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence

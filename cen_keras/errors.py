@@ -12,7 +12,7 @@ class InputError(ValueError):
     """
 
 
-def close_to(name: str, known: Iterable[str]) -> str:
+def suggestion(name: str, known: Iterable[str]) -> str:
     """Returns " (did you mean 'x'?)" for the closest of the known names, or nothing."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""

@@ -2,7 +2,7 @@
 
 `Exchange` is CEN. `Fusion`, its base, is the same network without it: shared filters, private norms, streams that
 meet in nothing but an ensemble. What CEN is compared with (aggregation, alignment, other criteria, private filters,
-shared norms) has the same interface and lives in `cen_keras.baselines`.
+shared norms) has the same interface and is in `cen_keras.baselines`.
 """
 
 import inspect

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from cen_keras.errors import InputError, close_to
+from cen_keras.errors import InputError, suggestion
 
 TABLES = {
     "dataset": ("cen_keras.data.datasets", "DATASETS"),
@@ -62,7 +62,7 @@ def register(kind: str, name: str, thing: Any) -> Any:
     """
     if kind not in TABLES:
         raise InputError(
-            f"register: kind {kind!r} is unknown{close_to(str(kind), TABLES)}; choose one of "
+            f"register: kind {kind!r} is unknown{suggestion(str(kind), TABLES)}; choose one of "
             f"{', '.join(TABLES)}."
         )
     if not isinstance(name, str) or not name or not callable(thing):
@@ -113,7 +113,7 @@ def find(kind: str, name: str, table: Mapping[str, Any]) -> Any:
         return points[name].load()
     known = [*table, *points]
     raise InputError(
-        f"{kind} {name!r} is unknown{close_to(str(name), known)}; choose one of "
+        f"{kind} {name!r} is unknown{suggestion(str(name), known)}; choose one of "
         f"{', '.join(known)}; one's own is made known with cen_keras.register, in a file that "
         f"{FILES} names for commands that do not run it."
     )

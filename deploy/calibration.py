@@ -76,7 +76,7 @@ class CalibrationChoice:
             data; None = they are not compared.
 
     Raises:
-        InputError: there is no such file; told before anything slow is done.
+        InputError: there is no such file; raised before anything slow is done.
     """
 
     file: PathLike | None = None

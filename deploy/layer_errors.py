@@ -1,7 +1,7 @@
 """The error of every layer of a .tflite file against its float counterpart.
 
 Both files come out of one converter, so a layer's result has one name in both. The errors of a layer
-hold those of all before it; what a layer costs by itself is told by `deploy sensitivity`.
+hold those of all before it; what a layer costs by itself is shown by `deploy sensitivity`.
 """
 
 from dataclasses import dataclass

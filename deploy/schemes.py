@@ -32,7 +32,7 @@ class Scheme:
         summary: for `--help`.
         calibrated: needs calibration samples.
         integer_io: inputs and outputs may be integer codes.
-        allowed_drop: mIoU points that `verify` lets an artifact lose unless told otherwise.
+        allowed_drop: mIoU points that `verify` lets an artifact lose by default.
         warning: what a user should know who chose it; such a scheme is not held to the engine's
             fast kernels.
     """

@@ -9,6 +9,7 @@ imported for their arguments only, which needs numpy and no framework.
 import argparse
 import ast
 import contextlib
+import csv
 import io
 import json
 import os
@@ -205,8 +206,16 @@ def presets_table() -> str:
         for call in calls
         if getattr(call.func, "id", "") == "Preset" and isinstance(call.args[0], ast.Constant)
     ]
-    lines = ["| architecture | what it is |", "| --- | --- |"]
-    lines += [f"| `{name}` | {about} |" for name, about in architectures]
+    head = "architecture", "what it is", "int8, ms", "MB"
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    measured = _measured_presets()
+    for name, about in architectures:
+        row = measured[name]
+        cost = f"{float(row['infer_ms']):.1f} | {int(row['bytes']) / 1e6:.2f}"
+        lines.append(f"| `{name}` | {about} | {cost} |")
+    row = measured[architectures[0][0]]
+    where = f"inference alone at 480x640 on {row['cores']} cores of an {row['processor']}, {row['engine']}"
+    lines += ["", f"Milliseconds: {where}, {row['time'][:10]}; MB: the file."]
     head = "trained weights", "parameters", "file", "image", "mIoU", "no depth", "no rgb", "card"
     lines += ["", f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
     for path in sorted((ROOT / "cen_keras/models/weights").glob("*.json")):
@@ -224,6 +233,12 @@ def presets_table() -> str:
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _measured_presets() -> dict[str, dict[str, str]]:
+    """Returns the last row of each preset in the measurements."""
+    with open(ROOT / "docs/measurements/edge_presets.csv", newline="", encoding="utf-8") as file:
+        return {row["preset"]: row for row in csv.DictReader(file)}
 
 
 def pages() -> dict[str, str]:

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from pathlib import Path
 
-from cen_keras.errors import InputError, close_to
+from cen_keras.errors import InputError, suggestion
 from cen_keras.plugins import load_file
 from cen_keras.training.recipe import RecipeBase
 
@@ -38,7 +38,7 @@ def recipe_of(name: str) -> RecipeBase:
     recipes = all_recipes()
     if name not in recipes:
         raise InputError(
-            f"recipe {name!r} is unknown{close_to(name, recipes)}; `python -m recipes.train "
+            f"recipe {name!r} is unknown{suggestion(name, recipes)}; `python -m recipes.train "
             "--list` shows all, and a file of your own is given with its .py."
         )
     return recipes[name][0]

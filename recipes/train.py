@@ -12,7 +12,7 @@ several processes (JAX, the same command for each, with its own --process):
 
 The recipe's `batch` is that of all devices together and the weights are those of one device but for
 rounding, so a run may go on with another number of devices. Neither has run on GPUs so far. What
-lies in a run folder: `cen_keras.training.run`.
+lies in a run folder, training.html to look at among it: `cen_keras.training.run`.
 """
 
 import argparse
@@ -85,6 +85,14 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--processes", metavar="N", help="number of processes, for hosts")
     parser.add_argument("--process", metavar="I", help="number of this one, from 0, for hosts")
+    for name, what in (("wandb", "Weights & Biases"), ("mlflow", "MLflow")):
+        parser.add_argument(
+            f"--{name}",
+            nargs="?",
+            const="cen_keras",
+            metavar="PROJECT",
+            help=f"log to {what} too, in this project (default: cen_keras)",
+        )
     parser.add_argument("--list", action="store_true", help="list the recipes")
     parser.add_argument("--json", metavar="FILE", help="write the result here too; - for stdout")
     return parser
@@ -108,7 +116,9 @@ def main(arguments: list[str] | None = None) -> int:
         distribution = _distribution(options)
         if not distribution.writes:
             console.quiet = True
-        result = train(recipe, run, console, distribution)
+        told = {"wandb": options.wandb, "mlflow": options.mlflow}
+        trackers = {name: project for name, project in told.items() if project}
+        result = train(recipe, run, console, distribution, trackers)
         task_of(recipe).print_scores(console, result)
         if distribution.writes:
             consoles.write_result(result, options.json)

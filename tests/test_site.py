@@ -1,9 +1,14 @@
 """The site's pages: links hold, the reference is whole, commands and Python blocks are as they stand there."""
 
 import ast
+import csv
 import importlib.util
+import os
 import re
 import shlex
+import subprocess
+import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -103,15 +108,32 @@ def test_every_exported_name_is_in_the_reference(described):
             assert reference.definer(name, module) in described[0], (module, name)
 
 
-def test_every_public_function_and_class_of_deploy_is_in_the_reference(described):
-    for path in sorted((ROOT / "deploy").rglob("*.py")):
+def public():
+    """(module, name) of every public function and class of both packages, commands' own left out."""
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    for path in [*(ROOT / "cen_keras").rglob("*.py"), *(ROOT / "deploy").rglob("*.py")]:
         parts = path.relative_to(ROOT).with_suffix("").parts
         if parts[1] == "commands" or "package" in parts or parts[-1] == "__main__":
             continue
-        tree = ast.parse(path.read_text()).body
-        kinds = (ast.FunctionDef, ast.ClassDef)
-        if [n for n in tree if isinstance(n, kinds) and not n.name.startswith("_")]:
-            assert ".".join(parts).removesuffix(".__init__") in described[0], path
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, kinds) and not node.name.startswith("_"):
+                yield ".".join(parts).removesuffix(".__init__"), node.name
+
+
+def test_every_module_with_a_public_name_is_in_the_reference(described):
+    assert {module for module, _ in public()} <= described[0]
+
+
+@pytest.mark.slow
+def test_the_built_site_describes_every_public_name(tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(tmp_path)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == done.stdout == "", done.stderr
+    content = (tmp_path / "objects.inv").read_bytes()
+    lines = zlib.decompress(content[content.index(b"zlib.\n") + 6 :]).decode().splitlines()
+    shown = {line.split()[0] for line in lines}
+    assert {f"{module}.{name}" for module, name in public()} <= shown
 
 
 def test_every_command_is_in_the_reference():
@@ -130,6 +152,9 @@ def test_presets_are_told_from_their_cards():
     cards = [path.stem for path in (ROOT / "cen_keras/models/weights").glob("*.json")]
     for name in ("cen_edge_s", "cen_edge_m", "cen_edge_l", *cards):
         assert f"| `{name}` |" in table
+    with open(DOCS / "measurements/edge_presets.csv") as file:
+        last = [row for row in csv.DictReader(file) if row["preset"] == "cen_edge_s"][-1]
+    assert f"| {float(last['infer_ms']):.1f} | {int(last['bytes']) / 1e6:.2f} |" in table
 
 
 def command_lines():

@@ -1,4 +1,4 @@
-"""RGB-D data sets that are told by a list file: rgb, masks and depth as PNG.
+"""RGB-D data sets that a list file describes: rgb, masks and depth as PNG.
 
 The layout of CEN's official code for NYUDv2: a folder, and in it a text file with one view a line,
 three paths relative to the folder with tabs between them: rgb, masks, depth, in this order. Masks

@@ -141,12 +141,15 @@ class ConfusionMatrix:
         self.interpolation = interpolation
         self.matrix = np.zeros((num_classes, num_classes), "int64")
 
-    def update(self, labels: np.ndarray, outputs: np.ndarray) -> None:
+    def update(self, labels: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         """Adds a batch.
 
         Args:
             labels: (b, H, W) integers.
             outputs: (b, h, w, n) logits, or (b, H, W) integers: predicted classes.
+
+        Returns:
+            (b, H, W) integers, the predicted classes.
 
         Raises:
             InputError: labels outside the classes, or shapes that do not fit.
@@ -165,6 +168,7 @@ class ConfusionMatrix:
                 ]
             )
         self.matrix += confusion_matrix(labels, outputs, self.num_classes, self.ignore)
+        return outputs
 
     def result(self) -> dict[str, float]:
         """Returns `miou`, `mean_accuracy`, `pixel_accuracy`: see `scores`."""

@@ -1,5 +1,7 @@
 """Scores of every stream of a model over a data set, one confusion matrix each."""
 
+from collections.abc import Callable, Mapping
+
 import keras
 import numpy as np
 
@@ -29,6 +31,7 @@ def evaluate_streams(
     *,
     ignore: int = 255,
     interpolation: str = "bilinear",
+    watch: Callable[[np.ndarray, Mapping[str, np.ndarray]], None] | None = None,
 ) -> dict[str, ConfusionMatrix]:
     """Runs a model over a data set once.
 
@@ -40,6 +43,8 @@ def evaluate_streams(
         num_classes: n.
         ignore: the label of pixels that do not count.
         interpolation: how logits are brought to the label's size: "bilinear" or "cubic".
+        watch: is called with every batch's labels (b, H, W) and predicted classes, stream ->
+            integers (b, H, W); see `Extremes`.
 
     Returns:
         Stream name ("ensemble" among them) -> its confusion matrix.
@@ -54,8 +59,11 @@ def evaluate_streams(
         batch_size = max(batch_size, len(labels))
         if hasattr(model, "at_image_shape"):
             inputs = model.at_image_shape(inputs)
+        classes = {}
         for name, logits in _predict(model, inputs, batch_size).items():
             if name not in matrices:
                 matrices[name] = ConfusionMatrix(num_classes, ignore, interpolation)
-            matrices[name].update(labels, logits)
+            classes[name] = matrices[name].update(labels, logits)
+        if watch is not None:
+            watch(labels, classes)
     return matrices

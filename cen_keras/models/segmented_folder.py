@@ -34,7 +34,7 @@ def segment_folder(
         out: where the pictures go; it is made.
         output: "ensemble" or a modality.
         folders: modality -> folder or ending of files where they are none of the usual.
-        progress: told how many of how many views are done.
+        progress: called with how many of how many views are done.
 
     Returns:
         the class maps' files.

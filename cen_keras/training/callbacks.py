@@ -15,6 +15,8 @@ import numpy as np
 from cen_keras.files import atomic_path
 from cen_keras.metrics.evaluation import evaluate_streams
 from cen_keras.metrics.exchange_rate import exchange_rate, norm_layers
+from cen_keras.pages.evaluated import Evaluated, views_of
+from cen_keras.pages.extremes import Extremes
 from cen_keras.training.checkpoint import load_checkpoint, save_checkpoint
 from cen_keras.training.distribution import undistributed
 from cen_keras.training.errors import NonFiniteError
@@ -49,7 +51,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
     Args:
         run: the run folder, named in the message.
-        steps: steps per epoch, to tell the step of the whole run.
+        steps: steps per epoch, for the number of the step in the whole run.
     """
 
     way_out = "a lower optimizer.learning_rate, or with optimizer.global_clipnorm"
@@ -99,6 +101,11 @@ class EvaluateStreams(keras.callbacks.Callback):
         every: evaluates each so many epochs, and after the last.
         interpolation: "bilinear" or "cubic".
         ignore: the label of pixels that do not count.
+
+    Attributes:
+        epoch: of the last evaluation, None before the first.
+        matrices: of the last evaluation, stream -> `ConfusionMatrix`.
+        extremes: of the last evaluation, its worst and best views.
     """
 
     def __init__(
@@ -115,6 +122,8 @@ class EvaluateStreams(keras.callbacks.Callback):
         self.num_classes = num_classes
         self.every = every
         self.interpolation = interpolation
+        self.epoch = None
+        self.matrices, self.extremes = {}, Extremes()
 
     def on_epoch_end(self, epoch, logs=None):
         """Evaluates."""
@@ -124,16 +133,41 @@ class EvaluateStreams(keras.callbacks.Callback):
         last = epoch + 1 == self.params["epochs"]
         if (epoch + 1) % self.every and not last:
             return
-        matrices = evaluate_streams(
+        self.extremes = Extremes(ignore=self.ignore)
+        self.matrices = evaluate_streams(
             self.model,
             self.loader,
             self.num_classes,
             ignore=self.ignore,
             interpolation=self.interpolation,
+            watch=self.extremes,
         )
-        for stream, matrix in matrices.items():
+        self.epoch = epoch
+        for stream, matrix in self.matrices.items():
             for name, value in matrix.result().items():
                 logs[f"{stream}_{name}"] = value
+
+    def evaluated(self) -> Evaluated | None:
+        """Returns what the last evaluation can show; the loader has `views` and `descriptions`."""
+        if self.epoch is None:
+            return None
+        views = self.loader.views
+        kept = {"worst": self.extremes.worst, "best": self.extremes.best}
+        iou = {name: matrix.per_class()["iou"] for name, matrix in self.matrices.items()}
+        return Evaluated(
+            self.epoch,
+            {
+                name: {
+                    c: None if np.isnan(v) else float(v)
+                    for c, v in zip(views.classes, values, strict=True)
+                }
+                for name, values in iou.items()
+            },
+            self.matrices["ensemble"].matrix,
+            tuple(views.classes),
+            views.palette,
+            views_of(kept, views, self.loader.descriptions, self.ignore),
+        )
 
 
 class RunLogs(keras.callbacks.Callback):

@@ -1,4 +1,4 @@
-"""How the processes of one training are told of each other, and find each other."""
+"""How the processes of one training learn of each other, and find each other."""
 
 import re
 import socket

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from cen_keras.files import atomic_path
@@ -100,6 +101,11 @@ class EventLog:
         if self._histogram is not None:
             self._write(step, (self._histogram(name, array) for name, array in arrays))
 
+    def pictures(self, step: int, pictures: Mapping[str, np.ndarray]) -> None:
+        """Writes named uint8 (h, w, 3) pictures of one step."""
+        if self._scalar is not None:
+            self._write(step, (_picture_pb(name, image) for name, image in pictures.items()))
+
     def _write(self, step, summaries):
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
@@ -109,3 +115,26 @@ class EventLog:
         for summary in summaries:
             self._writer.add_event(Event(step=step, summary=summary, wall_time=time.time()))
         self._writer.flush()
+
+
+def _picture_pb(name: str, picture: np.ndarray):
+    """A picture as TensorBoard's summary; its own function for that needs TensorFlow."""
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.compat.proto.tensor_pb2 import TensorProto
+    from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+    from tensorboard.compat.proto.types_pb2 import DT_STRING
+    from tensorboard.plugins.image import metadata
+
+    height, width = picture.shape[:2]
+    _, content = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))
+    parts = [str(width).encode(), str(height).encode(), content.tobytes()]
+    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=len(parts))])
+    return Summary(
+        value=[
+            Summary.Value(
+                tag=name,
+                metadata=metadata.create_summary_metadata(display_name=name, description=""),
+                tensor=TensorProto(dtype=DT_STRING, string_val=parts, tensor_shape=shape),
+            )
+        ]
+    )

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Iterable
 from typing import Any
 
-from cen_keras.errors import InputError, close_to
+from cen_keras.errors import InputError, suggestion
 from cen_keras.plugins import entry_points, load_file, run_files
 from cen_keras.training.recipe import check_arguments
 
@@ -46,7 +46,7 @@ def find_callback(name: str) -> type:
         more = f"one of {', '.join(own)}" if own else "a registered one"
         names = [*own, *(n for n in dir(keras.callbacks) if n[0].isupper())]
         raise InputError(
-            f"callbacks: {name!r} is no callback{close_to(name, names)}; give a class of "
+            f"callbacks: {name!r} is no callback{suggestion(name, names)}; give a class of "
             f"keras.callbacks, {more}, FILE.py:CLASS or package.module:CLASS."
         )
     return found

@@ -5,7 +5,7 @@ import inspect
 import json
 from typing import Any, Self
 
-from cen_keras.errors import InputError, close_to
+from cen_keras.errors import InputError, suggestion
 
 
 def check_counts(section: str, value: Any, **least: int) -> None:
@@ -59,7 +59,7 @@ def check_arguments(function: Any, arguments: dict[str, Any], section: str) -> d
     for name in arguments:
         if name not in known:
             raise InputError(
-                f"{section}.{name} is unknown{close_to(name, known)}; known: {', '.join(known)}."
+                f"{section}.{name} is unknown{suggestion(name, known)}; known: {', '.join(known)}."
             )
     return {k: tuple(v) if isinstance(v, list) else v for k, v in arguments.items()}
 

@@ -9,12 +9,14 @@
     FOLDER/last.npz          from which the run goes on
     FOLDER/best.keras        the model of the best epoch; of a translation both of its parts
     FOLDER/scores.json       its scores, when finished
+    FOLDER/training.html     curves, exchange, classes, confusion, worst and best views, as of late
     FOLDER/pictures/         of a translation: the same validation views, epoch by epoch
 
 What differs between tasks is in the recipe's `Task`.
 """
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,13 @@ from cen_keras.training.run_folder import check_run_folder, read_json
 from cen_keras.training.task import task_of
 
 
-def train(recipe: RecipeBase, run: Path, console: Any, distribution: Any = None) -> dict[str, Any]:
+def train(
+    recipe: RecipeBase,
+    run: Path,
+    console: Any,
+    distribution: Any = None,
+    trackers: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """Trains a recipe in a run folder, from its beginning or from where it stands.
 
     Args:
@@ -39,6 +47,7 @@ def train(recipe: RecipeBase, run: Path, console: Any, distribution: Any = None)
         run: the folder; it is made.
         console: a rich console for the progress.
         distribution: of `cen_keras.training.distribution`; None for one device.
+        trackers: name of `cen_keras.training.trackers.TRACKERS` -> project.
 
     Returns:
         The scores of `evaluate_run`, with `best_epoch`, `epochs` (the finished ones), `seconds` of
@@ -59,10 +68,18 @@ def train(recipe: RecipeBase, run: Path, console: Any, distribution: Any = None)
     from cen_keras.training.distribution import OneDevice
     from cen_keras.training.progress import TrainingProgress
     from cen_keras.training.scale_history import ScaleHistory
+    from cen_keras.training.show import ShowEvaluation
+    from cen_keras.training.trackers import TRACKERS
 
     distribution = distribution or OneDevice()
     task.check(recipe, distribution)
     own = callbacks_of(recipe.callbacks)
+    tracking = []
+    if distribution.writes:
+        tracking = [
+            TRACKERS[name](run, project, recipe.to_json())
+            for name, project in (trackers or {}).items()
+        ]
     loader = task.open_loader(recipe, "train", training=True, share=distribution.share)
     validation = task.open_loader(recipe, recipe.evaluation.split, training=False)
     check_apart(loader.views, validation.views, recipe.evaluation.split)
@@ -91,11 +108,14 @@ def train(recipe: RecipeBase, run: Path, console: Any, distribution: Any = None)
         + (f"; {prolonged}" if prolonged else ""),
         soft_wrap=True,
     )
+    watching = task.callbacks(recipe, run, validation, steps)
     written = [checkpoint]
     if distribution.writes:
         logs = running.RunLogs(run, task.columns_of(recipe, streams))
         logs.initial_epoch = done
-        written = [logs, ScaleHistory(run), checkpoint]
+        shown = ShowEvaluation(run, streams, watching, [logs.events, *tracking])
+        # Trackers end after the last pictures.
+        written = [logs, ScaleHistory(run), shown, *tracking, checkpoint]
     checkpoint.writes = distribution.writes
     progress = TrainingProgress(console, streams, recipe.epochs, steps, task.epoch_line)
     started = time.perf_counter()
@@ -115,7 +135,7 @@ def train(recipe: RecipeBase, run: Path, console: Any, distribution: Any = None)
                     initial_epoch=done,
                     callbacks=[
                         EpochCallback(loader),
-                        *task.callbacks(recipe, run, validation, steps),
+                        *watching,
                         # They see the epoch's scores, and what they decide is in the checkpoint.
                         *own,
                         *written,

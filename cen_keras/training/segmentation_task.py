@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from cen_keras.errors import InputError, close_to
+from cen_keras.errors import InputError, suggestion
 from cen_keras.training.console import percent, print_exchange_rate
 from cen_keras.training.recipe import arguments_of, check_arguments, fusion_keys
 from cen_keras.training.recipe_optimizer import build_optimizer
@@ -110,7 +110,7 @@ def augmentation_of(spec: dict[str, Any]) -> tuple[type, dict[str, Any]]:
     name = spec.get("name", "usual")
     if name not in kinds:
         raise InputError(
-            f"augmentation.name {name!r} is unknown{close_to(str(name), kinds)}; take "
+            f"augmentation.name {name!r} is unknown{suggestion(str(name), kinds)}; take "
             f"{' or '.join(kinds)}."
         )
     return kinds[name], {key: value for key, value in spec.items() if key != "name"}
@@ -312,10 +312,13 @@ def score(
     Returns:
         `classes`, `scales`, `flip`; `labels`: which these are, where a data set has several;
         `streams`: stream -> `miou`, `mean_accuracy`, `pixel_accuracy` in 0..1 and `per_class`:
-        class -> `iou`, `accuracy` (null where undefined), `pixels`.
+        class -> `iou`, `accuracy` (null where undefined), `pixels`; of the ensemble `confusion`:
+        pixels, a row per true class; `views`: pixel accuracy of each view (null where nothing is
+        labelled).
     """
     from cen_keras.metrics.evaluation import evaluate_streams
     from cen_keras.metrics.multi_scale import MultiScale
+    from cen_keras.pages.extremes import Extremes
 
     def or_null(value):
         return None if math.isnan(value) else float(value)
@@ -325,8 +328,14 @@ def score(
     predictor = model
     if flip or tuple(scales) != (1.0,):
         predictor = MultiScale(model, scales, flip, interpolation)
+    watch = Extremes(ignore=recipe.ignore)
     matrices = evaluate_streams(
-        predictor, loader, len(classes), ignore=recipe.ignore, interpolation=interpolation
+        predictor,
+        loader,
+        len(classes),
+        ignore=recipe.ignore,
+        interpolation=interpolation,
+        watch=watch,
     )
     streams = {}
     for stream, matrix in matrices.items():
@@ -346,6 +355,8 @@ def score(
         "scales": [float(scale) for scale in scales],
         "flip": flip,
         "streams": streams,
+        "confusion": matrices["ensemble"].matrix.tolist(),
+        "views": [or_null(value) for value in watch.accuracy],
     }
 
 

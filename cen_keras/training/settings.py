@@ -14,7 +14,7 @@ import typing
 from collections.abc import Iterable
 from typing import Any
 
-from cen_keras.errors import InputError, close_to
+from cen_keras.errors import InputError, suggestion
 from cen_keras.training.recipe import RecipeBase, section_of
 from cen_keras.training.setting_values import convert
 from cen_keras.training.task import task_of
@@ -96,7 +96,7 @@ class _Setting:
                 known += [key for key in more if key not in known]
         if name not in known:
             raise InputError(
-                f"--set {self.key}: there is no {prefix + name!r}{close_to(name, known)}; known: "
+                f"--set {self.key}: there is no {prefix + name!r}{suggestion(name, known)}; known: "
                 f"{', '.join(prefix + other for other in known)}."
             )
         return hint

@@ -10,7 +10,7 @@ from cen_keras.training.recipe import RecipeBase, check_choice, check_counts
 
 
 @dataclasses.dataclass(frozen=True)
-class Adams:
+class TranslationOptimizer:
     """The two optimisers, both Adam.
 
     Attributes:
@@ -66,7 +66,7 @@ class TranslationRecipe(RecipeBase):
             domains come from the model.
         model: arguments of `cen_keras.models.Translator`. A modality such as "rgb-reshading" joins
             domains along the channels.
-        optimizer: see `Adams`.
+        optimizer: see `TranslationOptimizer`.
         reconstruction_weight: of L1.
         adversarial_weight: of the generator's BCE; with 0 there is no adversary.
         epochs: in all.
@@ -88,7 +88,7 @@ class TranslationRecipe(RecipeBase):
     name: str
     data: dict[str, Any]
     model: dict[str, Any]
-    optimizer: Adams = Adams()
+    optimizer: TranslationOptimizer = TranslationOptimizer()
     reconstruction_weight: float = 100.0
     adversarial_weight: float = 1.0
     epochs: int = 1

@@ -10,6 +10,7 @@ from cen_keras.files import atomic_path
 from cen_keras.metrics.exchange_rate import exchange_rate
 from cen_keras.metrics.features import Extractor
 from cen_keras.metrics.translation import evaluate_translation
+from cen_keras.pages.evaluated import Evaluated, ViewPictures
 from cen_keras.training.callbacks import StopOnNonFinite
 from cen_keras.visualization import translation_grid
 
@@ -34,7 +35,7 @@ class StopOnNonFiniteLosses(StopOnNonFinite):
         for name, what in (
             ("l1_loss", "the generator's L1 loss"),
             ("discriminator_loss", "the discriminator's loss"),
-            ("adversarial_loss", "the discriminator's answer to the generator"),
+            ("adversarial_loss", "the generator's adversarial loss"),
             ("loss", "the generator's loss"),
         ):
             value = float((logs or {}).get(name, 0.0))
@@ -103,6 +104,7 @@ class SamplePictures(keras.callbacks.Callback):
         self.count = count
         self.every = every
         self.shown = None
+        self.last = None
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the picture."""
@@ -117,3 +119,12 @@ class SamplePictures(keras.callbacks.Callback):
         sheet = translation_grid(inputs, target, made, self.model.modalities)
         with atomic_path(self.folder / f"epoch_{epoch + 1:04d}.png") as temporary:
             cv2.imwrite(str(temporary), sheet[..., ::-1])
+        self.last = epoch, sheet
+
+    def evaluated(self) -> Evaluated | None:
+        """Returns the last picture for pages and logs."""
+        if self.last is None:
+            return None
+        epoch, sheet = self.last
+        title = "inputs, each output, the ensemble's, target"
+        return Evaluated(epoch, views=[ViewPictures(title, [("", sheet)], "samples")])

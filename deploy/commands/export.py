@@ -18,7 +18,7 @@ from . import image_size, positive
 SUMMARY = "freeze a trained run and write an artifact"
 
 FLOAT_BUDGET = 0.5
-"""mIoU points that `--float-layers auto` may cost unless told."""
+"""mIoU points that `--float-layers auto` may cost by default."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -23,7 +23,7 @@ Depth files hold 16-bit counts of --depth-scale metres; 0 and 65535 are missing.
 is registered to the colours with --cameras FILE.json, {"rgb": {"fx", "fy", "cx", "cy"}, "depth": {the same,
 "rotation": 9 numbers, "translation": 3, metres}}, and scaled without. On anything but
 this machine itself, the page wants a token: CEN_DEMO_TOKEN in the environment, or one that is made
-up and told.
+up and printed.
 """
 
 from __future__ import annotations

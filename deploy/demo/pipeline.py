@@ -166,7 +166,7 @@ class Pipeline:
     def exchange(self, choice: Choice) -> None:
         """Opens another artifact beside the running one and puts it in its place when it is ready.
 
-        Returns at once. What fails is told, and the artifact at work stays.
+        Returns at once. What fails is reported, and the artifact at work stays.
 
         Raises:
             InputError: one is being opened already.

@@ -285,7 +285,9 @@ class Handler(BaseHTTPRequestHandler):
         elif self.server.access.is_token(self.server.access.given_token(self.headers)):
             return True
         else:
-            self._refuse(HTTPStatus.UNAUTHORIZED, "open the page with the address it was told with")
+            self._refuse(
+                HTTPStatus.UNAUTHORIZED, "open the page with the address that the demo printed"
+            )
         return False
 
     def _keep_token(self) -> bool:

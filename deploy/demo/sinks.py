@@ -26,7 +26,7 @@ class PictureFolder(Sink):
 
     Args:
         folder: made where it is not there.
-        say: told of every picture.
+        say: called with a line about every picture.
     """
 
     name, wait = "pictures", True

@@ -1,11 +1,11 @@
 """Gathers what a run folder and its artifacts know into one dict for the page."""
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
 
 from cen_keras.errors import InputError
+from cen_keras.pages.training_page import read_rows
 
 from ..run_folder import RunFolder
 from ..runtime import manifest as manifests
@@ -32,8 +32,8 @@ def gather(run: RunFolder, controls: dict[str, Path]) -> dict[str, Any]:
         InputError: an artifact in the run folder does not hold, or a control has no scores.
     """
     return {
-        "log": read_csv(run.path / "log.csv"),
-        "exchange": read_csv(run.path / "exchange.csv"),
+        "log": read_rows(run.path / "log.csv"),
+        "exchange": read_rows(run.path / "exchange.csv"),
         "scores": read_json(run.path / "scores.json"),
         "frozen": read_json(run.path / "frozen.verify.json"),
         "artifacts": [
@@ -76,14 +76,6 @@ def read_json(path: Path) -> Any:
         raise InputError(
             f"{path}: not JSON ({error}); delete it and run its command again"
         ) from error
-
-
-def read_csv(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file; empty where there is none."""
-    if not path.is_file():
-        return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def _control(run: Path) -> dict[str, Any]:

@@ -1,10 +1,15 @@
-"""Plots of a training and pictures of what the artifacts see, as images for an HTML page."""
+"""Latency bars, and pictures of what the model and the artifacts see, for an HTML page."""
 
 import base64
 import io
 from typing import Any
 
 import numpy as np
+
+from cen_keras.errors import InputError
+from cen_keras.pages.evaluated import ViewPictures, views_of
+from cen_keras.pages.extremes import Segmented
+from cen_keras.pages.figures import COLOURS, INK, new_figure, svg
 
 from ..run_folder import RunFolder
 from ..runtime.image_kind import kind_of
@@ -20,86 +25,24 @@ from ..runtime.postprocess import class_map
 from ..runtime.preprocess import Frame, Preprocessor, resize_nearest
 from ..runtime.runner import Runner
 
-# The first four of a palette that colour-blind readers can tell apart.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
-
-
-def training_curves(log: list[dict[str, str]], streams: list[str]) -> str | None:
-    """Loss and mIoU over the epochs, as a data URL; None without a log."""
-    if not log:
-        return None
-    epochs = [int(row["epoch"]) + 1 for row in log]
-    figure = _figure(9.5, 3.2)
-    left, right = figure.subplots(1, 2)
-    left.plot(epochs, _column(log, "loss"), color=_COLOURS[0], marker="o", markersize=3)
-    left.set(title="loss", xlabel="epoch")
-    for index, stream in enumerate(streams):
-        values = 100 * _column(log, f"{stream}_miou")
-        # Not every epoch is evaluated; the line goes from one that was to the next.
-        seen = np.isfinite(values)
-        colour = _COLOURS[index % 6]
-        right.plot(
-            np.array(epochs)[seen],
-            values[seen],
-            color=colour,
-            marker="o",
-            markersize=3,
-            label=stream,
-        )
-    right.set(title="mIoU on held-out views, points", xlabel="epoch")
-    right.legend(frameon=False)
-    return _url(figure)
-
-
-def exchange_rates(rows: list[dict[str, str]]) -> str | None:
-    """Share of exchanged channels per layer and modality over the epochs, as a data URL."""
-    if not rows:
-        return None
-    layers = list(dict.fromkeys(row["layer"] for row in rows))
-    modalities = list(dict.fromkeys(row["modality"] for row in rows))
-    epochs = sorted({int(row["epoch"]) for row in rows})
-    share = {(r["layer"], r["modality"], int(r["epoch"])): float(r["share"]) for r in rows}
-    figure = _figure(9.5, 1.2 + 0.23 * len(layers))
-    axes = figure.subplots(1, len(modalities), sharey=True, squeeze=False)[0]
-    for axis, modality in zip(axes, modalities, strict=True):
-        grid = np.array(
-            [[share.get((la, modality, e), np.nan) for e in epochs] for la in layers], float
-        )
-        image = axis.imshow(grid, aspect="auto", vmin=0, vmax=1, cmap="viridis")
-        axis.set(title=f"channels of {modality} replaced", xlabel="epoch")
-        axis.set_xticks(range(len(epochs)), [str(e + 1) for e in epochs])
-        axis.set_yticks(range(len(layers)), layers, fontsize=8)
-        for (row, column), value in np.ndenumerate(grid):
-            if column == len(epochs) - 1 and np.isfinite(value):
-                axis.text(
-                    column,
-                    row,
-                    f"{100 * value:.0f}%",
-                    ha="center",
-                    va="center",
-                    fontsize=7,
-                    color="black" if value > 0.6 else "white",
-                )
-    figure.colorbar(image, ax=list(axes), label="share of the penalised channels", shrink=0.9)
-    return _url(figure)
-
 
 def latency_bars(latency: dict[str, Any] | None, contenders: tuple[str, ...]) -> str | None:
-    """Inference time of the frozen and the as-trained exports, as a data URL."""
+    """Inference time of the frozen and the as-trained exports, as SVG."""
     if latency is None or any(name not in latency["artifacts"] for name in contenders):
         return None
-    figure = _figure(6.5, 2.2)
+    figure = new_figure(6.5, 2.2)
     axis = figure.subplots()
     for position, name in enumerate(reversed(contenders)):
         times = latency["artifacts"][name]["infer"]
-        colour = _COLOURS[2] if name.startswith("frozen") else _COLOURS[1]
+        colour = COLOURS[2] if name.startswith("frozen") else COLOURS[1]
         axis.barh(position, times["p50"], color=colour)
-        axis.plot([times["p50"], times["p95"]], [position] * 2, color="black", linewidth=1)
-        axis.text(times["p95"], position, f"  {times['p50']:.1f} ms", va="center", fontsize=9)
+        axis.plot([times["p50"], times["p95"]], [position] * 2, color=INK, linewidth=1)
+        words = {"va": "center", "fontsize": 9, "color": INK}
+        axis.text(times["p95"], position, f"  {times['p50']:.1f} ms", **words)
     axis.set_yticks(range(len(contenders)), [n.replace("_", " ") for n in reversed(contenders)])
     axis.set(xlabel="inference, ms (bar: p50, line to p95)")
     axis.margins(x=0.15)
-    return _url(figure)
+    return svg(figure, "latency", "Latency of the exports")
 
 
 def predictions(
@@ -147,26 +90,43 @@ def predictions(
     return _picture_url(stack([*rows, strip]))
 
 
-def _column(rows: list[dict[str, str]], name: str) -> np.ndarray:
-    """A column as floats; NaN where a row has nothing there."""
-    return np.array([float(row.get(name) or "nan") for row in rows])
+def worst_and_best(run: RunFolder, scores: dict[str, Any] | None, count: int) -> list[ViewPictures]:
+    """The validation views that the trained model segments worst and best.
 
+    Args:
+        run: whose validation split is shown.
+        scores: content of scores.json, whose `views` say how well each went.
+        count: of either.
 
-def _figure(width: float, height: float):
-    """A figure without pyplot's global state, so that a report may be built in any thread."""
-    import matplotlib.figure
+    Returns:
+        None where the scores do not say it, or where model or data are not there any more.
+    """
+    known = sorted(
+        (share, index)
+        for index, share in enumerate((scores or {}).get("views") or ())
+        if share is not None
+    )
+    if not known or not (run.path / run.data.get("model", "best.keras")).is_file():
+        return []
+    try:
+        model, views = run.model(), run.views(scores.get("split", "val"))
+    except InputError:
+        return []
+    if len(views) != len(scores["views"]):
+        return []
 
-    return matplotlib.figure.Figure(figsize=(width, height), layout="constrained")
+    def segmented(share: float, index: int) -> Segmented:
+        view = views[index]
+        classes = model.segment({name: view[name] for name in run.modalities})
+        return Segmented(index, share, classes)
 
-
-def _url(figure) -> str:
-    import matplotlib
-
-    buffer = io.BytesIO()
-    # A fixed salt and no date: the same numbers give the same file.
-    with matplotlib.rc_context({"svg.hashsalt": "report"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
+    worst, best = known[:count], known[count:][-count:][::-1]
+    kept = {
+        "worst": [segmented(*one) for one in worst],
+        "best": [segmented(*one) for one in best],
+    }
+    descriptions = {name: run.descriptions.get(name) for name in run.modalities}
+    return views_of(kept, views, descriptions, run.ignore)
 
 
 def _picture_url(picture: np.ndarray) -> str:

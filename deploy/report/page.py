@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from cen_keras.errors import InputError
+from cen_keras.pages.evaluated import legend_of
+from cen_keras.pages.figures import class_bars, confusion, exchange_rates, training_curves
+from cen_keras.pages.training_page import environment
 
 from ..bench import processor
 from ..run_folder import RunFolder
@@ -40,8 +43,9 @@ def build(
         InputError: jinja2 or matplotlib is missing, or an artifact in the run folder does not hold.
     """
     try:
-        import jinja2
         import matplotlib  # noqa: F401
+
+        pages = environment(_TEMPLATES)
     except ImportError as error:
         raise InputError(
             f"the report needs jinja2 and matplotlib ({error}); pip install cen-keras[train,export]"
@@ -53,12 +57,7 @@ def build(
     rows = _rows(found, streams)
     chosen = _to_show(found["artifacts"])
     runners = {name: open_runner(item["path"]) for name, item in chosen.items()}
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    page = environment.get_template("report.html").render(
+    page = pages.get_template("report.html").render(
         title=title or run.path.name,
         made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         processor=processor(),
@@ -73,8 +72,15 @@ def build(
         latency=_latency(found["latency"]),
         classes=_by_class(found, chosen),
         artifacts=found["artifacts"],
-        curves=figures.training_curves(found["log"], streams),
-        rates=figures.exchange_rates(found["exchange"]),
+        curves=training_curves(found["log"], streams),
+        rates=exchange_rates(found["exchange"]),
+        bars_by_class=class_bars(_iou(found["scores"])),
+        confusion=_confusion(found["scores"]),
+        legend=legend_of(run.data["classes"], run.data["palette"]),
+        extremes=[
+            (view.title, view.urls())
+            for view in figures.worst_and_best(run, found["scores"], max(1, pictures // 2))
+        ],
         bars=figures.latency_bars(found["latency"], CONTENDERS),
         views=figures.predictions(run, runners, pictures),
         shown=list(runners),
@@ -87,6 +93,23 @@ def build(
 def _streams(run: RunFolder, found: dict[str, Any]) -> list[str]:
     scores = found["scores"]
     return list(scores["streams"]) if scores else [*run.modalities, "ensemble"]
+
+
+def _iou(scores: dict[str, Any] | None) -> dict[str, dict[str, float | None]]:
+    """Stream -> class -> IoU, of the trained model."""
+    streams = (scores or {}).get("streams", {})
+    return {
+        name: {label: told["iou"] for label, told in values["per_class"].items()}
+        for name, values in streams.items()
+        if "per_class" in values
+    }
+
+
+def _confusion(scores: dict[str, Any] | None) -> str | None:
+    """The trained model's confusion matrix as SVG."""
+    if not scores or not scores.get("confusion"):
+        return None
+    return confusion(scores["confusion"], scores["classes"])
 
 
 def _rows(found: dict[str, Any], streams: list[str]) -> list[dict[str, Any]]:

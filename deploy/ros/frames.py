@@ -30,7 +30,7 @@ class StampedFrame(Frame):
 
 
 class Frames:
-    """Turns sets of messages into frames; what cannot be read is left out and told once.
+    """Turns sets of messages into frames; what cannot be read is left out with one warning.
 
     Args:
         contents: "image" or "depth" by modality.

@@ -51,7 +51,7 @@ def build_ahead(
         errors = "; ".join(f"{node}: {text}" if node else text for node, text in verdict.errors)
         raise InputError(
             f"{artifact}: TensorRT for RTX {trt.__version__} refuses it ({errors}); `python -m deploy "
-            "lint --compile` tells more"
+            "lint --compile` says more"
         )
     text = json.dumps(_description(manifest, verdict), indent=2) + "\n"
     write_together({path: verdict.engine, description_path(path): text.encode("utf-8")})

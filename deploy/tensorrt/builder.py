@@ -192,7 +192,7 @@ def serialize(trt: Any, artifact: Path, chosen: EngineSettings, cache: Path | No
         errors = [str(parser.get_error(index).desc()) for index in range(parser.num_errors)]
         raise InputError(
             f"{artifact}: TensorRT {trt.__version__} cannot read it ({'; '.join(errors)}); "
-            "`python -m deploy lint` on the host tells why"
+            "`python -m deploy lint` on the host says why"
         )
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, chosen.workspace_mb << 20)

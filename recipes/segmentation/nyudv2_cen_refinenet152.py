@@ -1,7 +1,7 @@
 r"""CEN on NYUDv2, RefineNet on ResNet-152: the official code's setting. Has not been run.
 
 Expected, single scale: 51.6 % mIoU of the ensemble, 64.4 % mean and 77.0 % pixel accuracy, which
-the official repository's README reports. For several scales 52.2 is told of the paper; that was not
+the official repository's README reports. For several scales 52.2 is reported for the paper; that was not
 checked against it. Nothing of it has been measured here.
 
     curl -o weights/resnet152-b121ed2d.pth --create-dirs \

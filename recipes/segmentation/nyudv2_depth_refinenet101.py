@@ -1,12 +1,12 @@
 """The control of nyudv2_cen_refinenet101 on depth alone. Has not been run.
 
-Expected, single scale: 35.8 % mIoU is told of the paper's table of fusion methods (RefineNet,
+Expected, single scale: 35.8 % mIoU is reported in the paper's table of fusion methods (RefineNet,
 ResNet-101, depth); it was not checked against the paper, and nothing has been measured here.
 
     python -m recipes.train nyudv2_depth_refinenet101
 
 One stream is the plain network: no exchange and no penalty. The official script would go on
-penalising half of the scales of every block, unless it is told `--lamda 0`, so its "uni-modal" runs
+penalising half of the scales of every block, unless it gets `--lamda 0`, so its "uni-modal" runs
 are not quite this. About half the work of nyudv2_cen_refinenet101, on a GPU of 24 GB or more.
 """
 

@@ -1,9 +1,9 @@
 """CEN on SUN RGB-D, RefineNet on ResNet-101. Has not been run.
 
-Expected, single scale: 49.6 % mIoU of the ensemble, 60.9 % mean and 82.0 % pixel accuracy are told
-of the paper; they were not checked against it, and nothing has been measured here. The official
+Expected, single scale: 49.6 % mIoU of the ensemble, 60.9 % mean and 82.0 % pixel accuracy are reported
+for the paper; they were not checked against it, and nothing has been measured here. The official
 code has no list and no setting for this data set: the three stages of 20 epochs with halved rates
-are told of the paper (not checked either), all else is as for NYUDv2.
+are reported for the paper (not checked either), all else is as for NYUDv2.
 
     python -m recipes.prepare.sunrgbd SUNRGBD --out datasets/sunrgbd
     python -m recipes.train sunrgbd_cen_refinenet101

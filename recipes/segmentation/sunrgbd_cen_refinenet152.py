@@ -1,7 +1,7 @@
 """CEN on SUN RGB-D, RefineNet on ResNet-152. Has not been run.
 
 Expected: for several scales 50.8 % mIoU of the ensemble, 62.5 % mean and 83.2 % pixel accuracy are
-told of the paper; they were not checked against it, a single-scale number is not known, and nothing
+reported for the paper; they were not checked against it, a single-scale number is not known, and nothing
 has been measured here. Settings as in sunrgbd_cen_refinenet101.
 
     python -m recipes.train sunrgbd_cen_refinenet152

@@ -30,7 +30,11 @@ Hardware: two CPU cores; no GPU. With TensorFlow 2.21 the 1200 steps and their e
 to 282 s while other programs shared the cores, the controls of one modality 102 to 214 s.
 """
 
-from cen_keras.training.translation import Adams, TranslationEvaluation, TranslationRecipe
+from cen_keras.training.translation import (
+    TranslationEvaluation,
+    TranslationOptimizer,
+    TranslationRecipe,
+)
 
 RECIPE = TranslationRecipe(
     name="rooms_translation_tiny",
@@ -59,7 +63,9 @@ RECIPE = TranslationRecipe(
             "gamma_initializer": 0.3,
         },
     },
-    optimizer=Adams(learning_rate=2e-3, discriminator_learning_rate=2e-4, schedule="cosine"),
+    optimizer=TranslationOptimizer(
+        learning_rate=2e-3, discriminator_learning_rate=2e-4, schedule="cosine"
+    ),
     epochs=8,
     epoch_steps=150,
     batch=8,

@@ -1,40 +1,17 @@
 """The page holds what was measured, stands alone, and says less where less is known."""
 
 import csv
-import html.parser
 import json
 import shutil
 
 import pytest
+from html_pages import Page
 
 from cen_keras.errors import InputError
 from deploy.__main__ import main
 from deploy.report import build
 from deploy.report.data import CONTENDERS, gather
 from deploy.run_folder import open_run
-
-
-class Page(html.parser.HTMLParser):
-    """Text, sources of images, links, and whether every tag is closed."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.words, self.images, self.links, self.open = [], [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attributes):
-        values = dict(attributes)
-        if tag == "img":
-            self.images.append(values["src"])
-        self.links += [v for k, v in attributes if k in ("href", "src") and tag != "img"]
-        if tag not in ("img", "meta", "br"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.words.append(data)
 
 
 def result(drop, agreement, sha=None):
@@ -89,9 +66,15 @@ def full_run(run_path, artifacts, tmp_path):
         },
     }
     (run / "bench" / "latency.json").write_text(json.dumps(latency))
-    streams = {name: {"miou": 0.5} for name in ("rgb", "depth", "ensemble")}
-    exchange = {"share_of_penalised": 0.42, "layers_exchanging": 7}
-    (run / "scores.json").write_text(json.dumps({"streams": streams, "exchange": exchange}))
+    per_class = {"Bed": {"iou": 0.25}, "Books": {"iou": None}}
+    streams = {n: {"miou": 0.5, "per_class": per_class} for n in ("rgb", "depth", "ensemble")}
+    scores = {
+        "streams": streams,
+        "exchange": {"share_of_penalised": 0.42, "layers_exchanging": 7},
+        "classes": ["Bed", "Books"],
+        "confusion": [[3, 1], [0, 0]],
+    }
+    (run / "scores.json").write_text(json.dumps(scores))
     with open(run / "log.csv", "w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["epoch", "loss", "rgb_miou", "depth_miou", "ensemble_miou"])
@@ -119,8 +102,11 @@ def test_the_page_holds_the_numbers_and_stands_alone(full_run, tmp_path, capsys)
         "× 0.50", "0.90", "1.25 + 1.25 + 1.25", "192x256", "run <b>",
     ):  # fmt: skip
         assert wanted in words, wanted
-    # Curves, rates, bars and views, each inside the file; nothing is fetched.
-    assert len(page.images) == 4
+    # Each inside the file; nothing is fetched.
+    assert [figure.split()[0] for figure in page.figures] == [
+        "Latency", "Loss", "Share", "IoU", "Confusion",
+    ]  # fmt: skip
+    assert len(page.images) == 1
     assert all(source.startswith("data:image/") for source in page.images)
     assert page.links == [] and page.open == []
     rows = json.loads((tmp_path / "r.json").read_text())["rows"]
@@ -130,6 +116,25 @@ def test_the_page_holds_the_numbers_and_stands_alone(full_run, tmp_path, capsys)
         "fp32",
         "static_w8a8",
     ]
+
+
+def test_the_worst_and_best_views_are_those_of_the_scores(run_path, tmp_path):
+    shutil.copytree(run_path, tmp_path / "run", ignore=shutil.ignore_patterns("tflite"))
+    shares = {"views": [0.5, None, 0.25, 0.75], "split": "val", "streams": {}}
+    (tmp_path / "run" / "scores.json").write_text(json.dumps(shares))
+    build(open_run(tmp_path / "run"), tmp_path / "page.html", pictures=2)
+    page = Page((tmp_path / "page.html").read_text())
+    titles = [word for word in page.words if word.startswith(("worst 1", "best 1"))]
+    assert titles == [
+        "worst 1: view 2, 25.0 % of its pixels right",
+        "best 1: view 3, 75.0 % of its pixels right",
+    ]
+    # Both inputs, truth, prediction and what is wrong, of either view.
+    assert len(page.images) == 2 * 5
+    # Of scores of other views nothing is shown.
+    (tmp_path / "run" / "scores.json").write_text(json.dumps({**shares, "views": [0.5]}))
+    build(open_run(tmp_path / "run"), tmp_path / "page.html")
+    assert Page((tmp_path / "page.html").read_text()).images == []
 
 
 def test_results_of_another_file_are_not_shown(full_run):
@@ -146,7 +151,9 @@ def test_results_of_another_file_are_not_shown(full_run):
 def test_a_bare_run_gives_a_page_too(run_path, tmp_path):
     (tmp_path / "data.json").write_text((run_path / "data.json").read_text())
     build(open_run(tmp_path), tmp_path / "page.html")
-    assert Page((tmp_path / "page.html").read_text()).images == []
+    page = Page((tmp_path / "page.html").read_text())
+    assert page.images == page.figures == []
+    assert "Nothing has been exported yet" in " ".join(page.words)
 
 
 def test_what_it_refuses(full_run, tmp_path, capsys):

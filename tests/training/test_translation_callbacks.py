@@ -33,7 +33,7 @@ def batches():
     [
         (("l1_loss", "discriminator_loss", "adversarial_loss", "loss"), "the generator's L1 loss"),
         (("discriminator_loss", "adversarial_loss", "loss"), "the discriminator's loss"),
-        (("adversarial_loss", "loss"), "the discriminator's answer"),
+        (("adversarial_loss", "loss"), "the generator's adversarial loss"),
         (("loss",), "the generator's loss"),
     ],
 )

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from cen_keras.errors import InputError, close_to
+from cen_keras.errors import InputError, suggestion
 from recipes.evidence.experiments.real_tables import REAL_TABLES
 from recipes.evidence.experiments.tables import TABLES, Table
 
@@ -40,7 +40,7 @@ class Study:
         """
         if name not in self.tables:
             raise InputError(
-                f"table {name!r} is unknown{close_to(name, self.tables)}; `python -m "
+                f"table {name!r} is unknown{suggestion(name, self.tables)}; `python -m "
                 f"recipes.evidence --list{self.options}` shows all."
             )
         return self.tables[name]

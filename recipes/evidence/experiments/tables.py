@@ -4,7 +4,7 @@ import dataclasses
 import json
 from typing import Any
 
-from cen_keras.errors import InputError, close_to
+from cen_keras.errors import InputError, suggestion
 from recipes.evidence.experiments.cells import Cell, only
 
 SEGMENTATION = ("miou", "mean_accuracy", "pixel_accuracy")
@@ -274,7 +274,7 @@ def cells_of(table: Table, seed: int, rows: tuple[str, ...] = ()) -> dict[str, C
     for name in rows:
         if name not in table.rows:
             raise InputError(
-                f"row {name!r} is unknown{close_to(name, table.rows)}; known: "
+                f"row {name!r} is unknown{suggestion(name, table.rows)}; known: "
                 f"{', '.join(table.rows)}."
             )
     return {

@@ -40,7 +40,7 @@ trains what is missing and writes the CSVs. Rows of a table differ in nothing bu
 say. A seed decides the first weights, the order of the views and their augmentation. Means stand with
 the sample standard deviation over seeds. A difference is taken seed by seed over the seeds that both
 rows have; its 95 % interval and its two-sided p are Student's t on these differences. With three seeds
-t has two degrees of freedom, so only a mean of more than 2.5 times the deviation is told from none. p is
+t has two degrees of freedom, so only a mean of more than 2.5 times the deviation differs from none. p is
 not corrected for the number of comparisons.
 
 Where streams are aggregated at all stages the decoder reads the same maps for each, so its streams and

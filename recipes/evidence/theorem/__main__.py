@@ -44,7 +44,7 @@ class Net:
         exchanging_loss: task loss on these batches as the net was trained; None without exchange.
         plain_loss: without exchange.
         channels: list of `Channel`.
-        lives: list of `Life`, of the same channels.
+        histories: list of `History`, of the same channels.
     """
 
     run: str
@@ -56,7 +56,7 @@ class Net:
     exchanging_loss: float | None
     plain_loss: float
     channels: list[Any]
-    lives: list[Any]
+    histories: list[Any]
 
 
 def check_run(run: Path) -> Recipe:
@@ -96,7 +96,7 @@ def measure_net(run: Path, count: int, theta: float | None, progress: Any) -> Ne
     from cen_keras.losses.segmentation import SegmentationLoss
     from cen_keras.training.scale_history import read_scales
     from recipes.evidence.theorem.channel_gradients import measure, task_loss
-    from recipes.evidence.theorem.lives import life
+    from recipes.evidence.theorem.histories import history
 
     scales = read_scales(run)
     model = load_best(run)
@@ -121,7 +121,7 @@ def measure_net(run: Path, count: int, theta: float | None, progress: Any) -> Ne
         task_loss(model, batches, loss),
         channels,
         [
-            life(scales.epochs, scales.gammas[c.layer][c.modality][:, c.index], c.theta)
+            history(scales.epochs, scales.gammas[c.layer][c.modality][:, c.index], c.theta)
             for c in channels
         ],
     )
@@ -184,7 +184,7 @@ def main(arguments: list[str] | None = None) -> int:
         net = _with_progress(options)
         # Drawn after the net, which sets seed and dtype policy.
         keras.config.set_dtype_policy("float32")
-        from recipes.evidence.theorem import attraction, calibration, lives
+        from recipes.evidence.theorem import attraction, calibration, histories
         from recipes.evidence.theorem import plot as theorem_plot
         from recipes.evidence.theorem import text as theorem_text
 
@@ -194,8 +194,8 @@ def main(arguments: list[str] | None = None) -> int:
             *calibration.calibration(net.channels),
             *calibration.by_layer(net.channels),
             *calibration.by_fate(net.channels),
-            *lives.by_epoch(net.lives),
-            *lives.ever(net.lives),
+            *histories.by_epoch(net.histories),
+            *histories.ever(net.histories),
         ]
         write_csv(found, options.out / "theorem.csv")
         theorem_plot.write_plot(found, options.out / "theorem.png")

@@ -26,7 +26,7 @@ class Channel:
         modality: whose scale it is.
         index: of the channel.
         scale: gamma as trained.
-        shift: beta, the whole map at gamma = 0.
+        beta: of the norm, the whole map at gamma = 0.
         theta: the threshold that scale is compared with.
         strength: lambda.
         gradients: (B,) dL/dgamma at gamma = 0, of each batch.
@@ -39,7 +39,7 @@ class Channel:
     modality: str
     index: int
     scale: float
-    shift: float
+    beta: float
     theta: float
     strength: float
     gradients: np.ndarray
@@ -138,7 +138,7 @@ def measure(
                 continue
             gamma = layer.norm(modality).gamma
             trained = gamma.numpy().copy()
-            shifts = layer.norm(modality).beta.numpy()
+            betas = layer.norm(modality).beta.numpy()
             for index in channels:
                 gamma.assign(np.where(np.arange(trained.size) == index, 0.0, trained))
                 each = [step(*batch, layer.modalities.index(modality), index) for batch in batches]
@@ -149,7 +149,7 @@ def measure(
                         modality,
                         index,
                         float(trained[index]),
-                        float(shifts[index]),
+                        float(betas[index]),
                         threshold,
                         layer.sparsity,
                         gradients,

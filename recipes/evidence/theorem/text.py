@@ -10,7 +10,7 @@ from cen_keras.training.console import percent
 from recipes.evidence.report.rendering import markdown
 from recipes.evidence.theorem.attraction import BATCH_CASES, CONFIDENCE, POSITIONS, Shares
 from recipes.evidence.theorem.calibration import CLOSED, sharing
-from recipes.evidence.theorem.lives import quantiles
+from recipes.evidence.theorem.histories import quantiles
 
 INTRODUCTION = """\
 # Theorem 1, measured
@@ -174,11 +174,11 @@ def _verdict(bins, net):
     closed = sum(s.count for s in bins if s.case == CLOSED)
     total = sum(s.count for s in bins)
     shut = [c for c in net.channels if c.closed.any()]
-    negative = sum(c.shift < 0 for c in shut)
+    negative = sum(c.beta < 0 for c in shut)
     text = (
         f"No gradient at all arrives in {closed} of {total} trials, in {len(shut)} channels: at gamma "
         f"= 0 the map is the constant beta, which is negative in {negative} of them, and a ReLU behind "
-        "the norm shuts. There zero attracts because of the shift, wherever the training stands."
+        "the norm shuts. There zero attracts because of beta, wherever the training stands."
     )
     if not opened:
         return text
@@ -217,9 +217,9 @@ def _life(found, net):
     if "ever came back" not in some:
         return [*parts, "No penalised channel ever came below the threshold."]
     ever, back, now = (some[c] for c in ("ever below", "ever came back", "is back at the end"))
-    times = [one.returned - one.first for one in net.lives if one.returned is not None]
+    times = [one.returned - one.first for one in net.histories if one.returned is not None]
     spans = quantiles(times)
-    sizes = [one.largest_since for one in net.lives if one.first is not None]
+    sizes = [one.largest_since for one in net.histories if one.first is not None]
     least, median, largest = quantiles(sizes)
     told = (
         f"; the first return came {spans[0]} to {spans[2]} epochs after (median {spans[1]:g})"

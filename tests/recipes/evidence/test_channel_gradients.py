@@ -62,7 +62,7 @@ def test_every_channel_alone_has_its_own_gradient():
     model, batches = build(), make_batches()
     norm = model.get_layer("norm")
     scales = {n: keras.ops.convert_to_numpy(norm.norm(n).gamma).copy() for n in NAMES}
-    shifts = {n: keras.ops.convert_to_numpy(norm.norm(n).beta).copy() for n in NAMES}
+    betas = {n: keras.ops.convert_to_numpy(norm.norm(n).beta).copy() for n in NAMES}
     told = []
     found = measure(model, batches, loss, progress=lambda *state: told.append(state))
     # rgb owns channels 0 and 1, depth 2 to 4.
@@ -72,17 +72,17 @@ def test_every_channel_alone_has_its_own_gradient():
     ]
     assert told == [(i, 5) for i in range(1, 6)]
     for c in found:
-        assert c.scale == scales[c.modality][c.index] and c.shift == shifts[c.modality][c.index]
+        assert c.scale == scales[c.modality][c.index] and c.beta == betas[c.modality][c.index]
         assert c.theta == 0.02 and c.strength == 1e-3 and c.positions == 72
         assert c.exchanged == (abs(c.scale) < 0.02)
         for batch, (inputs, labels) in enumerate(batches):
-            wanted, slopes = oracle(inputs[c.modality], labels, shifts[c.modality])
+            wanted, slopes = oracle(inputs[c.modality], labels, betas[c.modality])
             slope = slopes[..., c.index]
             # 72 float32 products of some 1e-2, each off by 1e-7 of itself, and their cancellation.
             assert c.gradients[batch] == pytest.approx(wanted[c.index], abs=1e-6)
             assert c.rms[batch] == pytest.approx(np.sqrt((slope**2).mean()), rel=1e-4)
             assert c.spread[batch] == pytest.approx(slope.std(), rel=1e-4, abs=1e-9)
-        assert (c.closed == (c.shift < 0)).all()
+        assert (c.closed == (c.beta < 0)).all()
     assert len({bool(c.closed.all()) for c in found}) == 2  # both kinds were drawn
     for name in NAMES:
         np.testing.assert_array_equal(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recipes.evidence.theorem.lives import by_epoch, ever, life, quantiles
+from recipes.evidence.theorem.histories import by_epoch, ever, history, quantiles
 
 EPOCHS = np.array([0, 1, 2, 3])
 STORIES = {
@@ -12,11 +12,11 @@ STORIES = {
     "visits": [0.5, 0.01, -0.3, 0.01],
     "last": [0.5, 0.4, 0.02, 0.019],
 }
-LIVES = {name: life(EPOCHS, np.array(gammas), 0.02) for name, gammas in STORIES.items()}
+HISTORIES = {name: history(EPOCHS, np.array(gammas), 0.02) for name, gammas in STORIES.items()}
 
 
-def test_one_life():
-    found = {name: (one.first, one.returned) for name, one in LIVES.items()}
+def test_one_history():
+    found = {name: (one.first, one.returned) for name, one in HISTORIES.items()}
     assert found == {
         "never": (None, None),
         "stays": (1, None),
@@ -24,17 +24,17 @@ def test_one_life():
         "visits": (1, 2),
         "last": (3, None),  # theta itself is not below
     }
-    assert LIVES["comes back"].largest_since == 0.4 and LIVES["stays"].largest_since == 0.01
-    assert np.isnan(LIVES["never"].largest_since)
+    assert HISTORIES["comes back"].largest_since == 0.4 and HISTORIES["stays"].largest_since == 0.01
+    assert np.isnan(HISTORIES["never"].largest_since)
 
 
 def test_epochs_are_those_of_the_rows():
-    one = life(np.array([3, 5, 9]), np.array([0.1, 0.001, 0.1]), 0.02)
+    one = history(np.array([3, 5, 9]), np.array([0.1, 0.001, 0.1]), 0.02)
     assert (one.first, one.returned) == (5, 9)
 
 
 def test_every_epochs_shares():
-    found = {(s.case, s.x): (s.hits, s.count) for s in by_epoch(list(LIVES.values()))}
+    found = {(s.case, s.x): (s.hits, s.count) for s in by_epoch(list(HISTORIES.values()))}
     assert found == {
         ("below theta", 0.0): (0, 5),
         ("below theta", 1.0): (3, 5),
@@ -49,12 +49,12 @@ def test_every_epochs_shares():
 
 
 def test_all_in_all():
-    assert [(s.case, s.hits, s.count) for s in ever(list(LIVES.values()))] == [
+    assert [(s.case, s.hits, s.count) for s in ever(list(HISTORIES.values()))] == [
         ("ever below", 4, 5),
         ("ever came back", 2, 4),
         ("is back at the end", 1, 4),
     ]
-    assert [s.case for s in ever([LIVES["never"]])] == ["ever below"]
+    assert [s.case for s in ever([HISTORIES["never"]])] == ["ever below"]
     assert by_epoch([]) == [] and ever([]) == []
 
 

@@ -11,7 +11,7 @@ from recipes.evidence.theorem.attraction import Shares
 
 
 @dataclasses.dataclass(frozen=True)
-class Life:
+class History:
     """One penalised channel over the training.
 
     Attributes:
@@ -43,24 +43,24 @@ class Life:
         return float(self.sizes[self.below.argmax() :].max()) if self.below.any() else np.nan
 
 
-def life(epochs: np.ndarray, gammas: np.ndarray, theta: float) -> Life:
-    """Returns the life of one channel from its (E,) gammas."""
+def history(epochs: np.ndarray, gammas: np.ndarray, theta: float) -> History:
+    """Returns the history of one channel from its (E,) gammas."""
     sizes = np.abs(gammas)
-    return Life(epochs, sizes < theta, sizes)
+    return History(epochs, sizes < theta, sizes)
 
 
-def by_epoch(lives: list[Life]) -> list[Shares]:
+def by_epoch(histories: list[History]) -> list[Shares]:
     """How many channels are below the threshold after each epoch, came below it, came back.
 
     `x` is the epoch. "came back" counts channels that were below in the row before; rows without
     such channels are left out.
     """
-    if not lives:
+    if not histories:
         return []
-    epochs = lives[0].epochs
-    below = np.stack([one.below for one in lives])
+    epochs = histories[0].epochs
+    below = np.stack([one.below for one in histories])
     found = [
-        Shares("life", "below theta", float(epoch), len(lives), int(below[:, row].sum()))
+        Shares("life", "below theta", float(epoch), len(histories), int(below[:, row].sum()))
         for row, epoch in enumerate(epochs)
     ]
     for row in range(1, len(epochs)):
@@ -76,10 +76,10 @@ def by_epoch(lives: list[Life]) -> list[Shares]:
     return found
 
 
-def ever(lives: list[Life]) -> list[Shares]:
+def ever(histories: list[History]) -> list[Shares]:
     """Of all channels, how many were ever below; of those, how many ever came back, and are now."""
-    once = [one for one in lives if one.first is not None]
-    found = [Shares("life", "ever below", 0.0, len(lives), len(once))] if lives else []
+    once = [one for one in histories if one.first is not None]
+    found = [Shares("life", "ever below", 0.0, len(histories), len(once))] if histories else []
     if once:
         back = [one for one in once if one.returned is not None]
         found.append(Shares("life", "ever came back", 0.0, len(once), len(back)))

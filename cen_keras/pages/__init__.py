@@ -1,0 +1,1 @@
+"""Pages about a training: figures, pictures, and the log page of a run folder."""
