@@ -33,7 +33,8 @@ APPENDED = ("theorem", "shows")
 INTRODUCTION = """\
 # Which of the paper's claims hold here
 
-Written by `recipes.evidence.report.page` from the CSVs beside it; do not edit. {about}
+Written by `recipes.evidence.report.page` from the CSVs beside it; do not edit.
+{about}
     python -m recipes.evidence {tables}
 
 trains what is missing and writes the CSVs. Rows of a table differ in nothing but what their settings
