@@ -17,7 +17,7 @@ so `scale` belongs to pictures of a view, `unit_per_count` to files.
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -387,3 +387,10 @@ def modality_of(value: "str | Modality | Mapping[str, Any]") -> Modality:
     if not isinstance(value, str) or not value:
         raise InputError(f"modality {value!r}: wanted a name, a config or a Modality.")
     return READY.get(value) or Modality(value)
+
+
+def several(modalities: Iterable) -> tuple:
+    """Returns the modalities as a tuple; raises InputError where they are no list, or one name."""
+    if isinstance(modalities, str | Mapping) or not isinstance(modalities, Iterable):
+        raise InputError(f'modalities is {modalities!r}; wanted a list of names, ("rgb", "depth").')
+    return tuple(modalities)

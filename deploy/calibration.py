@@ -144,7 +144,7 @@ def medians(run: RunFolder, name: str) -> tuple[float, float] | None:
         been seen to say.
     """
     file = run.path / "medians.json"
-    known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    known = _known_medians(file)
     if name not in known:
         try:
             views = run.views("train", small=True)
@@ -157,6 +157,18 @@ def medians(run: RunFolder, name: str) -> tuple[float, float] | None:
         known[name] = [float(p) for p in np.percentile(seen, (1, 99))] if enough else None
         write_json(file, known)
     return tuple(known[name]) if known[name] else None
+
+
+def _known_medians(file: Path) -> dict[str, Any]:
+    """What was counted before; nothing where the file was damaged since."""
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    whole = isinstance(known, dict) and all(
+        pair is None or (isinstance(pair, list) and len(pair) == 2) for pair in known.values()
+    )
+    return known if whole else {}
 
 
 def _median(image: np.ndarray) -> float:

@@ -22,7 +22,7 @@ from cen_keras.data.pinhole_cameras import PinholeCamera, read_cameras
 from cen_keras.data.splits import chosen_names
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
-from cen_keras.modalities import Modality, modality_of
+from cen_keras.modalities import Modality, modality_of, several
 
 _LOG = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class FolderViews(Views):
         cameras: str | Path | Mapping[str, Mapping[str, Any] | PinholeCamera] | None = None,
     ):
         self.root = Path(root).expanduser()
-        known = [modality_of(modality) for modality in modalities]
+        known = [modality_of(modality) for modality in several(modalities)]
         self.modalities = {modality.name: modality for modality in known}
         if not known or len(self.modalities) < len(known):
             raise InputError(

@@ -3,6 +3,7 @@
 A few files stand for all, so that a single odd frame stops nothing.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from cen_keras.data.image_folders import LABEL, LABEL_NAMES
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
 from cen_keras.modalities import Modality
+
+_LOG = logging.getLogger(__name__)
 
 IMAGES, LABELS = 5, 100
 """Files that are read, evenly over the folder."""
@@ -33,7 +36,7 @@ def check_units(files: Sequence[Mapping[str, Path]], modalities: Mapping[str, Mo
     for name, modality in modalities.items():
         if modality.limits is None:
             continue
-        medians, floats = [], True
+        medians, blank, floats = [], 0, True
         for path in spread([view[name] for view in files], IMAGES):
             try:
                 picture = image_files.read_image(path, modality, name)
@@ -43,6 +46,15 @@ def check_units(files: Sequence[Mapping[str, Path]], modalities: Mapping[str, Mo
             seen = picture[picture != modality.blank]
             if seen.size:
                 medians.append(float(np.median(seen)))
+            else:
+                blank += 1
+        if blank and not medians:
+            _LOG.warning(
+                "%s: %s is missing in every pixel, as in all %d files that were looked at",
+                files[0][name],
+                name,
+                blank,
+            )
         check_limits(
             medians,
             None if floats else modality.unit_per_count or 1.0,

@@ -48,6 +48,8 @@ def find_views(
     root = Path(root)
     if not root.is_dir():
         raise InputError(f"{root}: is not a folder; give one that holds {_wanted(kinds)}")
+    if folders is not None and not isinstance(folders, Mapping):
+        raise InputError(f'{root}: folders is {folders!r}; wanted {{"rgb": "color"}}')
     names = {name: _names(name, kinds[name].aliases, folders) for name in kinds}
     if label:
         names[LABEL] = _names(LABEL, LABEL_NAMES, folders)

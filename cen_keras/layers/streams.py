@@ -7,22 +7,10 @@ backends hand over sorted by key.
 from collections.abc import Iterable
 
 from cen_keras.errors import InputError
+from cen_keras.modalities import several
 
 FUSED = "fused"
 """Name of the one stream that is left where several have become one."""
-
-
-def several(modalities: Iterable) -> tuple:
-    """Returns the modalities as a tuple.
-
-    Raises:
-        InputError: they are one name, whose letters would be taken for names.
-    """
-    if isinstance(modalities, str):
-        raise InputError(
-            f'modalities must be a tuple of names such as ("rgb",); found {modalities!r}.'
-        )
-    return tuple(modalities)
 
 
 def check_modalities(modalities: Iterable[str]) -> tuple[str, ...]:

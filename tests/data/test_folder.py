@@ -110,6 +110,17 @@ def test_masks_of_0_and_255(tmp_path):
     assert views[0]["label"].sum() == 25
 
 
+def test_masks_of_0_and_255_saved_as_colours_or_beside_another_ignored_label(tmp_path):
+    grey = lambda: np.repeat(binary(255)()[..., None], 3, axis=-1)  # noqa: E731
+    write(tmp_path, {"rgb": "rgb", "depth": "depth", "label": "label"}, label=grey)
+    with pytest.raises(InputError, match="hold 'a' alone, and 255.*label map"):
+        FrameViews(tmp_path, classes=("a", "b"))
+    assert FrameViews(tmp_path, classes=("a", "b"), label_map={"255": 1})[0]["label"].sum() == 25
+    wanted = r'label 255; must be 0..1, or 254.*label_map {"255": 0}.*255 is ignored'
+    with pytest.raises(InputError, match=wanted):
+        FrameViews(tmp_path, classes=("a", "b"), ignore=254)
+
+
 def test_masks_of_one_bit(tmp_path):
     folders = {"rgb": "rgb", "depth": "depth", "label": "label"}
     write(tmp_path, folders, label=binary(True, bool))
