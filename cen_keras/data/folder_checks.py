@@ -12,7 +12,7 @@ import numpy as np
 
 from cen_keras.data import image_files, label_counts
 from cen_keras.data.depth_units import check_limits
-from cen_keras.data.image_folders import LABEL, LABEL_NAMES
+from cen_keras.data.image_folders import LABEL, LABEL_NAMES, held
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
 from cen_keras.modalities import Modality
@@ -108,10 +108,11 @@ def check_labelled(views: Views) -> None:
     """
     files = getattr(views, "files", None)
     if files and "label" not in files[0]:
+        root = Path(getattr(views, "root", views.name))
         raise InputError(
-            f"{getattr(views, 'root', views.name)}: has no labels, which training and scoring need; "
-            f"wanted {', '.join(name + '/' for name in (LABEL, *LABEL_NAMES[:3]))} with a PNG for "
-            "each view, or NAME_label.png."
+            f"{root}: has no labels, which training and scoring need; wanted "
+            f"{', '.join(name + '/' for name in (LABEL, *LABEL_NAMES[:3]))} with a PNG for each view, "
+            f"or NAME_label.png{held(root) if root.is_dir() else ''}."
         )
 
 

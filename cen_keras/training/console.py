@@ -20,6 +20,7 @@ USERS_OS_ERRORS = (
     errno.EPERM,
     errno.EROFS,
     errno.ENOTDIR,
+    errno.EEXIST,
     errno.EISDIR,
     errno.ENAMETOOLONG,
 )

@@ -78,6 +78,8 @@ def check_run_folder(run: Path, recipe: RecipeBase) -> str:
     Raises:
         InputError: it was started with another recipe; the differing keys are named.
     """
+    if run.exists() and not run.is_dir():
+        raise InputError(f"{run}: is a file; name a folder with --run.")
     if not (run / "recipe.json").exists():
         if (run / "last.npz").exists():
             raise InputError(

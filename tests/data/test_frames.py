@@ -104,18 +104,6 @@ def test_depth_that_is_missing_everywhere_is_said_and_no_error(tmp_path, caplog)
     assert "depth is missing in every pixel" in caplog.text
 
 
-@pytest.mark.parametrize(
-    ("values", "told"), [(2600.0, "times 0.001 it is 2.6 m"), (1e9, "write it")]
-)
-def test_floats_in_another_unit_are_told_as_floats(tmp_path, values, told):
-    """The metres of a count say nothing of them, so no other --depth-scale is proposed."""
-    write(tmp_path)
-    for path in (tmp_path / "depth").glob("*"):
-        np.save(path.with_suffix(".npy"), np.full((6, 8), values, np.float32))
-        path.unlink()
-    fails(tmp_path, "since floats are metres", told, depth_scale=0.001)
-
-
 def test_sizes_that_differ(tmp_path):
     write(tmp_path, rgb=colour((12, 17)))
     fails(tmp_path, "is 8x6", "17x12", "registered")
