@@ -39,6 +39,7 @@ def test_exit_codes(capsys):
         InputError("a: found b"),
         HostsInputError("a: found b"),
         FileNotFoundError(errno.ENOENT, "no", "a"),
+        FileNotFoundError("a: is missing"),
         OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a"),
         PermissionError(errno.EACCES, "no", "a"),
     ):
