@@ -10,6 +10,7 @@ with a folder of one's own training.
 
 import json
 import os
+import zipfile
 from pathlib import Path
 
 from cen_keras.errors import InputError
@@ -117,8 +118,8 @@ def load_model(path: Path):
 
     try:
         return keras.models.load_model(path, compile=False)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        reason = str(error).strip().split("\n")[0]
         raise InputError(f"{path}: not a whole Keras model ({reason}); train again") from error
 
 

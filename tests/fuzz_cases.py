@@ -141,9 +141,7 @@ def survey_case(rng, folder):
     scale = (None, None, 0.001, 0.0, float("nan"), 1e9)[int(rng.integers(6))]
     modalities = (None, ["rgb", "depth"], ["thermal"], ["echo"])[int(rng.integers(4))]
     ignore = int(rng.choice([255, 0]))
-    ends_well(
-        lambda: recipe_text(survey_folder(folder, modalities, None, scale, ignore), "a", ignore)
-    )
+    ends_well(lambda: recipe_text(survey_folder(folder, modalities, None, scale, ignore), "a"))
 
 
 def run_case(rng, folder):

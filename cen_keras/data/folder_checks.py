@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cen_keras.data import image_files, label_counts
-from cen_keras.data.depth_units import check_limits
+from cen_keras.data.depth_units import check_limits, holds_floats
 from cen_keras.data.image_folders import LABEL, LABEL_NAMES, held
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
@@ -42,7 +42,7 @@ def check_units(files: Sequence[Mapping[str, Path]], modalities: Mapping[str, Mo
                 picture = image_files.read_image(path, modality, name)
             except (InputError, OSError):
                 continue  # told when it is its turn
-            floats = floats and _holds_floats(path)
+            floats = floats and holds_floats(path)
             seen = picture[picture != modality.blank]
             if seen.size:
                 medians.append(float(np.median(seen)))
@@ -63,12 +63,6 @@ def check_units(files: Sequence[Mapping[str, Path]], modalities: Mapping[str, Mo
             "depth_scale",
             "set depth_limits [least, largest]",
         )
-
-
-def _holds_floats(path: Path) -> bool:
-    """Whether a file's numbers are in their unit already; most kinds of files hold whole numbers only."""
-    kinds = (".npy", ".tif", ".tiff", ".exr", ".pfm")
-    return path.suffix.lower() in kinds and image_files.read_array(path).dtype.kind == "f"
 
 
 def check_label_files(views: Any) -> None:

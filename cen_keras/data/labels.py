@@ -44,10 +44,12 @@ def palette(num_classes: int) -> np.ndarray:
         uint8 (num_classes, 3), RGB, no two rows equal, none black.
 
     Raises:
-        ValueError: `num_classes` is not in 1..255.
+        InputError: `num_classes` is not in 1..255.
     """
     if not 1 <= num_classes <= 255:
-        raise ValueError(f"palette: num_classes is {num_classes}, must be between 1 and 255.")
+        raise InputError(
+            f"palette: there are {num_classes} classes; wanted 1 to 255, or a palette of one's own."
+        )
     number = np.arange(1, num_classes + 1)
     colours = np.zeros((num_classes, 3), np.uint8)
     for bit in range(8):

@@ -131,6 +131,8 @@ def guarded(command: Callable[[], int]) -> int:
         if error.errno not in _USERS:
             raise
         return _refuse(f"{error.filename or 'file'}: {_USERS[error.errno]}")
+    except MemoryError as error:
+        return _refuse(f"not enough memory ({error}); take smaller images or fewer views")
     except ValueError as error:
         if not is_input_error(error):
             raise

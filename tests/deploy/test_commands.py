@@ -46,6 +46,8 @@ def test_exit_codes(capsys):
         assert guarded(raising(error)) == 2
         told = capsys.readouterr().err
         assert told.startswith("error: a: ") and told.count("\n") == 1
+    assert guarded(raising(MemoryError("1 TiB"))) == 2
+    assert "not enough memory (1 TiB)" in capsys.readouterr().err
     assert guarded(raising(KeyboardInterrupt())) == 130
     # Defects of this program are not dressed up as the user's.
     for error in (ValueError("x"), KeyError("x"), OSError(errno.EIO, "x")):

@@ -49,7 +49,11 @@ def names_beside(*folders: Path) -> list[str] | None:
 
 def lines_of(path: Path) -> list[str]:
     """The lines of a list or table of classes, without empty ones and the heading of a table."""
-    return [line for line in text_files.lines_of(path) if line and not re.fullmatch("(?i)name,r,g,b", line)]
+    return [
+        line
+        for line in text_files.lines_of(path)
+        if line and not re.fullmatch("(?i)name,r,g,b", line)
+    ]
 
 
 def parsed(words: Sequence[str]) -> Names:
