@@ -90,6 +90,8 @@ class Modality:
     def __post_init__(self):
         if not isinstance(self.name, str) or not self.name:
             raise InputError(f"a modality's name is {self.name!r}; wanted a word.")
+        if self.unit is not None and not isinstance(self.unit, str):
+            self._refuse("unit", "a word, or null")
         whole = isinstance(self.channels, int | np.integer) and not isinstance(self.channels, bool)
         if not whole or self.channels < 1:
             self._refuse("channels", "a whole number from 1")

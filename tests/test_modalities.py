@@ -46,6 +46,7 @@ def test_a_config_changes_only_what_it_names():
         ({"interpolation": None}, "nearest"),
         ({"limits": (5.0, 1.0)}, "least, largest"),
         ({"unit_per_count": -1.0}, "above 0"),
+        ({"unit": float("nan")}, "a word, or null"),
         ({"scale": "big"}, "scale is 'big'"),
         ({"colour": 1}, "'colour' is unknown"),
     ],

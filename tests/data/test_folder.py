@@ -149,8 +149,9 @@ def test_any_ignored_label_and_maps_that_merge(tmp_path, ignore):
         tmp_path, classes=("floor", "thing"), ignore=ignore, label_map={"2": 1, "1": 1}
     )
     assert set(np.unique(merged[0]["label"])) <= {0, 1, ignore}
-    with pytest.raises(InputError, match="label_map is"):
-        FrameViews(tmp_path, classes=CLASSES, label_map={"a": 1})
+    for wrong in ({"a": 1}, {"1": 1e30}, [1], {"1": None}):
+        with pytest.raises(InputError, match="label_map is"):
+            FrameViews(tmp_path, classes=CLASSES, label_map=wrong)
 
 
 def test_labels_in_colours(tmp_path):

@@ -104,7 +104,10 @@ def test_bad_names_and_folders(tmp_path, capsys):
         assert "not a run folder" in refused(capsys, [command, tmp_path])
 
 
-@pytest.mark.parametrize("arguments", [[], ["fly"], ["export", "x", "--image-shape", "48by64"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["fly"], *(["export", "x", "--image-shape", s] for s in ("48by64", "99999x99999"))],
+)
 def test_bad_command_lines(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         main(arguments)
