@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cen_keras.errors import InputError
+from cen_keras.layers.streams import check_modalities
 from cen_keras.modalities import READY, Modality, modality_of
 
 
@@ -121,3 +122,11 @@ def test_needs_numpy_alone():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "names", [(), ("rgb", "rgb"), ("rgb", ""), ("rgb", "ensemble"), ("rgb", "left/nir"), "rgb", 5]
+)
+def test_names_that_streams_cannot_have(names):
+    with pytest.raises(InputError, match="modalities"):
+        check_modalities(names)

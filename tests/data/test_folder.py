@@ -186,6 +186,7 @@ def test_the_description_is_looked_at_as_a_whole(tmp_path):
     fails("wanted a list of names", classes=())
     fails("no classes are given.*0, 1, 2", classes=None)
     fails("300 classes; wanted 1 to 255", classes=tuple(map(str, range(300))))
+    fails("'label' is what views have labels under", modalities=("rgb", "label"))
     fails("size is", size=[3])
     fails("size is", size=[0, 4])
     fails("depth_scale is", depth_scale="0.001")
