@@ -13,7 +13,7 @@ import os
 import zipfile
 from pathlib import Path
 
-from cen_keras.errors import InputError
+from cen_keras.errors import InputError, reason_of
 from cen_keras.files import atomic_path, write_json
 
 from .host import quiet_tensorflow
@@ -119,7 +119,7 @@ def load_model(path: Path):
     try:
         return keras.models.load_model(path, compile=False)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        reason = str(error).strip().split("\n")[0]
+        reason = reason_of(error)
         raise InputError(f"{path}: not a whole Keras model ({reason}); train again") from error
 
 

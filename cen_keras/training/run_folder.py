@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from cen_keras.errors import InputError
+from cen_keras.errors import InputError, reason_of
 from cen_keras.training.recipe import RecipeBase, differences
 
 PROLONGS = ("epochs", "optimizer.stage_epochs")
@@ -51,7 +51,7 @@ def load_model(path: Path) -> Any:
     try:
         return keras.models.load_model(path, compile=False)
     except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        reason = str(error).strip().split("\n")[0]
+        reason = reason_of(error)
         raise InputError(f"{path} is not a whole Keras model ({reason}); train again.") from error
 
 
