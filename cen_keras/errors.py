@@ -16,3 +16,8 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     """Returns " (did you mean 'x'?)" for the closest of the known names, or nothing."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def reason_of(error: Exception) -> str:
+    """Returns why Keras could not load a model, of the pages that it says: the innermost error's first line."""
+    return str(error).rpartition("Exception encountered: ")[2].strip().split("\n")[0]

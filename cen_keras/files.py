@@ -1,6 +1,7 @@
 """Files that are either whole or absent."""
 
 import contextlib
+import errno
 import json
 import os
 import tempfile
@@ -21,6 +22,8 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         OSError: as the writer or the file system says (full disk, no permission); `path` is then as it was.
     """
     path = Path(path)
+    if path.is_dir():  # told at once, and by its name
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".part-", suffix=path.suffix, dir=path.parent)
     os.close(handle)

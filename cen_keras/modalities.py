@@ -17,7 +17,7 @@ so `scale` belongs to pictures of a view, `unit_per_count` to files.
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -90,6 +90,8 @@ class Modality:
     def __post_init__(self):
         if not isinstance(self.name, str) or not self.name:
             raise InputError(f"a modality's name is {self.name!r}; wanted a word.")
+        if self.unit is not None and not isinstance(self.unit, str):
+            self._refuse("unit", "a word, or null")
         whole = isinstance(self.channels, int | np.integer) and not isinstance(self.channels, bool)
         if not whole or self.channels < 1:
             self._refuse("channels", "a whole number from 1")
@@ -387,3 +389,10 @@ def modality_of(value: "str | Modality | Mapping[str, Any]") -> Modality:
     if not isinstance(value, str) or not value:
         raise InputError(f"modality {value!r}: wanted a name, a config or a Modality.")
     return READY.get(value) or Modality(value)
+
+
+def several(modalities: Iterable) -> tuple:
+    """Returns the modalities as a tuple; raises InputError where they are no list, or one name."""
+    if isinstance(modalities, str | Mapping) or not isinstance(modalities, Iterable):
+        raise InputError(f'modalities is {modalities!r}; wanted a list of names, ("rgb", "depth").')
+    return tuple(modalities)

@@ -15,6 +15,7 @@ import sys
 _LIGHT = (
     "registration",
     "errors",
+    "field_types",
     "quiet",
     "files",
     "parts",

@@ -144,7 +144,7 @@ def medians(run: RunFolder, name: str) -> tuple[float, float] | None:
         been seen to say.
     """
     file = run.path / "medians.json"
-    known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    known = _known_medians(file)
     if name not in known:
         try:
             views = run.views("train", small=True)
@@ -157,6 +157,18 @@ def medians(run: RunFolder, name: str) -> tuple[float, float] | None:
         known[name] = [float(p) for p in np.percentile(seen, (1, 99))] if enough else None
         write_json(file, known)
     return tuple(known[name]) if known[name] else None
+
+
+def _known_medians(file: Path) -> dict[str, Any]:
+    """What was counted before; nothing where the file was damaged since."""
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    whole = isinstance(known, dict) and all(
+        pair is None or (isinstance(pair, list) and len(pair) == 2) for pair in known.values()
+    )
+    return known if whole else {}
 
 
 def _median(image: np.ndarray) -> float:
@@ -201,7 +213,7 @@ def load(path: PathLike) -> Calibration:
     try:
         # Pickled objects could run code; arrays of numbers need none.
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: np.asarray(file[name], np.float32) for name in file.files}
+            arrays = {name: _real(file[name]) for name in file.files}
     except Exception as error:  # zipfile, zlib and numpy each have their own
         raise InputError(f"{path}: not a .npz file of arrays ({error}); write it again") from error
     if not arrays or any(array.ndim != 4 for array in arrays.values()):
@@ -211,6 +223,12 @@ def load(path: PathLike) -> Calibration:
     if not all(array.size for array in arrays.values()):
         raise InputError(f"{path}: holds no samples; write it again")
     return Calibration(arrays)
+
+
+def _real(array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"holds {array.dtype}")
+    return np.asarray(array, np.float32)
 
 
 def check(calibration: Calibration, inputs: Mapping[str, TensorSpec]) -> None:
@@ -226,6 +244,10 @@ def check(calibration: Calibration, inputs: Mapping[str, TensorSpec]) -> None:
             as when two inputs were swapped.
     """
     check_samples(inputs, calibration.arrays)
+    if not any(np.ptp(array) for array in calibration.arrays.values()):
+        raise InputError(
+            "calibration samples hold the same value everywhere; give frames of the data, normalised"
+        )
     for name, spec in inputs.items():
         array = calibration.arrays[name]
         low, high = _possible(spec)

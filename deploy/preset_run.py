@@ -10,9 +10,10 @@ with a folder of one's own training.
 
 import json
 import os
+import zipfile
 from pathlib import Path
 
-from cen_keras.errors import InputError
+from cen_keras.errors import InputError, reason_of
 from cen_keras.files import atomic_path, write_json
 
 from .host import quiet_tensorflow
@@ -117,8 +118,8 @@ def load_model(path: Path):
 
     try:
         return keras.models.load_model(path, compile=False)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        reason = reason_of(error)
         raise InputError(f"{path}: not a whole Keras model ({reason}); train again") from error
 
 

@@ -11,13 +11,13 @@ from cen_keras.errors import InputError
 from cen_keras.modalities import Modality, modality_of
 
 from .preset_run import PREFIX, SUFFIX, beside_model, load_model, unpack
+from .run_data import check_data
 from .runtime.files import PathLike
 from .runtime.image_kind import kind_of
 from .runtime.manifest import Manifest
 from .runtime.tensors import Normalization, TensorSpec
 
 _SMALL = [96, 128]
-_NEEDED = ("task", "dataset", "modalities", "classes", "palette", "normalization", "image_shape")
 
 
 @dataclass(frozen=True)
@@ -187,9 +187,7 @@ def open_run(path: PathLike, tasks: Sequence[str] = ("segmentation",)) -> RunFol
         data = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{file}: not JSON ({error}); train again") from error
-    missing = [key for key in _NEEDED if not isinstance(data, dict) or key not in data]
-    if missing:
-        raise InputError(f"{file}: {', '.join(missing)} missing; train again with this version")
+    check_data(file, data)
     if data["task"] not in tasks:
         raise InputError(
             f"{path}: holds a {data['task']}, and this is for {' or '.join(tasks)}; a translation "

@@ -19,10 +19,10 @@ import traceback
 from pathlib import Path
 
 import numpy as np
-from test_fuzz import SECONDS, a_file, an_array, changed
+from fuzz_inputs import CLASSES, SIZE, a_number, an_array, changed, write_frames
 
-SIZE = (16, 24)
-CLASSES = ["a", "b", "c"]
+SECONDS = int(os.environ.get("FUZZ_SECONDS", 60))
+"""Longer than any of these small inputs takes: beyond it something hangs, or the machine is too busy."""
 NETS = {"depth": ("rgb", "depth"), "thermal": ("rgb", "thermal")}
 SCHEMES = {
     "tflite": ("fp32", "fp16", "dynamic_w8", "static_w8a8", "static_w8a8_float_head", "int16x8"),
@@ -48,36 +48,6 @@ OPTIONS = (
     ["--calibration-count", "1"],
     ["--float-budget", "nan"],
 )
-
-
-def a_number(rng):
-    """A picture's value of any kind."""
-    return rng.choice([np.nan, np.inf, -np.inf, -1, 0, 1e30, 255, 65535])
-
-
-def write_frames(rng, folder, count=3, damage=0.6):
-    """Frames of all modalities, and in most folders something that does not fit."""
-    for index in range(count):
-        made = {
-            "rgb": rng.integers(0, 256, (*SIZE, 3), np.uint8),
-            "depth": rng.uniform(0.5, 4, SIZE).astype(np.float32),
-            "thermal": rng.integers(0, 65536, SIZE).astype(np.uint16),
-            "label": rng.integers(0, len(CLASSES), SIZE, np.uint8),
-        }
-        for name, picture in made.items():
-            path = folder / name / f"{index}.npy"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if rng.random() < damage / (3 * count):
-                a_file(rng, path)
-                continue
-            if rng.random() < damage / (3 * count):
-                picture = an_array(rng)
-            elif rng.random() < damage / (3 * count) and picture.dtype.kind == "f":
-                picture.flat[:: int(rng.integers(1, 9))] = a_number(rng)
-            np.save(path, picture)
-    if rng.random() < damage / 4:
-        shutil.rmtree(folder / str(rng.choice(["rgb", "depth", "thermal", "label"])))
-    return folder
 
 
 def write_samples(rng, path, names):
@@ -124,6 +94,8 @@ class Case:
         data = json.loads((self.nets / net / "data.json").read_text())
         data["model"] = str(self.nets / net / "best.keras")
         data["dataset"]["root"] = str(write_frames(rng, folder / "data"))
+        if rng.random() < 0.1:
+            data = changed(rng, data)
         (folder / "run").mkdir()
         (folder / "run" / "data.json").write_text(json.dumps(data))
         return folder / "run"

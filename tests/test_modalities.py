@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cen_keras.errors import InputError
+from cen_keras.layers.streams import check_modalities
 from cen_keras.modalities import READY, Modality, modality_of
 
 
@@ -46,6 +47,7 @@ def test_a_config_changes_only_what_it_names():
         ({"interpolation": None}, "nearest"),
         ({"limits": (5.0, 1.0)}, "least, largest"),
         ({"unit_per_count": -1.0}, "above 0"),
+        ({"unit": float("nan")}, "a word, or null"),
         ({"scale": "big"}, "scale is 'big'"),
         ({"colour": 1}, "'colour' is unknown"),
     ],
@@ -120,3 +122,11 @@ def test_needs_numpy_alone():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "names", [(), ("rgb", "rgb"), ("rgb", ""), ("rgb", "ensemble"), ("rgb", "left/nir"), "rgb", 5]
+)
+def test_names_that_streams_cannot_have(names):
+    with pytest.raises(InputError, match="modalities"):
+        check_modalities(names)

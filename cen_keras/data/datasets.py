@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from cen_keras.data.options import check_options
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
 from cen_keras.plugins import find
@@ -18,18 +19,17 @@ def _rooms(spec: dict, split: str) -> Views:
     counts = {"train": 1200, "val": 200, "test": 200}
     options = {"seed", "size", "sensor", "views_per_room", "domains"}
     labels = {"classes", "label_map"}
-    _check_keys("rooms", spec, options | labels | set(counts) | {"cache", "workers"})
-    fields = {name: spec[name] for name in options if name in spec}
+    check_options("rooms", spec, options | labels | set(counts) | {"cache", "workers"})
+    fields = {name: spec[name] for name in options if spec.get(name) is not None}
     for name in ("size", "domains"):
         if name in fields:
             fields[name] = tuple(fields[name])
     room_spec = RoomSpec(split=split, **fields)
-    count = int(spec.get(split, counts[split]))
     return RoomViews(
         room_spec,
-        count,
+        spec.get(split, counts[split]),
         spec.get("cache"),
-        int(spec.get("workers", 2)),
+        spec.get("workers", 2),
         **{name: spec[name] for name in labels if name in spec},
     )
 
@@ -39,7 +39,7 @@ def _frames(spec: dict, split: str) -> Views:
     from cen_keras.data.frames import FrameViews
 
     options = {"modalities", "depth_scale", "depth_limits"} | FOLDER_OPTIONS
-    _check_keys("frames", spec, options | {"root"})
+    check_options("frames", spec, options | {"root"})
     if "root" not in spec:
         raise InputError('frames: the spec has no "root"; give the folder that holds the views.')
     fields = {name: spec[name] for name in options if name in spec}
@@ -54,7 +54,7 @@ def _nyudv2(spec: dict, split: str) -> Views:
 
     lists = {"train_list", "val_list", "test_list", "depth_scale"}
     given = {"depth", "crop"} if "mat" in spec else lists
-    _check_keys("nyudv2", spec, {"mat", "root", "classes"} | given)
+    check_options("nyudv2", spec, {"mat", "root", "classes"} | given)
     return open_nyudv2(spec, split)
 
 
@@ -64,7 +64,7 @@ def _sunrgbd(spec: dict, split: str) -> Views:
 
     lists = {"train_list", "val_list", "test_list", "depth_scale"}
     given = {"split_file", "depth", "labels"} if "raw" in spec else lists
-    _check_keys("sunrgbd", spec, {"raw", "root"} | given)
+    check_options("sunrgbd", spec, {"raw", "root"} | given)
     return open_sunrgbd(spec, split)
 
 
@@ -72,7 +72,7 @@ def _taskonomy(spec: dict, split: str) -> Views:
     """`{"name": "taskonomy", "root": "datasets/taskonomy", "domains": ["rgb", "normal"]}`."""
     from cen_keras.data.taskonomy import TaskonomyViews
 
-    _check_keys("taskonomy", spec, {"root", "domains", "train_list", "val_list", "test_list"})
+    check_options("taskonomy", spec, {"root", "domains", "train_list", "val_list", "test_list"})
     for key in ("root", "domains"):
         if key not in spec:
             raise InputError(f'taskonomy: the spec has no "{key}".')
@@ -132,12 +132,3 @@ def open_dataset(
         asked = {"modalities": modalities and list(modalities), "ignore": ignore}
         spec = {**{k: v for k, v in asked.items() if v is not None}, **spec}
     return opened(spec, split)
-
-
-def _check_keys(name: str, spec: dict, known: set[str]) -> None:
-    unknown = sorted(set(spec) - known - {"name"})
-    if unknown:
-        raise InputError(
-            f"{name}: the spec has an unknown option {unknown[0]!r}; "
-            f"known are {', '.join(sorted(known))}."
-        )

@@ -7,11 +7,13 @@ project: it is written in the syntax of Python 3.8, and imports relative to itse
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .errors import InputError
+from .image_files import read_array
 
 
 def check_limits(
@@ -41,8 +43,7 @@ def check_limits(
     low, high = limits
     if low <= median <= high:
         return
-    how = "as floats are metres" if per_count is None else f"at {per_count:.6g} m a count"
-    way = as_metres(median, limits) if per_count is None else propose(median / per_count, option)
+    how, way = explain(median, per_count, limits, option)
     raise InputError(
         f"{source}: the median depth is {median:.4g} m {how}, wanted {low:g} to {high:g} m; {way}; or, "
         f"if that is how far things are, {limits_option}"
@@ -65,6 +66,15 @@ MIDDLE = 2.5
 """Metres: the median depth of most rooms."""
 
 
+def explain(
+    median: float, per_count: float | None, limits: tuple[float, float], option: str
+) -> tuple[str, str]:
+    """How a file's numbers became a median outside the limits, and the way out; None are floats."""
+    if per_count is None:
+        return "as floats are metres", as_metres(median, limits)
+    return f"at {per_count:.6g} m a count", propose(median / per_count, option)
+
+
 def are_millimetres(median: float, limits: tuple[float, float]) -> bool:
     """Whether the median of floats is plainly of millimetres, for limits in metres."""
     return median > limits[1] and limits[0] <= median / 1000 <= limits[1]
@@ -78,6 +88,13 @@ def as_metres(median: float, limits: tuple[float, float]) -> str:
         f"they are millimetres ({median / 1000:.3g} m): divide them by 1000, or write them as whole "
         "numbers of 16 bits"
     )
+
+
+def holds_floats(source: Any) -> bool:
+    """Whether a file's numbers are in their unit already; False of what is no file."""
+    kinds = (".npy", ".tif", ".tiff", ".exr", ".pfm")
+    path = Path(str(source))
+    return path.suffix.lower() in kinds and path.is_file() and read_array(path).dtype.kind == "f"
 
 
 def propose(counts: float, option: str) -> str:

@@ -15,14 +15,14 @@ import numpy as np
 from cen_keras.data import image_files, labels, transforms
 from cen_keras.data.depth_registration import is_depth, register_frame, target_of
 from cen_keras.data.folder_checks import check_label_files, check_units
-from cen_keras.data.image_folders import find_views
+from cen_keras.data.image_folders import LABEL, find_views
 from cen_keras.data.label_tables import colour_table, label_lookup, mapped
 from cen_keras.data.labels import IGNORE
 from cen_keras.data.pinhole_cameras import PinholeCamera, read_cameras
 from cen_keras.data.splits import chosen_names
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
-from cen_keras.modalities import Modality, modality_of
+from cen_keras.modalities import Modality, modality_of, several
 
 _LOG = logging.getLogger(__name__)
 
@@ -90,11 +90,15 @@ class FolderViews(Views):
         cameras: str | Path | Mapping[str, Mapping[str, Any] | PinholeCamera] | None = None,
     ):
         self.root = Path(root).expanduser()
-        known = [modality_of(modality) for modality in modalities]
+        known = [modality_of(modality) for modality in several(modalities)]
         self.modalities = {modality.name: modality for modality in known}
         if not known or len(self.modalities) < len(known):
             raise InputError(
                 f"{self.name}: modalities are {[m.name for m in known]}; name each once."
+            )
+        if LABEL in self.modalities:
+            raise InputError(
+                f"{self.name}: {LABEL!r} is what views have labels under, no modality."
             )
         self.size = labels.checked_size(size, self.name)
         if isinstance(ignore, bool) or not isinstance(ignore, int | np.integer):

@@ -3,6 +3,7 @@
 A few files stand for all, so that a single odd frame stops nothing.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from cen_keras.data import image_files, label_counts
-from cen_keras.data.depth_units import check_limits
-from cen_keras.data.image_folders import LABEL, LABEL_NAMES
+from cen_keras.data.depth_units import check_limits, holds_floats
+from cen_keras.data.image_folders import LABEL, LABEL_NAMES, held
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
 from cen_keras.modalities import Modality
+
+_LOG = logging.getLogger(__name__)
 
 IMAGES, LABELS = 5, 100
 """Files that are read, evenly over the folder."""
@@ -33,16 +36,25 @@ def check_units(files: Sequence[Mapping[str, Path]], modalities: Mapping[str, Mo
     for name, modality in modalities.items():
         if modality.limits is None:
             continue
-        medians, floats = [], True
+        medians, blank, floats = [], 0, True
         for path in spread([view[name] for view in files], IMAGES):
             try:
                 picture = image_files.read_image(path, modality, name)
             except (InputError, OSError):
                 continue  # told when it is its turn
-            floats = floats and _holds_floats(path)
+            floats = floats and holds_floats(path)
             seen = picture[picture != modality.blank]
             if seen.size:
                 medians.append(float(np.median(seen)))
+            else:
+                blank += 1
+        if blank and not medians:
+            _LOG.warning(
+                "%s: %s is missing in every pixel, as in all %d files that were looked at",
+                files[0][name],
+                name,
+                blank,
+            )
         check_limits(
             medians,
             None if floats else modality.unit_per_count or 1.0,
@@ -51,12 +63,6 @@ def check_units(files: Sequence[Mapping[str, Path]], modalities: Mapping[str, Mo
             "depth_scale",
             "set depth_limits [least, largest]",
         )
-
-
-def _holds_floats(path: Path) -> bool:
-    """Whether a file's numbers are in their unit already; most kinds of files hold whole numbers only."""
-    kinds = (".npy", ".tif", ".tiff", ".exr", ".pfm")
-    return path.suffix.lower() in kinds and image_files.read_array(path).dtype.kind == "f"
 
 
 def check_label_files(views: Any) -> None:
@@ -96,10 +102,11 @@ def check_labelled(views: Views) -> None:
     """
     files = getattr(views, "files", None)
     if files and "label" not in files[0]:
+        root = Path(getattr(views, "root", views.name))
         raise InputError(
-            f"{getattr(views, 'root', views.name)}: has no labels, which training and scoring need; "
-            f"wanted {', '.join(name + '/' for name in (LABEL, *LABEL_NAMES[:3]))} with a PNG for "
-            "each view, or NAME_label.png."
+            f"{root}: has no labels, which training and scoring need; wanted "
+            f"{', '.join(name + '/' for name in (LABEL, *LABEL_NAMES[:3]))} with a PNG for each view, "
+            f"or NAME_label.png{held(root) if root.is_dir() else ''}."
         )
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from cen_keras.data.folder import FolderViews
+from cen_keras.data.options import is_number
 from cen_keras.errors import InputError
-from cen_keras.modalities import Modality, modality_of
+from cen_keras.modalities import Modality, modality_of, several
 
 
 class FrameViews(FolderViews):
@@ -41,16 +42,14 @@ class FrameViews(FolderViews):
     ):
         changes: dict[str, Any] = {}
         if depth_scale is not None:
-            if isinstance(depth_scale, bool) or not isinstance(depth_scale, int | float):
-                raise InputError(f"frames: depth_scale is {depth_scale!r}; give metres per count.")
-            if not 0 < depth_scale < float("inf"):
+            if not is_number(depth_scale) or depth_scale <= 0:
                 raise InputError(
-                    f"frames: depth_scale is {depth_scale}; give metres per count, above 0."
+                    f"frames: depth_scale is {depth_scale!r}; give metres per count, above 0."
                 )
             changes["unit_per_count"] = float(depth_scale)
         if depth_limits is not None:
-            changes["limits"] = tuple(depth_limits)
-        known = [modality_of(modality) for modality in modalities]
+            changes["limits"] = depth_limits
+        known = [modality_of(modality) for modality in several(modalities)]
         super().__init__(root, [_changed(modality, changes) for modality in known], **options)
 
 

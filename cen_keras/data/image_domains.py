@@ -25,6 +25,7 @@ from cen_keras.data.datasets import open_dataset
 from cen_keras.data.normalization import Normalization
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
+from cen_keras.field_types import check_fields
 from cen_keras.modalities import READY, Modality, modality_of
 
 JOINED = "-"
@@ -164,10 +165,9 @@ def open_domains(
         InputError: the data set has no domains, or the data do not fit.
     """
     domains = tuple(domains)
-    if spec.get("name") not in ("rooms", "taskonomy"):
-        raise InputError(
-            f"data set {spec.get('name')!r} has no domains to translate; take rooms or taskonomy."
-        )
+    name = spec.get("name") if isinstance(spec, dict) else spec
+    if name not in ("rooms", "taskonomy"):
+        raise InputError(f"data set {name!r} has no domains to translate; take rooms or taskonomy.")
     wanted = list(dict.fromkeys(part for name in domains for part in parts_of(name)))
     return DomainViews(open_dataset({**spec, "domains": wanted}, split), domains, size)
 
@@ -206,6 +206,13 @@ class ImageAugmentation:
     crop: int | tuple[int, int] | None = 256
     mirror: bool = True
     turn_normals: bool = True
+
+    def __post_init__(self):
+        check_fields(self, "augmentation.")
+        for name in ("resize", "crop"):
+            size = getattr(self, name)
+            if size is not None and min(_both(size)) < 1:
+                raise InputError(f"augmentation: {name} is {size}; give pixels, or null.")
 
     def __call__(
         self, view: dict[str, np.ndarray], rng: np.random.Generator

@@ -184,7 +184,8 @@ def read_label(path: Any, colours: Mapping[tuple[int, int, int], int] | None = N
     if image.ndim != 2:
         raise InputError(f"{path}: labels have {image.shape[2]} channels, must have one")
     if image.dtype.kind == "f":
-        if not (image == np.rint(image)).all():
+        # NaN is equal to nothing; infinity is to itself.
+        if not (np.isfinite(image) & (image == np.rint(image))).all():
             raise InputError(f"{path}: labels hold numbers that are not whole")
         image = image.astype(np.int32)
     return image.astype(np.uint8) if image.dtype == bool else image

@@ -48,6 +48,8 @@ def find_views(
     root = Path(root)
     if not root.is_dir():
         raise InputError(f"{root}: is not a folder; give one that holds {_wanted(kinds)}")
+    if folders is not None and not isinstance(folders, Mapping):
+        raise InputError(f'{root}: folders is {folders!r}; wanted {{"rgb": "color"}}')
     names = {name: _names(name, kinds[name].aliases, folders) for name in kinds}
     if label:
         names[LABEL] = _names(LABEL, LABEL_NAMES, folders)
@@ -60,12 +62,12 @@ def find_views(
     else:
         found = {name: _beside(root, words) for name, words in names.items()}
     if not any(found[name] for name in kinds):
-        raise InputError(f"{root}: holds no views; wanted {_wanted(kinds)}{_held(root)}")
+        raise InputError(f"{root}: holds no views; wanted {_wanted(kinds)}{held(root)}")
     for name in kinds:
         if not found[name]:
             raise InputError(
                 f"{root}: holds no {name} ({', '.join(w + '/' for w in names[name])} or NAME_{name}.*)"
-                f"{_held(root)}; add it, or leave {name} out of the modalities"
+                f"{held(root)}; add it, or leave {name} out of the modalities"
             )
     if not found.get(LABEL):
         found.pop(LABEL, None)
@@ -168,7 +170,7 @@ def _wanted(kinds: Mapping[str, Any]) -> str:
     )
 
 
-def _held(root: Path) -> str:
+def held(root: Path) -> str:
     """What a folder holds, for a message."""
     inside = sorted(path.name + ("/" if path.is_dir() else "") for path in root.iterdir())
     if not inside:

@@ -7,6 +7,9 @@ import numpy as np
 
 from cen_keras.errors import InputError
 
+MOST = 2**31 - 1
+"""Of a class number; views hold labels of 32 bits."""
+
 
 def label_lookup(label_map: Mapping[Any, int] | None, name: str) -> dict[int, int]:
     """A label map with whole numbers; JSON has its keys as text.
@@ -15,7 +18,10 @@ def label_lookup(label_map: Mapping[Any, int] | None, name: str) -> dict[int, in
         InputError: a key or a value is no whole number.
     """
     try:
-        return {int(key): int(value) for key, value in (label_map or {}).items()}
+        table = {int(key): int(value) for key, value in (label_map or {}).items()}
+        if any(abs(value) > MOST for value in table.values()):
+            raise ValueError("a class number is too large")
+        return table
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(
             f'{name}: label_map is {label_map!r}; wanted label -> class number, {{"255": 1}}.'
@@ -52,6 +58,8 @@ def colour_table(
             if len(parts) != 3 or not all(0 <= x <= 255 for x in parts):
                 raise ValueError
             table[parts] = int(number)
+            if abs(table[parts]) > MOST:
+                raise ValueError
         except (TypeError, ValueError, OverflowError) as error:
             raise InputError(
                 f'{name}: colours has {key!r}: {number!r}; wanted "r,g,b" or "#rrggbb" -> class '

@@ -4,7 +4,7 @@ The 13 classes are those of Couprie et al., "Indoor Semantic Segmentation using 
 (2013), for NYUDv2.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -44,10 +44,12 @@ def palette(num_classes: int) -> np.ndarray:
         uint8 (num_classes, 3), RGB, no two rows equal, none black.
 
     Raises:
-        ValueError: `num_classes` is not in 1..255.
+        InputError: `num_classes` is not in 1..255.
     """
     if not 1 <= num_classes <= 255:
-        raise ValueError(f"palette: num_classes is {num_classes}, must be between 1 and 255.")
+        raise InputError(
+            f"palette: there are {num_classes} classes; wanted 1 to 255, or a palette of one's own."
+        )
     number = np.arange(1, num_classes + 1)
     colours = np.zeros((num_classes, 3), np.uint8)
     for bit in range(8):
@@ -79,7 +81,8 @@ def checked_classes(classes: Sequence[str], name: str) -> tuple[str, ...]:
     Raises:
         InputError: no list of words, or a word comes twice.
     """
-    words = () if isinstance(classes, str) else tuple(classes)
+    listed = isinstance(classes, Iterable) and not isinstance(classes, str | Mapping)
+    words = tuple(classes) if listed else ()
     if not words or not all(isinstance(word, str) and word for word in words):
         raise InputError(f"{name}: classes is {classes!r}; wanted a list of names.")
     twice = sorted({word for word in words if words.count(word) > 1})
@@ -149,9 +152,13 @@ def check_labels(label: np.ndarray, num_classes: int, source: str, ignore: int =
         listed = ", ".join(str(value) for value in values[:8]) + (
             ", ..." if len(values) > 8 else ""
         )
+        ways = [
+            f'Map them to the {num_classes} classes (label_map {{"{values[0]}": 0}})',
+            f"say that {values[0]} is ignored (ignore)",
+        ]
+        if 0 <= values[0] and values[-1] < IGNORE:
+            ways.append(f"set the number of classes to at least {values[-1] + 1}")
         raise InputError(
             f"{source}: found label {listed}; must be 0..{num_classes - 1}, "
-            f"or {ignore} for ignored pixels. "
-            f"Map the labels to {num_classes} classes, or set the number of classes to at least "
-            f"{int(values.max()) + 1}."
+            f"or {ignore} for ignored pixels. {', or '.join(ways)}."
         )

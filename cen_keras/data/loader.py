@@ -24,7 +24,7 @@ from cen_keras.data.labels import IGNORE, check_labels
 from cen_keras.data.normalization import Normalization, adapted
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
-from cen_keras.modalities import Modality, modality_of
+from cen_keras.modalities import Modality, modality_of, several
 
 _LOG = logging.getLogger(__name__)
 
@@ -363,7 +363,7 @@ def describe(
         InputError: one that is no modality, or one that comes twice.
     """
     found: dict[str, Modality] = {}
-    for entry in modalities:
+    for entry in several(modalities):
         known = views.modalities.get(entry) if isinstance(entry, str) else None
         modality = known or modality_of(entry)
         name = modality.name

@@ -93,6 +93,10 @@ def adapted(modality: Modality, numbers: Mapping[str, Any]) -> Modality:
     Raises:
         InputError: one of the three is lacking, or a field does not fit.
     """
+    if not isinstance(numbers, Mapping):
+        raise InputError(
+            f"normalization of {modality.name!r} is {numbers!r}; wanted scale, mean and std."
+        )
     lacking = [key for key in NUMBERS if key not in numbers]
     if lacking:
         raise InputError(f"normalization of {modality.name!r} lacks {lacking[0]!r}.")

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from cen_keras.data import labels
+from cen_keras.data.options import is_whole
 from cen_keras.data.pair_lists import centre_crop, open_pair_list
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
@@ -279,9 +280,9 @@ def open_nyudv2(spec: dict, split: str) -> Views:
             'nyudv2: give either "mat", the path of nyu_depth_v2_labeled.mat, or "root", the '
             "folder of the PNG layout."
         )
-    classes = int(spec.get("classes", 40))
-    if classes not in CLASSES:
-        raise InputError(f"nyudv2: classes is {classes}; there are mappings to 40 and 13.")
+    classes = spec.get("classes", 40)
+    if not is_whole(classes) or classes not in CLASSES:
+        raise InputError(f"nyudv2: classes is {classes!r}; there are mappings to 40 and 13.")
     if "mat" in spec:
         crop = spec.get("crop", OFFICIAL_MASK_SIZE)
         depth = spec.get("depth", "filled")

@@ -22,6 +22,7 @@ import numpy as np
 from cen_keras.data import transforms
 from cen_keras.data.transforms import Known, View
 from cen_keras.errors import InputError
+from cen_keras.field_types import check_fields
 from cen_keras.modalities import Modality
 
 PADDING_RGB = (123, 116, 103)
@@ -58,7 +59,8 @@ class OfficialAugmentation:
     known: Known = dataclasses.field(default_factory=Known, repr=False, compare=False)
 
     def __post_init__(self):
-        if len(self.scale) != 2 or not 0 < self.scale[0] <= self.scale[1]:
+        check_fields(self, "augmentation.")
+        if not 0 < self.scale[0] <= self.scale[1]:
             raise InputError(
                 f"augmentation: scale is {list(self.scale)}; give [least, largest], both above 0."
             )

@@ -13,6 +13,7 @@ import numpy as np
 from cen_keras.data import labels
 from cen_keras.data.folder_checks import check_units
 from cen_keras.data.image_files import read_image, read_label
+from cen_keras.data.text_files import lines_of
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
 from cen_keras.modalities import modality_of
@@ -130,13 +131,9 @@ def read_list(root: Path, path: Path) -> list[dict[str, Path]]:
             f"{path}: is missing; wanted a text file with the paths of rgb, masks and depth of one "
             "view a line, tabs between them."
         )
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is no text file ({error.reason}); give the list.") from error
     views, missing = [], []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
+    for number, line in enumerate(lines_of(path), 1):
+        if not line:
             continue
         columns = [column.strip() for column in line.split("\t")]
         if len(columns) != len(COLUMNS):
@@ -175,5 +172,5 @@ def open_pair_list(spec: dict, split: str, name: str, classes: Sequence[str]) ->
         spec.get(f"{split}_list", "train.txt" if split == "train" else "val.txt"),
         name=name,
         classes=classes,
-        depth_scale=float(spec.get("depth_scale", OFFICIAL_DEPTH_SCALE)),
+        depth_scale=float(spec.get("depth_scale") or OFFICIAL_DEPTH_SCALE),
     )

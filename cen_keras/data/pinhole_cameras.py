@@ -85,7 +85,7 @@ def read_cameras(value: Any, where: str = "cameras") -> dict[str, PinholeCamera]
 
 def _from_file(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); wanted {_WANTED}") from None
     except ValueError as error:

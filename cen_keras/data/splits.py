@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cen_keras.data.text_files import lines_of
 from cen_keras.errors import InputError
 
 SPLITS = ("train", "val", "test")
@@ -50,12 +51,8 @@ def chosen_names(
 
 
 def _listed(names: Sequence[str], path: Path) -> set[str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as a list ({error}).") from error
     known = set(names)
-    wanted = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    wanted = [line for line in lines_of(path) if line and not line.startswith("#")]
     found = {line if line in known else line.rsplit(".", 1)[0] for line in wanted}
     absent = sorted(found - known)
     if absent or not found:

@@ -23,6 +23,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from cen_keras.data.text_files import lines_of
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
 from cen_keras.modalities import modality_of
@@ -118,19 +119,13 @@ def read_domain_list(path: Path) -> list[str]:
             f"{PLACEHOLDER}/point_0_view_0_domain_{PLACEHOLDER}.png a line (the official "
             "repository has data/train_domain.txt and data/val_domain.txt)."
         )
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is no text file ({error.reason}); give the list.") from error
     found = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
+    for number, line in enumerate(lines_of(path), 1):
+        if not line:
             continue
         if PLACEHOLDER not in line:
-            raise InputError(
-                f"{path}, line {number}: has no {PLACEHOLDER}; found {line.strip()[:80]!r}."
-            )
-        found.append(line.strip())
+            raise InputError(f"{path}, line {number}: has no {PLACEHOLDER}; found {line[:80]!r}.")
+        found.append(line)
     if not found:
         raise InputError(f"{path}: names no views.")
     return found

@@ -16,6 +16,7 @@ import numpy as np
 from cen_keras.data.labels import IGNORE
 from cen_keras.data.normalization import Normalization
 from cen_keras.errors import InputError
+from cen_keras.field_types import check_fields
 from cen_keras.modalities import Modality, modality_of
 
 __all__ = ["Augmentation", "Known", "Normalization", "View"]
@@ -24,6 +25,10 @@ View = dict[str, Any]
 """Name -> picture or label, as `Views` gives them."""
 
 LABEL = "label"
+MOST = 100.0
+"""Largest factor of a scale."""
+MOST_JITTER = 3.0
+"""Largest strength of a jitter: a factor of 20."""
 
 
 class Known(dict):
@@ -317,10 +322,20 @@ class Augmentation:
     known: Known = dataclasses.field(default_factory=Known, repr=False, compare=False)
 
     def __post_init__(self):
-        if self.scale is not None and not 0 < self.scale[0] <= self.scale[1]:
+        check_fields(self, "augmentation.")
+        if self.size is not None and min(self.size) < 1:
             raise InputError(
-                f"augmentation: scale is {list(self.scale)}; give [least, largest], both above 0, or null."
+                f"augmentation: size is {list(self.size)}; give [height, width], pixels, or null."
             )
+        if self.scale is not None and not 0 < self.scale[0] <= self.scale[1] <= MOST:
+            raise InputError(
+                f"augmentation: scale is {list(self.scale)}; give [least, largest], above 0, to {MOST:g}, or null."
+            )
+        for name in ("colour", "depth"):
+            if not 0 <= getattr(self, name) <= MOST_JITTER:
+                raise InputError(
+                    f"augmentation: {name} is {getattr(self, name)}; give a strength, 0 to {MOST_JITTER}."
+                )
         if not 0 <= self.modality_dropout <= 1:
             raise InputError(
                 f"augmentation: modality_dropout is {self.modality_dropout}; give a probability, "

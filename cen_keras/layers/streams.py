@@ -7,34 +7,24 @@ backends hand over sorted by key.
 from collections.abc import Iterable
 
 from cen_keras.errors import InputError
+from cen_keras.modalities import several
 
 FUSED = "fused"
 """Name of the one stream that is left where several have become one."""
-
-
-def several(modalities: Iterable) -> tuple:
-    """Returns the modalities as a tuple.
-
-    Raises:
-        InputError: they are one name, whose letters would be taken for names.
-    """
-    if isinstance(modalities, str):
-        raise InputError(
-            f'modalities must be a tuple of names such as ("rgb",); found {modalities!r}.'
-        )
-    return tuple(modalities)
 
 
 def check_modalities(modalities: Iterable[str]) -> tuple[str, ...]:
     """Returns the modalities as a tuple of distinct names.
 
     Raises:
-        InputError: no name, a name twice, an empty name, or the reserved name "ensemble".
+        InputError: no name, a name twice, an empty name, one with a slash, which Keras has not in names, or
+            the reserved name "ensemble".
     """
     names = several(modalities)
-    if not names or len(set(names)) != len(names) or "ensemble" in names or not all(names):
+    distinct = bool(names) and len(set(names)) == len(names) and all(names)
+    if not distinct or "ensemble" in names or any("/" in name for name in names):
         raise InputError(
-            f'modalities must be distinct names, none of them "ensemble"; found {names!r}.'
+            f'modalities must be distinct names without a slash, none of them "ensemble"; found {names!r}.'
         )
     return names
 

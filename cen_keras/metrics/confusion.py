@@ -86,23 +86,26 @@ def confusion_matrix(
     return counts.reshape(num_classes, num_classes)
 
 
-def class_scores(matrix: np.ndarray) -> dict[str, np.ndarray]:
+def class_scores(matrix: np.ndarray, ignore: int = 255) -> dict[str, np.ndarray]:
     """Returns per class `iou` and `accuracy`, 0..1 or NaN if undefined, and `pixels`; all (n,).
 
     IoU is undefined for a class that is neither in the ground truth nor predicted, accuracy
-    (recall) for one that is not in the ground truth.
+    (recall) for one that is not in the ground truth; both for the class that is the ignored label.
     """
     matrix = np.asarray(matrix, "float64")
     hits, truth, predicted = np.diag(matrix), matrix.sum(1), matrix.sum(0)
+    union = truth + predicted - hits
+    if 0 <= ignore < len(union):
+        union[ignore] = 0  # where it is predicted the true class counts as missed
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
-            "iou": hits / (truth + predicted - hits),
+            "iou": hits / union,
             "accuracy": hits / truth,
             "pixels": truth.astype("int64"),
         }
 
 
-def scores(matrix: np.ndarray) -> dict[str, float]:
+def scores(matrix: np.ndarray, ignore: int = 255) -> dict[str, float]:
     """Returns `miou`, `mean_accuracy` and `pixel_accuracy` in 0..1; NaN where no pixel was counted.
 
     Means are over the classes for which the term is defined, so a class that is wrongly predicted
@@ -111,7 +114,7 @@ def scores(matrix: np.ndarray) -> dict[str, float]:
     matrix = np.asarray(matrix, "float64")
     if not matrix.sum():
         return dict.fromkeys(("miou", "mean_accuracy", "pixel_accuracy"), float("nan"))
-    classes = class_scores(matrix)
+    classes = class_scores(matrix, ignore)
     return {
         "miou": float(np.nanmean(classes["iou"])),
         "mean_accuracy": float(np.nanmean(classes["accuracy"])),
@@ -172,8 +175,8 @@ class ConfusionMatrix:
 
     def result(self) -> dict[str, float]:
         """Returns `miou`, `mean_accuracy`, `pixel_accuracy`: see `scores`."""
-        return scores(self.matrix)
+        return scores(self.matrix, self.ignore)
 
     def per_class(self) -> dict[str, np.ndarray]:
         """Returns `iou`, `accuracy`, `pixels` per class: see `class_scores`."""
-        return class_scores(self.matrix)
+        return class_scores(self.matrix, self.ignore)

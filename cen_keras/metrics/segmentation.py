@@ -142,6 +142,8 @@ class SegmentationScores(keras.metrics.Metric):
         matrix = ops.cast(self.matrix, "float32")
         hits, truth = ops.diagonal(matrix), ops.sum(matrix, axis=1)
         union = truth + ops.sum(matrix, axis=0) - hits
+        # The class that is the ignored label is none, though it may be predicted.
+        union = ops.where(ops.arange(self.num_classes) == self.ignore, 0.0, union)
 
         def mean_where_defined(below):
             defined = ops.cast(below > 0, "float32")
@@ -157,7 +159,7 @@ class SegmentationScores(keras.metrics.Metric):
 
     def per_class(self) -> dict[str, np.ndarray]:
         """Returns arrays `iou`, `accuracy`, `pixels` per class: see `confusion.class_scores`."""
-        return class_scores(ops.convert_to_numpy(self.matrix))
+        return class_scores(ops.convert_to_numpy(self.matrix), self.ignore)
 
     def get_config(self):
         """Returns the constructor's arguments."""

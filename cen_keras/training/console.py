@@ -20,6 +20,7 @@ USERS_OS_ERRORS = (
     errno.EPERM,
     errno.EROFS,
     errno.ENOTDIR,
+    errno.EEXIST,
     errno.EISDIR,
     errno.ENAMETOOLONG,
 )
@@ -59,6 +60,8 @@ def run_command(command: Callable[[], int], goes_on: str = "") -> int:
                 f"no space is left on the disk{where}; make room and give the same command again"
             )
         return _fail(error, 2)
+    except MemoryError as error:
+        return _fail(f"not enough memory ({error}); take smaller images or batches", 2)
     except KeyboardInterrupt:
         sys.stderr.write(f"interrupted{'; the same command ' if goes_on else ''}{goes_on}\n")
         return 130

@@ -1,7 +1,7 @@
 """Callbacks by name: classes of Keras, registered ones, of an installed package or of a user's file."""
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cen_keras.errors import InputError, suggestion
@@ -63,7 +63,8 @@ def callbacks_of(specs: Iterable[str | dict[str, Any]]) -> list[Any]:
     """
     made = []
     for spec in specs:
-        told = {"name": spec} if isinstance(spec, str) else dict(spec)
+        told = {"name": spec} if isinstance(spec, str) else spec
+        told = dict(told) if isinstance(told, Mapping) else {}
         name = told.pop("name", None)
         if not isinstance(name, str):
             raise InputError(f'callbacks: {spec!r} has no "name".')

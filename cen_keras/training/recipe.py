@@ -74,8 +74,11 @@ class RecipeBase:
         "frames", ...}` that of rooms, and `{}` empties one.
         """
         for key, value in changes.items():
-            if isinstance(value, dict) and isinstance(getattr(self, key), dict):
-                changes[key] = _merged(getattr(self, key), value)
+            old = getattr(self, key, None)
+            if isinstance(value, dict) and isinstance(old, dict):
+                changes[key] = _merged(old, value)
+            elif isinstance(value, dict) and dataclasses.is_dataclass(old):
+                changes[key] = dataclasses.replace(old, **check_arguments(type(old), value, key))
         return dataclasses.replace(self, name=name, **changes)
 
     def to_json(self) -> dict[str, Any]:

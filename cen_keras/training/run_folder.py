@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from cen_keras.errors import InputError
+from cen_keras.errors import InputError, reason_of
 from cen_keras.training.recipe import RecipeBase, differences
 
 PROLONGS = ("epochs", "optimizer.stage_epochs")
@@ -51,7 +51,7 @@ def load_model(path: Path) -> Any:
     try:
         return keras.models.load_model(path, compile=False)
     except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        reason = str(error).strip().split("\n")[0]
+        reason = reason_of(error)
         raise InputError(f"{path} is not a whole Keras model ({reason}); train again.") from error
 
 
@@ -78,6 +78,8 @@ def check_run_folder(run: Path, recipe: RecipeBase) -> str:
     Raises:
         InputError: it was started with another recipe; the differing keys are named.
     """
+    if run.exists() and not run.is_dir():
+        raise InputError(f"{run}: is a file; name a folder with --run.")
     if not (run / "recipe.json").exists():
         if (run / "last.npz").exists():
             raise InputError(

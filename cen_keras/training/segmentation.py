@@ -8,6 +8,7 @@ import dataclasses
 from typing import Any
 
 from cen_keras.errors import InputError
+from cen_keras.field_types import check_fields
 from cen_keras.training.recipe import RecipeBase, check_choice, check_counts
 
 
@@ -44,7 +45,21 @@ class Optimizer:
     accumulate: int = 1
 
     def __post_init__(self):
-        check_counts("optimizer.", self, accumulate=1, warmup_steps=0)
+        check_fields(self, "optimizer.")
+        check_counts("optimizer.", self, accumulate=1, warmup_steps=0, weight_decay=0)
+        for name in ("learning_rate", "encoder_learning_rate"):
+            rates = getattr(self, name)
+            for rate in rates if isinstance(rates, list | tuple) else (rates or 0,):
+                if rate < 0:
+                    raise InputError(f"optimizer.{name} is {rates}; it must be at least 0.")
+        if not 0 <= self.momentum < 1:
+            raise InputError(
+                f"optimizer.momentum is {self.momentum}; it must be from 0 to below 1."
+            )
+        if self.global_clipnorm is not None and self.global_clipnorm <= 0:
+            raise InputError(
+                f"optimizer.global_clipnorm is {self.global_clipnorm}; it must be above 0, or null."
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +80,7 @@ class Evaluation:
     interpolation: str = "bilinear"
 
     def __post_init__(self):
+        check_fields(self, "evaluation.")
         check_counts("evaluation.", self, batch=1, every=1)
         check_choice("evaluation.interpolation", self.interpolation, ("bilinear", "cubic"))
 
@@ -142,6 +158,7 @@ class Recipe(RecipeBase):
     task: str = "segmentation"
 
     def __post_init__(self):
+        check_fields(self)
         check_choice("task", self.task, ("segmentation",))
         check_counts("", self, epochs=1, epoch_steps=1, batch=1, seed=0, workers=0)
         check_choice("bad_frames", self.bad_frames, ("raise", "skip"))

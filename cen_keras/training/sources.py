@@ -70,5 +70,10 @@ def _recipe_of(model: Any, name: str) -> RecipeBase:
     if hasattr(model, "generator"):
         told = {"modalities": tuple(model.modalities), "target": model.target}
         return TranslationRecipe(name=name, data={}, model=told)
+    if not hasattr(model, "descriptions"):
+        raise InputError(
+            f"{name}.keras: is a {type(model).__name__}, which does not say what its inputs and classes are; "
+            "wanted a Segmenter or a Translator."
+        )
     described = tuple(modality.to_config() for modality in model.descriptions.values())
     return Recipe(name=name, data={}, model={"modalities": described})

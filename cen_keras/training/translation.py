@@ -6,6 +6,7 @@ The counterpart of `cen_keras.training.segmentation.Recipe`; the commands take e
 import dataclasses
 from typing import Any
 
+from cen_keras.field_types import check_fields
 from cen_keras.training.recipe import RecipeBase, check_choice, check_counts
 
 
@@ -28,6 +29,7 @@ class TranslationOptimizer:
     schedule: str = "constant"
 
     def __post_init__(self):
+        check_fields(self, "optimizer.")
         check_choice("optimizer.schedule", self.schedule, ("constant", "cosine"))
 
 
@@ -53,6 +55,7 @@ class TranslationEvaluation:
     official_protocol: bool = False
 
     def __post_init__(self):
+        check_fields(self, "evaluation.")
         check_counts("evaluation.", self, batch=1, every=1, pictures=0)
 
 
@@ -107,6 +110,7 @@ class TranslationRecipe(RecipeBase):
     task: str = "translation"
 
     def __post_init__(self):
+        check_fields(self)
         check_counts("", self, epochs=1, epoch_steps=1, batch=1, seed=0, workers=0)
         check_choice("bad_frames", self.bad_frames, ("raise", "skip"))
         check_choice("task", self.task, ("translation",))

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import argparse
 
+MOST_PIXELS = 2**25
+"""Of an image: a size with a digit too many would take all of the machine's memory."""
+
 
 def image_size(text: str) -> tuple[int, int]:
     """Reads "480x640" as (height, width), for argparse."""
     parts = text.lower().split("x")
     if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
         raise argparse.ArgumentTypeError(f"found {text!r}, wanted HEIGHTxWIDTH such as 480x640")
-    return int(parts[0]), int(parts[1])
+    height, width = map(int, parts)
+    if height * width > MOST_PIXELS:
+        raise argparse.ArgumentTypeError(f"found {text!r}, wanted {MOST_PIXELS} pixels at most")
+    return height, width
 
 
 def positive(text: str) -> int:

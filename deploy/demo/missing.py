@@ -31,6 +31,7 @@ class MissingWatch:
         self._kinds: dict[str, ImageKind] = {}
         self._runs: dict[str, int] = {}
         self._missing: set[str] = set()
+        self._frames = 0
         self.add(kinds)
 
     def add(self, kinds: Mapping[str, ImageKind]) -> None:
@@ -51,6 +52,7 @@ class MissingWatch:
             what there is to tell people: nothing for most frames.
         """
         news = []
+        self._frames += 1
         for name, run in tuple(self._runs.items()):
             gone = name not in images or is_blank(images[name], self._kinds[name])
             self._runs[name] = run + 1 if gone else 0
@@ -61,6 +63,14 @@ class MissingWatch:
                 self._missing.discard(name)
                 news.append(f"{name} is back after {run} frames")
         return news
+
+    def end(self) -> list[str]:
+        """What there is to tell of a recording too short for patience: what no frame held."""
+        return [
+            f"{name} is missing: not one of {self._frames} frames held any of it"
+            for name, run in self._runs.items()
+            if 0 < self._frames == run < self._patience
+        ]
 
 
 def is_blank(image: np.ndarray, kind: ImageKind) -> bool:

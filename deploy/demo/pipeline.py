@@ -219,6 +219,8 @@ class Pipeline:
             self._frames.put((number, frame, now - first), wait=self._lossless)
             if number == self._count:
                 break
+        for news in self.watch.end():
+            self._say(news)
         self._capture.status = "ended"
         self._frames.end()
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Optional
 
 import numpy as np
 
-from ..runtime.depth_units import check_limits, propose
+from ..runtime.depth_units import check_limits, explain, holds_floats
 from ..runtime.errors import InputError
 from ..runtime.files import PathLike
 from ..runtime.image_files import SUFFIXES
@@ -138,10 +138,11 @@ class UnitCheck:
         if known.size < 0.1 * depth.size:
             return
         median = float(np.median(known))
-        self._hold_against_training(median, source)
+        scale = None if holds_floats(source) else self._scale
+        self._hold_against_training(median, source, scale)
         check_limits(
             [median],
-            self._scale,
+            scale,
             self._kind.limits,
             source,
             "--depth-scale",
@@ -149,7 +150,9 @@ class UnitCheck:
         )
         self._decided = True
 
-    def _hold_against_training(self, median: float, source: PathLike) -> None:
+    def _hold_against_training(
+        self, median: float, source: PathLike, scale: Optional[float]
+    ) -> None:
         """Refuses or doubts a median that the training data's are far from."""
         if self._kind.medians is None:
             return
@@ -157,10 +160,10 @@ class UnitCheck:
         times = max(low / max(median, 1e-9), median / high)
         if times <= DOUBTFUL:
             return
+        how, way = explain(median, scale, (low, high), "--depth-scale")
         found = (
-            f"{source}: the median depth is {median:.3g} m at {self._scale:.6g} m a count, that of the "
-            f"training data's images {low:.3g} to {high:.3g} m; "
-            f"{propose(median / self._scale, '--depth-scale')}"
+            f"{source}: the median depth is {median:.3g} m {how}, that of the training data's images "
+            f"{low:.3g} to {high:.3g} m; {way}"
         )
         if times > REFUSED:
             raise InputError(f"{found}; or, if that is how far things are, --no-unit-check")

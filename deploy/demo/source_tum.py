@@ -63,8 +63,12 @@ def read_list(path: Path) -> list[tuple[float, Path]]:
     """
     if not path.is_file():
         raise InputError(f"{path}: missing; a TUM RGB-D sequence holds rgb.txt and depth.txt")
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is no text file ({error.reason})") from error
     entries = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         words = line.split("#", 1)[0].split()
         if not words:
             continue

@@ -126,9 +126,13 @@ def guarded(command: Callable[[], int]) -> int:
             "'cen-keras[train,export]' on a host. A board runs engine, bench and demo"
         )
     except OSError as error:
+        if error.errno is None and isinstance(error, FileNotFoundError):
+            return _refuse(str(error))  # a data set's own words
         if error.errno not in _USERS:
             raise
         return _refuse(f"{error.filename or 'file'}: {_USERS[error.errno]}")
+    except MemoryError as error:
+        return _refuse(f"not enough memory ({error}); take smaller images or fewer views")
     except ValueError as error:
         if not is_input_error(error):
             raise

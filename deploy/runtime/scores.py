@@ -60,10 +60,12 @@ class Confusion:
 
     def per_class(self) -> np.ndarray:
         """IoU of every class, float64 (classes,); NaN where a class occurs in neither labels nor
-        predictions.
+        predictions, or is the ignored label.
         """
         hits = np.diag(self.counts).astype(np.float64)
         union = self.counts.sum(0) + self.counts.sum(1) - hits
+        if 0 <= self._ignore < len(union):
+            union[self._ignore] = 0  # the ignored label is no class, though it may be predicted
         with np.errstate(invalid="ignore"):
             return hits / union
 

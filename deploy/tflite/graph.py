@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cen_keras.errors import InputError
+from cen_keras.quiet import stderr_kept_back
 
 from ..runtime.litert_runner import SIGNATURE
 from ..runtime.tensors import Quantization
@@ -52,12 +53,23 @@ class Operator:
     stream: str = ""
 
 
-def read_tensors(content: bytes) -> GraphTensors:
-    """Reads the signature's tensors."""
+def open_interpreter(content: bytes, threads: int | None = None):
+    """A file in LiteRT's interpreter, its tensors allocated, without the engine's note that it is so.
+
+    Raises:
+        RuntimeError: the engine does not take the file; likewise ValueError.
+    """
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_content=content)
-    interpreter.allocate_tensors()
+    with stderr_kept_back():
+        interpreter = Interpreter(model_content=content, num_threads=threads)
+        interpreter.allocate_tensors()
+    return interpreter
+
+
+def read_tensors(content: bytes) -> GraphTensors:
+    """Reads the signature's tensors."""
+    interpreter = open_interpreter(content)
     runner = interpreter.get_signature_runner(SIGNATURE)
     sides = (runner.get_input_details(), runner.get_output_details())
     return GraphTensors(*({name: _tensor(d) for name, d in side.items()} for side in sides))

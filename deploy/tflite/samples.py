@@ -11,7 +11,7 @@ from ..runtime.litert_runner import SIGNATURE
 from ..runtime.postprocess import real_values
 from ..runtime.preprocess import quantize
 from ..target import Samples
-from .graph import quantization_of, read_tensors
+from .graph import open_interpreter, quantization_of, read_tensors
 from .ranges import MET
 
 
@@ -36,10 +36,7 @@ def outputs_of(content: bytes, samples: Samples) -> dict[str, np.ndarray]:
     Raises:
         RuntimeError: the engine does not take the file.
     """
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_content=content, num_threads=os.cpu_count())
-    interpreter.allocate_tensors()
+    interpreter = open_interpreter(content, os.cpu_count())
     signature = interpreter.get_signature_runner(SIGNATURE)
     inputs, outputs = signature.get_input_details(), signature.get_output_details()
     found: dict[str, list[np.ndarray]] = {}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from cen_keras.errors import InputError
 
-from .graph import Operator, layer_name, read_operators
+from .graph import Operator, layer_name, open_interpreter, read_operators
 
 # Small maps once per network: pyramid pooling, which XNNPACK takes in float only, and the class map
 # behind the last layer.
@@ -23,10 +23,7 @@ def left_out(content: bytes) -> list[Operator]:
     Args:
         content: a .tflite file.
     """
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_content=content)
-    interpreter.allocate_tensors()
+    interpreter = open_interpreter(content)
     nodes = interpreter._get_ops_details()  # the only way to see the pieces from Python
     pieces = [node for node in nodes if node["op_name"] == "DELEGATE"]
     plain = [node for node in nodes if node["op_name"] != "DELEGATE"]

@@ -110,6 +110,17 @@ def test_masks_of_0_and_255(tmp_path):
     assert views[0]["label"].sum() == 25
 
 
+def test_masks_of_0_and_255_saved_as_colours_or_beside_another_ignored_label(tmp_path):
+    grey = lambda: np.repeat(binary(255)()[..., None], 3, axis=-1)  # noqa: E731
+    write(tmp_path, {"rgb": "rgb", "depth": "depth", "label": "label"}, label=grey)
+    with pytest.raises(InputError, match="hold 'a' alone, and 255.*label map"):
+        FrameViews(tmp_path, classes=("a", "b"))
+    assert FrameViews(tmp_path, classes=("a", "b"), label_map={"255": 1})[0]["label"].sum() == 25
+    wanted = r'label 255; must be 0..1, or 254.*label_map {"255": 0}.*255 is ignored'
+    with pytest.raises(InputError, match=wanted):
+        FrameViews(tmp_path, classes=("a", "b"), ignore=254)
+
+
 def test_masks_of_one_bit(tmp_path):
     folders = {"rgb": "rgb", "depth": "depth", "label": "label"}
     write(tmp_path, folders, label=binary(True, bool))
@@ -138,8 +149,9 @@ def test_any_ignored_label_and_maps_that_merge(tmp_path, ignore):
         tmp_path, classes=("floor", "thing"), ignore=ignore, label_map={"2": 1, "1": 1}
     )
     assert set(np.unique(merged[0]["label"])) <= {0, 1, ignore}
-    with pytest.raises(InputError, match="label_map is"):
-        FrameViews(tmp_path, classes=CLASSES, label_map={"a": 1})
+    for wrong in ({"a": 1}, {"1": 1e30}, [1], {"1": None}):
+        with pytest.raises(InputError, match="label_map is"):
+            FrameViews(tmp_path, classes=CLASSES, label_map=wrong)
 
 
 def test_labels_in_colours(tmp_path):
@@ -173,6 +185,8 @@ def test_the_description_is_looked_at_as_a_whole(tmp_path):
     fails("wanted a list of names", classes="floor")
     fails("wanted a list of names", classes=())
     fails("no classes are given.*0, 1, 2", classes=None)
+    fails("300 classes; wanted 1 to 255", classes=tuple(map(str, range(300))))
+    fails("'label' is what views have labels under", modalities=("rgb", "label"))
     fails("size is", size=[3])
     fails("size is", size=[0, 4])
     fails("depth_scale is", depth_scale="0.001")

@@ -98,9 +98,10 @@ def test_an_impossible_scale_is_met_with_a_proposal(tmp_path, value, scale, prop
     fails(tmp_path, "median depth", proposed, "depth_limits", depth_scale=scale)
 
 
-def test_depth_that_is_missing_everywhere_is_no_error(tmp_path):
+def test_depth_that_is_missing_everywhere_is_said_and_no_error(tmp_path, caplog):
     write(tmp_path, counts=np.zeros((6, 8), np.uint16))
     assert (FrameViews(tmp_path)[0]["depth"] == 0).all()
+    assert "depth is missing in every pixel" in caplog.text
 
 
 def test_sizes_that_differ(tmp_path):
@@ -164,7 +165,7 @@ def test_folders_that_hold_nothing(tmp_path):
         ({"name": "kitchen"}, "train", "choose one of"),
         ({"name": "rooms"}, "dev", "train, val or test"),
         ({"name": "rooms", "sead": 3}, "train", "'sead'"),
-        ({"name": "rooms", "train": 0}, "train", "at least 1"),
+        ({"name": "rooms", "train": 0}, "train", "a whole number from 1"),
     ],
 )
 def test_specs_that_make_no_sense(spec, split, told):

@@ -168,9 +168,10 @@ def test_labels_of_many_classes_and_of_arrays(tmp_path):
     np.testing.assert_array_equal(read_label(tmp_path / "a.png"), label)
     np.save(tmp_path / "b.npy", label.astype(np.int64)[..., None] - 1)
     np.testing.assert_array_equal(read_label(tmp_path / "b.npy"), label.astype(int) - 1)
-    np.save(tmp_path / "c.npy", label + 0.5)
-    with pytest.raises(InputError, match="not whole"):
-        read_label(tmp_path / "c.npy")
+    for odd in (0.5, np.nan, np.inf):
+        np.save(tmp_path / "c.npy", label + odd)
+        with pytest.raises(InputError, match="not whole"):
+            read_label(tmp_path / "c.npy")
 
 
 def test_labels_in_colours_need_a_table(tmp_path):

@@ -195,6 +195,29 @@ def test_large_pictures_are_trained_smaller(tmp_path):
     assert found.views[0]["rgb"].shape == (480, 640, 3)
 
 
+def test_floats_in_millimetres_and_nan_are_named(tmp_path):
+    """Nothing is found that could be trained on: 2600 m, and a mean of NaN."""
+    write_views(tmp_path, 3, kinds=("rgb", "depth", "thermal"))
+    for index in range(3):
+        (tmp_path / f"thermal/{index:03d}.png").unlink()
+        np.save(tmp_path / f"thermal/{index:03d}.npy", np.full((64, 96), np.nan, np.float32))
+    with pytest.raises(InputError, match="values of 'thermal' are NaN"):
+        survey_folder(tmp_path)
+    for path in sorted((tmp_path / "depth").glob("*.png")):
+        np.save(path.with_suffix(".npy"), np.array(Image.open(path)).astype(np.float32))
+        path.unlink()
+    with pytest.raises(InputError, match="as floats are metres; they are millimetres"):
+        survey_folder(tmp_path, ["rgb", "depth"])
+
+
+def test_each_split_needs_labels(tmp_path):
+    write_views(tmp_path / "train", 2)
+    write_views(tmp_path / "val", 2)
+    (tmp_path / "val/label").rename(tmp_path / "val/truth")
+    with pytest.raises(InputError, match="val: has no labels.*it holds depth/, rgb/, truth/"):
+        survey_folder(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [

@@ -84,6 +84,8 @@ def test_values_that_an_input_cannot_have_are_refused():
     calibration.check(Calibration({"rgb": rgb, "depth": depth}), specs())
     with pytest.raises(InputError, match="are the inputs swapped"):
         calibration.check(Calibration({"rgb": depth, "depth": rgb}), specs())
+    with pytest.raises(InputError, match="the same value everywhere"):
+        calibration.check(Calibration({"rgb": rgb * 0, "depth": depth * 0}), specs())
     with pytest.raises(InputError, match="samples not normalised"):
         calibration.check(Calibration({"rgb": rgb * 225, "depth": depth}), specs())
 
@@ -125,6 +127,10 @@ def test_files_that_are_none(tmp_path):
     np.savez(tmp_path / "none.npz", a=np.zeros((0, 2, 2, 1)))
     with pytest.raises(InputError, match="holds no samples"):
         calibration.load(tmp_path / "none.npz")
+    for odd in (np.zeros((1, 2, 2, 1), "c8"), np.full((1, 2, 2, 1), "a")):
+        np.savez(tmp_path / "odd.npz", a=odd)
+        with pytest.raises(InputError, match="odd.npz: not a .npz file of arrays .holds"):
+            calibration.load(tmp_path / "odd.npz")
 
 
 def test_the_choice_of_views_is_a_function_of_the_seed():

@@ -39,12 +39,15 @@ def test_exit_codes(capsys):
         InputError("a: found b"),
         HostsInputError("a: found b"),
         FileNotFoundError(errno.ENOENT, "no", "a"),
+        FileNotFoundError("a: is missing"),
         OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a"),
         PermissionError(errno.EACCES, "no", "a"),
     ):
         assert guarded(raising(error)) == 2
         told = capsys.readouterr().err
         assert told.startswith("error: a: ") and told.count("\n") == 1
+    assert guarded(raising(MemoryError("1 TiB"))) == 2
+    assert "not enough memory (1 TiB)" in capsys.readouterr().err
     assert guarded(raising(KeyboardInterrupt())) == 130
     # Defects of this program are not dressed up as the user's.
     for error in (ValueError("x"), KeyError("x"), OSError(errno.EIO, "x")):
@@ -101,7 +104,10 @@ def test_bad_names_and_folders(tmp_path, capsys):
         assert "not a run folder" in refused(capsys, [command, tmp_path])
 
 
-@pytest.mark.parametrize("arguments", [[], ["fly"], ["export", "x", "--image-shape", "48by64"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["fly"], *(["export", "x", "--image-shape", s] for s in ("48by64", "99999x99999"))],
+)
 def test_bad_command_lines(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         main(arguments)

@@ -30,6 +30,15 @@ def test_told_once_and_once_more(lost):
     assert watch.missing == ()
 
 
+@pytest.mark.parametrize(("frames", "told"), [([ZERO] * 2, 1), ([ZERO, SEEN], 0), ([ZERO] * 3, 0)])
+def test_a_recording_shorter_than_patience_is_told_at_its_end(frames, told):
+    watch = MissingWatch(USUAL, patience=3)
+    for images in frames:
+        watch.look(images)
+    wanted = ["depth is missing: not one of 2 frames held any of it"]
+    assert watch.end() == wanted[:told], "three of them have been told already"
+
+
 def test_what_is_missing_now():
     watch = MissingWatch(USUAL, patience=1)
     watch.look({"depth": SEEN["depth"]})

@@ -371,3 +371,14 @@ def with_medians(manifest, pair):
         for name, spec in manifest.inputs.items()
     }
     return dataclasses.replace(manifest, inputs=inputs)
+
+
+def test_floats_in_millimetres_are_told_as_floats(manifest, tmp_path):
+    """Another --depth-scale would change nothing, so none is proposed."""
+    for kind, image in (("rgb", np.zeros((48, 64, 3), np.uint8)), ("depth", np.float32([[2500]]))):
+        (tmp_path / kind).mkdir()
+        np.save(tmp_path / kind / "a.npy", np.resize(image, (48, 64, *image.shape[2:])))
+    for trained in (manifest, with_medians(manifest, (1.6, 3.4))):
+        with pytest.raises(InputError, match="as floats are metres.*they are millimetres") as told:
+            next(open_source(f"frames:{tmp_path}", trained, Options()).start())
+        assert "--depth-scale" not in str(told.value)

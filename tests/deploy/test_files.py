@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from cen_keras.files import atomic_path as hosts_atomic_path
 from deploy.runtime import files
 from deploy.runtime.files import atomic_path, sha256, write_together
 
@@ -22,6 +23,13 @@ def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path):
         raise RuntimeError
     assert path.read_text() == "old"
     assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("atomic", [atomic_path, hosts_atomic_path])
+def test_a_folder_in_the_way_is_told_by_its_name(tmp_path, atomic):
+    with pytest.raises(IsADirectoryError) as told, atomic(tmp_path):
+        raise AssertionError("nothing is written")
+    assert told.value.filename == str(tmp_path) and not list(tmp_path.iterdir())
 
 
 def test_several_files_are_written_together_or_not_at_all(tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from cen_keras.data.labels import NYU13_CLASSES, palette
 from cen_keras.errors import InputError
 from cen_keras.models import Segmenter, presets
 from cen_keras.models.weight_files import save_weights
+from cen_keras.training.sources import open_source
 from deploy.__main__ import main
 from deploy.preset_run import unpack
 from deploy.run_folder import open_run
@@ -157,6 +158,18 @@ def test_a_model_file_of_something_else_is_refused(tmp_path, capsys):
     keras.Model(image, keras.layers.Conv2D(1, 1)(image)).save(tmp_path / "other.keras")
     assert main(["export", str(tmp_path / "other.keras"), "--image-shape", "8x8"]) == 2
     assert "does not say what its inputs and classes are" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="other.keras: is a Functional, which does not say"):
+        open_source(tmp_path / "other.keras")
+
+    class Own(keras.layers.Layer):
+        """Of the user's own file, and not registered."""
+
+        def call(self, x):
+            return x
+
+    keras.Model(image, Own()(keras.layers.Conv2D(1, 1)(image))).save(tmp_path / "own.keras")
+    assert main(["export", str(tmp_path / "own.keras"), "--image-shape", "8x8"]) == 2
+    assert "not a whole Keras model (Could not locate class 'Own'" in capsys.readouterr().err
     (tmp_path / "cut.keras").write_bytes(b"PK")
     assert main(["export", str(tmp_path / "cut.keras")]) == 2
     assert "not a whole Keras model" in capsys.readouterr().err

@@ -52,6 +52,8 @@ def one_line(capsys):
         ),
         (OSError(errno.ENOSPC, "No space left on device"), 2, "no space is left on the disk;"),
         (PermissionError(errno.EACCES, "Permission denied", "f"), 2, "Permission denied"),
+        (FileExistsError(errno.EEXIST, "File exists", "f"), 2, "File exists"),
+        (MemoryError("1 TiB"), 2, "not enough memory (1 TiB)"),
         (NonFiniteError("the loss became nan"), 1, "the loss became nan"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],

@@ -93,9 +93,11 @@ def survey_folder(
     kinds, left = kinds_in(parts[0], modalities)
     spec: dict[str, Any] = {"name": "frames", "root": place}
     table = {kind.name: kind for kind in kinds}
-    files = [view for part in parts for _, view in find_views(part, table)]
-    if LABEL not in files[0]:
-        check_labelled(_Files(root, files))
+    files = []
+    for part in parts:
+        found = [view for _, view in find_views(part, table)]
+        check_labelled(_Files(part, found))
+        files += found
     spec.update(_draw(root, parts, len(files)))
     units = {}
     for kind in (kind for kind in kinds if kind.unit == "m"):
@@ -116,17 +118,20 @@ def survey_folder(
     if len(sizes) > 1 or shape not in sizes:
         spec["size"] = shape
         views = open_dataset(spec, "train", kinds, labels.ignore)
-    pictures = {kind.name: [view[kind.name] for view in looked] for kind in kinds}
-    found = [views.modalities[kind.name] for kind in kinds]
+    pictures = {
+        kind.name: [kind.finite(np.asarray(view[kind.name]), f"{root}") for view in looked]
+        for kind in kinds
+    }
+    opened = [views.modalities[kind.name] for kind in kinds]
     return Survey(
         spec=spec,
-        modalities=tuple(measured(kind, pictures[kind.name]) for kind in found),
+        modalities=tuple(measured(kind, pictures[kind.name]) for kind in opened),
         splits=_counts(spec, kinds, labels.ignore, views),
         how=how,
         sizes=sizes,
         image_shape=shape,
         units=units,
-        ranges={kind.name: _range(kind, pictures[kind.name]) for kind in found},
+        ranges={kind.name: _range(kind, pictures[kind.name]) for kind in opened},
         pixels=labels.pixels,
         ignored=labels.ignored,
         ignore=labels.ignore,

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from cen_keras.data import text_files
 from cen_keras.errors import InputError
 
 LISTS = ("classes.txt", "labels.txt")
@@ -48,8 +49,11 @@ def names_beside(*folders: Path) -> list[str] | None:
 
 def lines_of(path: Path) -> list[str]:
     """The lines of a list or table of classes, without empty ones and the heading of a table."""
-    lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    return [line for line in lines if line and not re.fullmatch("(?i)name,r,g,b", line)]
+    return [
+        line
+        for line in text_files.lines_of(path)
+        if line and not re.fullmatch("(?i)name,r,g,b", line)
+    ]
 
 
 def parsed(words: Sequence[str]) -> Names:

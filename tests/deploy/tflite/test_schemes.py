@@ -1,6 +1,8 @@
 """Every LiteRT scheme: loads, runs on the fast kernels, and is as close to float as its numbers allow."""
 
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -187,3 +189,11 @@ def test_operators_without_a_fast_kernel_are_named_with_their_layer(as_trained, 
     assert "CONV_2D" not in slow
     with pytest.raises(InputError, match=r"SELECT_V2 in stack1_block1_norm"):
         check_fast(content)
+
+
+def test_files_are_looked_into_without_the_engines_notes(artifacts):
+    """In a process of its own, since the engine says once for all that it is there."""
+    look = "import sys; from deploy.tflite import graph; graph.read_tensors(open(sys.argv[1], 'rb').read())"
+    command = [sys.executable, "-c", look, str(artifacts["int8"])]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
