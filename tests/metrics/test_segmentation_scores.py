@@ -61,6 +61,23 @@ def test_metric_equals_host_over_batches():
     assert np.isnan(float(metric.result()["miou"]))
 
 
+@pytest.mark.parametrize("ignore", [-1, 0, 3, 254, 300])
+def test_any_label_may_be_the_ignored_one(ignore):
+    rng = np.random.default_rng(7)
+    labels = rng.choice([0, 1, 2, 3, 255], (2, 20, 28)).astype("int32")
+    # A label among the classes counts nowhere then.
+    labels[labels == ignore] = 255
+    logits = rng.normal(size=(2, 20, 28, 4)).astype("float32")
+    wanted = confusion_matrix(labels, logits.argmax(-1), 4)
+    assert wanted.sum() == (labels != 255).sum()
+    host, metric = ConfusionMatrix(4, ignore), SegmentationScores(4, ignore)
+    for one in (host, metric):
+        (getattr(one, "update_state", None) or one.update)(
+            np.where(labels == 255, ignore, labels), logits
+        )
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(one.matrix), wanted)
+
+
 @pytest.mark.parametrize("interpolation", ["bilinear", "cubic"])
 @pytest.mark.parametrize("size", [(20, 28), (17, 23), (5, 7), (3, 4)])
 def test_device_resize_equals_opencv(interpolation, size):

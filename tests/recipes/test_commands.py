@@ -271,6 +271,25 @@ def test_more_weights_than_the_package_takes_are_refused(finished, tmp_path, mon
     assert not list(tmp_path.iterdir())
 
 
+def test_a_preset_of_that_name_stays_until_the_new_one_is_scored(finished, tmp_path, monkeypatch):
+    from recipes import pack
+
+    before = {tmp_path / "tiny.npz": b"weights", tmp_path / "tiny.json": b"a card"}
+    for path, content in before.items():
+        path.write_bytes(content)
+
+    def unreadable(*arguments, **options):
+        raise InputError("a picture of the test split is damaged")
+
+    for change in ({"MOST_WEIGHTS": 1000}, {"evaluate_run": unreadable}):
+        with monkeypatch.context() as patch:
+            for name, value in change.items():
+                patch.setattr(pack, name, value)
+            with pytest.raises(InputError, match="fit the package|is damaged"):
+                pack.pack(finished, "tiny", "For tests.", "", "test", tmp_path)
+        assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_an_error_of_the_data_comes_through_fit_as_it_was():
     recipe = apply_settings(recipe_of("rooms_tiny"), [*TINY, "epoch_steps=4", "data.train=8"])
     loader = open_loader(recipe, "train", training=True)
