@@ -11,7 +11,7 @@ from recipes.segmentation.nyudv2_lite0 import RECIPE as LITE0
 
 RECIPE = LITE0.derive(
     "nyudv2_evidence",
-    model={"fusion": {"sparsity": 1e-3}},
+    model={"fusion": {"sparsity": 2e-3}},
     epochs=2,
     optimizer=dataclasses.replace(LITE0.optimizer, warmup_steps=50),
 )
