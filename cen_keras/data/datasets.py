@@ -52,7 +52,7 @@ def _nyudv2(spec: dict, split: str) -> Views:
     """`{"name": "nyudv2", "root": "datasets/nyudv2"}` or `"mat": "nyu_depth_v2_labeled.mat"`."""
     from cen_keras.data.nyudv2 import open_nyudv2
 
-    lists = {"train_list", "val_list", "test_list", "depth_scale"}
+    lists = {"train_list", "val_list", "test_list", "depth_scale", "mask_classes"}
     given = {"depth", "crop"} if "mat" in spec else lists
     check_options("nyudv2", spec, {"mat", "root", "classes"} | given)
     return open_nyudv2(spec, split)

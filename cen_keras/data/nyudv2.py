@@ -269,8 +269,24 @@ def map_labels(label: np.ndarray, lookup: np.ndarray, source: str) -> np.ndarray
     return lookup[label]
 
 
+def classes_of_masks(masks: int, wanted: int) -> dict[int, int] | None:
+    """What masks of 40 classes are in 13; None where masks have the classes that are wanted.
+
+    Raises:
+        InputError: masks of 13 classes do not tell the 40, or there is no mapping to so many.
+    """
+    if masks == wanted:
+        return None
+    if (masks, wanted) != (40, 13):
+        raise InputError(
+            f"nyudv2: mask_classes is {masks!r} and classes {wanted}; masks of 40 classes can be read as 13, "
+            "others as they are."
+        )
+    return {classes[40]: classes[13] for classes in class_table().values()}
+
+
 def open_nyudv2(spec: dict, split: str) -> Views:
-    """Opens a spec: with "mat" the MATLAB file, with "root" the PNG layout.
+    """Opens a spec: with "mat" the MATLAB file, with "root" the PNG layout, whose masks may have more classes.
 
     Raises:
         InputError: neither or both are given, or the data do not fit.
@@ -287,4 +303,5 @@ def open_nyudv2(spec: dict, split: str) -> Views:
         crop = spec.get("crop", OFFICIAL_MASK_SIZE)
         depth = spec.get("depth", "filled")
         return MatViews(spec["mat"], split, classes=classes, depth=depth, crop=crop)
-    return open_pair_list(spec, split, "nyudv2", CLASSES[classes])
+    label_map = classes_of_masks(spec.get("mask_classes", classes), classes)
+    return open_pair_list(spec, split, "nyudv2", CLASSES[classes], label_map)

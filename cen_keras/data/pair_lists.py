@@ -5,7 +5,7 @@ three paths relative to the folder with tabs between them: rgb, masks, depth, in
 may be smaller than the pictures, which are then cut to the masks' size around their middle.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from cen_keras.data import labels
 from cen_keras.data.folder_checks import check_units
 from cen_keras.data.image_files import read_image, read_label
+from cen_keras.data.label_tables import mapped
 from cen_keras.data.text_files import lines_of
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
@@ -33,6 +34,7 @@ class PairListViews(Views):
         name: of the data set.
         classes: names of the classes.
         depth_scale: metres per count of the depth files, which are 16-bit PNG.
+        label_map: class of the masks -> class, where they are not the same: every one of them.
 
     Raises:
         InputError: the folder or the list is not there, a line has not three columns, or lines
@@ -47,6 +49,7 @@ class PairListViews(Views):
         name: str,
         classes: Sequence[str],
         depth_scale: float = OFFICIAL_DEPTH_SCALE,
+        label_map: Mapping[int, int] | None = None,
     ):
         if not depth_scale > 0:
             raise InputError(
@@ -55,6 +58,7 @@ class PairListViews(Views):
         self.root = Path(root).expanduser()
         self.name = name
         self.classes = tuple(classes)
+        self._label_map = label_map or {}
         self.palette = labels.palette(len(self.classes))
         depth = {"name": "depth", "unit_per_count": float(depth_scale)}
         self.modalities = {"rgb": modality_of("rgb"), "depth": modality_of(depth)}
@@ -81,7 +85,8 @@ class PairListViews(Views):
             raise IndexError(f"{self.root} has {len(self.files)} views; there is no view {index}.")
         files = self.files[index]
         label = read_label(files["label"])
-        labels.check_labels(label, len(self.classes), str(files["label"]))
+        labels.check_labels(label, len(self._label_map) or len(self.classes), str(files["label"]))
+        label = mapped(label, self._label_map)
         pictures = {k: read_image(files[k], m, k) for k, m in self.modalities.items()}
         cut = {k: centre_crop(v, label.shape, str(files[k])) for k, v in pictures.items()}
         return {**cut, "label": label}
@@ -155,7 +160,13 @@ def read_list(root: Path, path: Path) -> list[dict[str, Path]]:
     return views
 
 
-def open_pair_list(spec: dict, split: str, name: str, classes: Sequence[str]) -> PairListViews:
+def open_pair_list(
+    spec: dict,
+    split: str,
+    name: str,
+    classes: Sequence[str],
+    label_map: Mapping[int, int] | None = None,
+) -> PairListViews:
     """Opens a spec with "root", the folder of the PNG layout.
 
     Args:
@@ -163,6 +174,7 @@ def open_pair_list(spec: dict, split: str, name: str, classes: Sequence[str]) ->
         split: "train", "val" or "test"; the last two share the official list `val.txt`.
         name: of the data set.
         classes: names of the classes.
+        label_map: class of the masks -> class, where they are not the same.
 
     Raises:
         InputError: the data do not fit.
@@ -173,4 +185,5 @@ def open_pair_list(spec: dict, split: str, name: str, classes: Sequence[str]) ->
         name=name,
         classes=classes,
         depth_scale=float(spec.get("depth_scale") or OFFICIAL_DEPTH_SCALE),
+        label_map=label_map,
     )

@@ -11,7 +11,7 @@ from recipes.segmentation.nyudv2_lite0 import RECIPE as LITE0
 
 RECIPE = LITE0.derive(
     "nyudv2_lite0_13",
-    data={"classes": 13},
+    data={"classes": 13, "mask_classes": 40},
     pretrained="preset:cen_lite0_nyudv2",
     small_scales=None,
     optimizer=dataclasses.replace(

@@ -2,7 +2,7 @@
 
     python -m recipes.train rooms_lite0
     python -m recipes.evaluate runs/rooms_lite0 --split test \\
-        --set 'data={"name":"nyudv2","root":"FOLDER","classes":13,"test_list":"test.txt"}'
+        --set 'data={"name":"nyudv2","root":"FOLDER","classes":13,"mask_classes":40,"test_list":"test.txt"}'
 
 The second line scores it on NYUDv2, of which the training saw nothing. The encoder moves slowly, so that it keeps what
 photographs taught it, and colours vary widely. Whoever has photographs with labels trains `nyudv2_lite0` instead.

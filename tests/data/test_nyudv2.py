@@ -176,6 +176,25 @@ def test_the_png_layout_is_cut_to_its_masks(tmp_path):
     assert len(views.classes) == 40 and views.source(2).endswith("rgb/000003.png")
 
 
+def test_masks_of_40_classes_are_read_as_13(tmp_path):
+    spec = write_layout(tmp_path, label=39)
+    fine = open_dataset(spec, "train")
+    coarse = open_dataset({**spec, "classes": 13, "mask_classes": 40}, "train")
+    assert len(coarse.classes) == 13
+    for index in range(len(fine)):
+        names = [[*NYU40_CLASSES, "-"][min(n, 40)] for n in fine[index]["label"].ravel()]
+        told = [[*coarse.classes, "-"][min(n, 13)] for n in coarse[index]["label"].ravel()]
+        # Two of the pairs that anybody would expect, and what is ignored.
+        pairs = {"otherprop": "Objects", "-": "-", "door": "Wall"}
+        assert all(
+            pairs[name] == other for name, other in zip(names, told, strict=True) if name in pairs
+        )
+    assert (coarse[2]["label"] == 255).sum() == (fine[2]["label"] == 255).sum() > 0
+    for wrong in ({"mask_classes": 13}, {"classes": 13, "mask_classes": 894}):
+        with pytest.raises(InputError, match="masks of 40 classes can be read as 13"):
+            open_dataset({**spec, **wrong}, "train")
+
+
 def test_a_list_that_points_nowhere_says_how_many_and_which(tmp_path):
     spec = write_layout(tmp_path, count=4)
     shutil.rmtree(tmp_path / "depth")

@@ -16,7 +16,7 @@ FOLDER += ("colours", "ignore", "size", "lists", "fractions", "seed", "cameras",
 LISTED = ("root", "train_list", "depth_scale", "labels", "depth")
 OPTIONS = {
     "frames": FOLDER,
-    "nyudv2": (*LISTED, "classes", "crop", "mat"),
+    "nyudv2": (*LISTED, "classes", "mask_classes", "crop", "mat"),
     "sunrgbd": (*LISTED, "raw", "split_file"),
     "taskonomy": ("root", "domains", "train_list"),
     "rooms": (
