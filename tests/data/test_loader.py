@@ -228,22 +228,3 @@ def test_arguments_that_make_no_sense_are_refused(options, told):
 def test_a_missing_modality_is_named():
     with pytest.raises(InputError, match="has no 'thermal'"):
         loader(modalities=("rgb", "thermal"))[0]
-
-
-class Growing(Numbered):
-    """View i is i rows taller than the first."""
-
-    def __getitem__(self, index):
-        view = super().__getitem__(index)
-        return {name: np.pad(x, [(0, index)] + [(0, 0)] * (x.ndim - 1)) for name, x in view.items()}
-
-
-@pytest.mark.parametrize("shuffle", [True, False])
-def test_views_of_different_sizes_are_met_with_a_way_out_that_helps(shuffle):
-    """A validation has no augmentation, so that way is the training's alone; keys are a recipe's."""
-    data = Loader(Growing(3), 3, normalization=PLAIN, shuffle=shuffle)
-    with pytest.raises(InputError, match="views of different sizes .*`data.size`") as told:
-        data[0]
-    assert ("augmentation.size" in str(told.value)) == shuffle
-    assert "`batch`, `evaluation.batch` in a recipe" in str(told.value)
-    assert len(list(Loader(Growing(3), 1, normalization=PLAIN, shuffle=shuffle))) == 3
