@@ -21,7 +21,7 @@ OPTIONS = {
     "taskonomy": ("root", "domains", "train_list"),
     "rooms": (
         *("seed", "size", "train", "sensor", "views_per_room", "domains", "workers"),
-        "cache",
+        *("cache", "classes", "label_map"),
     ),
 }
 
