@@ -21,10 +21,10 @@ from cen_keras.data.datasets import open_dataset
 
 from ..runtime.console import INTERRUPTED
 from ..runtime.errors import InputError
-from ..runtime.files import atomic_path
 from ..runtime.manifest import manifest_path
 from .dropping_camera import DroppingCamera
-from .terminal import Memory, Terminal
+from .memory import MOST_MOVED, Sample, ranges, write_samples
+from .terminal import Terminal
 from .viewer import Viewer, choose
 
 PRESET = "cen_edge_m_rooms"
@@ -41,18 +41,12 @@ VIEWS = 8
 INTERVAL = 5.0
 SETTLED = 60.0
 """Seconds until what the first frames set up is there."""
-MOST_MOVED = 5.0
-"""Megabytes between the smallest and largest sample of its own memory after that, and from the first
-to the largest of all that is resident: pages of files that the system drops are not the demo's."""
 LEAST_SHOWN = 0.5
 """Of the frames that the rate gives; a machine may be busy, but a demo that stands still is not good."""
 _DEPLOY = (sys.executable, "-m", "deploy")
 _URL = re.compile(rb"live page: (http://\S+?)/?\s")
 _STARTS_WITHIN, _ENDS_WITHIN = 120.0, 60.0
 """Seconds."""
-
-Sample = tuple[float, Memory]
-"""Seconds, and the memory at that time."""
 
 
 def measure(
@@ -85,7 +79,7 @@ def measure(
         )
     folder = out / "endurance"
     say(f"exporting {PRESET}")
-    _deploy("export", f"preset:{PRESET}", "--scheme", "static_w8a8", "--out", str(folder))
+    export(PRESET, folder)
     artifact = folder / "static_w8a8.tflite"
     copy = _copy(artifact)
     told = folder / "demo.json"
@@ -114,7 +108,7 @@ def measure(
                 ended["failed"] = str(error)
         finally:
             terminal.kill()
-            _write(out / "demo_memory.csv", samples)
+            write_samples(out / "demo_memory.csv", samples)
     return {
         "endurance": {
             "minutes": minutes,
@@ -122,7 +116,7 @@ def measure(
             "exchanges": exchanges,
             "drops": camera.drops,
             "settled_s": settled,
-            **_memory([memory for at, memory in samples if at >= settled]),
+            **ranges([memory for at, memory in samples if at >= settled]),
             **_figures(told),
             "client_bytes": min((viewer.received for viewer in viewers), default=0),
             **ended,
@@ -167,11 +161,17 @@ def line(found: dict[str, Any]) -> str:
     )
 
 
-def _deploy(*arguments: str) -> None:
-    ended = subprocess.run([*_DEPLOY, *arguments], capture_output=True, text=True)
+def export(preset: str, folder: Path) -> None:
+    """Exports a preset in 8 bits to FOLDER/static_w8a8.tflite, in a process of its own.
+
+    Raises:
+        InputError: it failed; its last words.
+    """
+    words = ("export", f"preset:{preset}", "--scheme", "static_w8a8", "--out", str(folder))
+    ended = subprocess.run([*_DEPLOY, *words], capture_output=True, text=True)
     if ended.returncode:
         said = ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"]
-        raise InputError(f"deploy {arguments[0]} failed: {said[-1]}")
+        raise InputError(f"the export of {preset} failed: {said[-1]}")
 
 
 def _copy(artifact: Path) -> Path:
@@ -218,29 +218,6 @@ def _watch(
                 f"{memory.resident:.1f} MB, {memory.own:.1f} of its own; {(seconds - at) / 60:.0f} minutes left"
             )
         time.sleep(min(INTERVAL, max(0.0, seconds - at)))
-
-
-def _write(path: Path, samples: list[Sample]) -> None:
-    heads = ["seconds", *(f"{name}_mb" for name in Memory._fields)]
-    rows = [",".join([f"{at:.0f}", *(f"{mb:.1f}" for mb in memory)]) for at, memory in samples]
-    with atomic_path(path) as temporary:
-        temporary.write_text("\n".join([",".join(heads), *rows, ""]), encoding="utf-8")
-
-
-def _memory(samples: list[Memory]) -> dict[str, Any]:
-    if not samples:
-        return dict.fromkeys(("resident_mb", "own_mb", "moved_mb", "grown_mb"))
-    resident, own = (_ends([getattr(m, name) for m in samples]) for name in ("resident", "own"))
-    return {
-        "resident_mb": resident,
-        "own_mb": own,
-        "moved_mb": own["most"] - own["least"],
-        "grown_mb": resident["most"] - resident["first"],
-    }
-
-
-def _ends(values: list[float]) -> dict[str, float]:
-    return {"first": values[0], "least": min(values), "most": max(values), "last": values[-1]}
 
 
 def _figures(told: Path) -> dict[str, Any]:

@@ -11,7 +11,11 @@ when a part fails or a figure that does not depend on the machine misses its tar
     python -m deploy benchmarks --part endurance --minutes 60
 
 runs the live demo for an hour, with two viewers, exchanges of the engine and a camera that
-goes away: OUT/demo_memory.csv. It is no part of `make bench`.
+goes away: OUT/demo_memory.csv; and
+
+    python -m deploy benchmarks --part ros --minutes 10
+
+the ROS 2 node beside a camera of 640x480 at 30 Hz: OUT/ros_memory.csv. They are no part of `make bench`.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ from ..runtime.console import CHECK_FAILED, GOOD, INTERRUPTED, Output
 from . import positive
 
 SUMMARY = "measure the edge figures of the project again"
-_PARTS = ("network", "accuracy", "lint", "edge_network", "edge", "esanet", "endurance")
+_PARTS = ("network", "accuracy", "lint", "edge_network", "edge", "esanet", "endurance", "ros")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=2,
         help="of the engine (default: 2); edge takes the faster of 1 and 2",
     )
-    parser.add_argument("--minutes", type=positive, default=60, help="of endurance (default: 60)")
+    parser.add_argument(
+        "--minutes", type=positive, help="of endurance (default: 60) and ros (default: 10)"
+    )
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -88,8 +94,8 @@ def _part(arguments: argparse.Namespace, out: Path, output: Output) -> int:
     from ..benchmarks import keep, part_path
     from ..host import quiet_tensorflow
 
-    if arguments.part == "endurance":
-        return _endurance(arguments, out, output)
+    if arguments.part in ("endurance", "ros"):
+        return _long(arguments, out, output)
     start = time.perf_counter()
     quiet_tensorflow()
     if arguments.part == "network":
@@ -124,13 +130,19 @@ def _part(arguments: argparse.Namespace, out: Path, output: Output) -> int:
     return GOOD
 
 
-def _endurance(arguments: argparse.Namespace, out: Path, output: Output) -> int:
-    from ..benchmarks import endurance, keep, part_path
+def _long(arguments: argparse.Namespace, out: Path, output: Output) -> int:
+    """A program that is watched for a while, in the way that somebody would start it."""
+    from ..benchmarks import endurance, keep, part_path, ros
 
-    # Ended by force it would leave the demo running.
+    # Ended by force it would leave the program running.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    found = endurance.measure(out, output.say, arguments.minutes)
-    keep(part_path(out, "endurance"), found)
-    output.say(endurance.line(found))
+    if arguments.part == "ros":
+        found = ros.measure(out, output.say, arguments.minutes or 10, arguments.threads)
+        told, good = ros.line(found), ros.good(found)
+    else:
+        found = endurance.measure(out, output.say, arguments.minutes or 60)
+        told, good = endurance.line(found), endurance.good(found)
+    keep(part_path(out, arguments.part), found)
+    output.say(told)
     output.result(found)
-    return GOOD if endurance.good(found) else CHECK_FAILED
+    return GOOD if good else CHECK_FAILED

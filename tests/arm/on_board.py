@@ -1,6 +1,7 @@
-"""What runs on the emulated board: `help`, or artifacts on inputs, one after the other.
+"""What runs on the emulated board: `help`; artifacts on inputs, one after the other; one on the same input again.
 
 python3 on_board.py run JOBS.json
+python3 on_board.py repeat ARTIFACT INPUTS.npz FRAMES
 """
 
 import contextlib
@@ -42,5 +43,16 @@ def run_jobs(path):
         print(job["artifact"], runner.engine)
 
 
+def repeat(artifact, inputs, frames):
+    """Runs an artifact as often as is said."""
+    from deploy.runtime.runner import open_runner
+
+    runner = open_runner(artifact, threads=1)
+    with np.load(inputs) as file:
+        fed = {name: file[name] for name in file.files}
+    for _ in range(int(frames)):
+        runner.run_raw(fed)
+
+
 if __name__ == "__main__":
-    show_help() if sys.argv[1] == "help" else run_jobs(sys.argv[2])
+    {"help": show_help, "run": run_jobs, "repeat": repeat}[sys.argv[1]](*sys.argv[2:])

@@ -1,4 +1,4 @@
-"""Fetches an ARM64 board's software into a folder: Debian's Python 3.11, and the engines' own wheels.
+"""Fetches the software of ARM64 boards into a folder: Debian's Pythons, and the engines' own wheels.
 
 Needs Linux with apt (Debian or Ubuntu) and qemu-user-static. What is there already stays; the board's own
 part is built and installed anew each time, since it is what is tested.
@@ -12,14 +12,17 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from emulated import FOLDER, MARK, QEMU, ROOT
+from emulated import FOLDER, MARK, PYTHONS, QEMU, ROOT
 
-RELEASE = "bookworm"  # Debian 12, whose python3 is 3.11
-PACKAGES = (
-    "libc6", "libgcc-s1", "libstdc++6", "libpython3.11-stdlib", "libpython3.11-minimal",
-    "python3.11-minimal", "zlib1g", "libexpat1", "libssl3", "libbz2-1.0", "liblzma5", "libffi8",
-    "libsqlite3-0", "libuuid1", "libdb5.3", "libncursesw6", "libtinfo6", "libreadline8", "libcrypt1",
+COMMON = (
+    "libc6", "libgcc-s1", "libstdc++6", "zlib1g", "libexpat1", "libbz2-1.0", "liblzma5", "libsqlite3-0", "libuuid1",
+    "libdb5.3", "libncursesw6", "libtinfo6", "libreadline8", "libcrypt1",
 )  # fmt: skip
+# Python -> Debian's release that has it, and what only that one has.
+RELEASES = {
+    "3.11": ("bookworm", ("libssl3", "libffi8")),
+    "3.9": ("bullseye", ("libssl1.1", "libffi7")),
+}
 # One core of a Jetson Nano. Without these files XNNPACK finds no processor and ends.
 PROCESSOR = """processor\t: 0
 BogoMIPS\t: 38.40
@@ -40,22 +43,27 @@ def main():
         sys.exit(f"{QEMU} is not installed: apt install qemu-user-static")
     if shutil.which("apt-get") is None:
         sys.exit("apt-get is not here: the board's libraries come from Debian's archive")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    wheel = build(FOLDER)
+    for python in PYTHONS:
+        prepare(python, FOLDER / python, wheel)
+        sys.stdout.write(f"ready: {FOLDER / python}\n")
+
+
+def prepare(python, folder, wheel):
+    """Fetches a board's software, unless it is there, and unpacks the board's part."""
     wanted = hashlib.sha256(
         Path(__file__).read_bytes() + (ROOT / "constraints.txt").read_bytes()
     ).hexdigest()
-    mark = FOLDER / MARK
+    mark = folder / MARK
     if not mark.is_file() or mark.read_text() != wanted:
-        shutil.rmtree(FOLDER, ignore_errors=True)
-        FOLDER.mkdir(parents=True)
-        wheel = build(FOLDER)
-        fetch_root(FOLDER / "root")
-        fetch_wheels(FOLDER / "site", wheel)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        fetch_root(python, folder / "root")
+        fetch_wheels(python, folder / "site", wheel)
         mark.write_text(wanted)
-    else:
-        wheel = build(FOLDER)
-    shutil.rmtree(FOLDER / "board", ignore_errors=True)
-    zipfile.ZipFile(wheel).extractall(FOLDER / "board")
-    sys.stdout.write(f"ready: {FOLDER}\n")
+    shutil.rmtree(folder / "board", ignore_errors=True)
+    zipfile.ZipFile(wheel).extractall(folder / "board")
 
 
 def build(folder):
@@ -65,15 +73,17 @@ def build(folder):
     return Path(done.stdout.strip())
 
 
-def fetch_root(root):
+def fetch_root(python, root):
     """Unpacks Debian's packages, and lays beside them what an ARM kernel would show."""
+    release, more = RELEASES[python]
+    names = (f"python{python}-minimal", f"libpython{python}-minimal", f"libpython{python}-stdlib")
     with tempfile.TemporaryDirectory(prefix="cen-keras-arm-") as name:
         work = Path(name)
         for part in ("lists/partial", "cache/archives/partial", "debs"):
             (work / part).mkdir(parents=True)
         (work / "status").touch()
         (work / "sources.list").write_text(
-            f"deb [trusted=yes] http://deb.debian.org/debian {RELEASE} main\n"
+            f"deb [trusted=yes] http://deb.debian.org/debian {release} main\n"
         )
         settings = {
             "APT::Architecture": "arm64",
@@ -88,7 +98,7 @@ def fetch_root(root):
         }
         options = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
         run("apt-get", *options, "-qq", "update")
-        run("apt-get", *options, "-qq", "download", *PACKAGES, cwd=work / "debs")
+        run("apt-get", *options, "-qq", "download", *COMMON, *more, *names, cwd=work / "debs")
         root.mkdir()
         for package in sorted((work / "debs").glob("*.deb")):
             run("dpkg", "-x", package, root)
@@ -100,14 +110,16 @@ def fetch_root(root):
         (cpu / part).write_text("0\n")
 
 
-def fetch_wheels(site, wheel):
+def fetch_wheels(python, site, wheel):
     """Installs the board's part with both engines, as pip would on the board."""
-    options = ["--target", site, "--only-binary", ":all:", "--python-version", "3.11", "--quiet"]
+    options = ["--target", site, "--only-binary", ":all:", "--python-version", python, "--quiet"]
     for platform in PLATFORMS:
         options += ["--platform", platform]
+    if python == PYTHONS[0]:  # of older ones constraints.txt knows nothing
+        options += ["-c", ROOT / "constraints.txt"]
     run(
-        sys.executable, "-m", "pip", "install", *options, "-c", ROOT / "constraints.txt",
-        "--disable-pip-version-check", f"{wheel}[litert,ort]",
+        sys.executable, "-m", "pip", "install", *options, "--disable-pip-version-check",
+        f"{wheel}[litert,ort]",
     )  # fmt: skip
     # Tested from the wheel alone, see `main`.
     shutil.rmtree(site / "deploy")

@@ -1,19 +1,29 @@
 """The board's part on an emulated ARM64 processor computes what this machine computes."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from emulated import PROCESSORS, run
+from artifacts import CASES
+from emulated import PROCESSORS, PYTHONS, run
 from PIL import Image
 
 HERE = Path(__file__).parent
 # float32 sums in another order and with fused multiply-adds: a class changes only where two logits are
 # as good as equal.
 SAME_CLASSES = 0.999
+# Cortex-A76 rounds elsewhere than this machine and Cortex-A57. ONNX Runtime sums 16-bit floats in 16 bits there, of
+# which each sum loses 2**-11; where activations are quantised at run time, a difference of 1e-7 before may move one to
+# the next code, and the layers behind go on from there. Logits of cen_edge_m_rooms are 0.005 and 0.01 of the largest
+# apart, and 0.997 and 0.995 of its classes the same.
+SAME_ROUNDED = 0.99
 SAME_CODES = 0.9999
+ROUNDED = {("fp16", ".onnx"), ("dynamic_w8", ".tflite")}
+
+
+def least_same(made):
+    return SAME_ROUNDED if (made.scheme, made.path.suffix) in ROUNDED else SAME_CLASSES
 
 
 def finished(done):
@@ -21,10 +31,17 @@ def finished(done):
     return done.stdout.splitlines()
 
 
+EVERY = pytest.mark.parametrize("zoo", CASES, ids="-".join, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="module", params=PROCESSORS)
 def computed(request, zoo, tmp_path_factory):
-    """What each artifact gives on a processor; all in one process, since starting one takes longest."""
-    folder = tmp_path_factory.mktemp(request.param)
+    """What each artifact gives on a processor."""
+    return compute(zoo, request.param, PYTHONS[0], tmp_path_factory.mktemp(request.param))
+
+
+def compute(zoo, processor, python, folder):
+    """Runs all in one process, since its start takes longest."""
     jobs = [
         {
             "artifact": str(made.path),
@@ -34,34 +51,34 @@ def computed(request, zoo, tmp_path_factory):
         for made in zoo
     ]
     (folder / "jobs.json").write_text(json.dumps(jobs))
-    lines = finished(
-        run(request.param, HERE / "on_board.py", "run", folder / "jobs.json", folder=folder)
-    )
+    words = [HERE / "on_board.py", "run", folder / "jobs.json"]
+    lines = finished(run(processor, *words, folder=folder, python=python))
     assert len(lines) == len(jobs)
     return [dict(np.load(job["outputs"])) for job in jobs]
 
 
+@EVERY
 def test_8_bit_codes_are_those_of_this_machine(zoo, computed):
-    compared = 0
     for made, found in zip(zoo, computed, strict=True):
-        if made.scheme != "static_w8a8" or made.path.suffix != ".tflite":
-            continue
         for name, wanted in made.outputs.items():
+            if wanted.dtype != np.int8:
+                assert made.scheme != "static_w8a8" or made.path.suffix == ".onnx"
+                continue
             apart = np.abs(wanted.astype(int) - found[name].astype(int))
             assert apart.max() <= 1, (made.path.name, name)
             assert (apart == 0).mean() >= SAME_CODES, (made.path.name, name)
-            compared += apart.size
-    assert compared
 
 
+@EVERY
 def test_classes_are_those_of_this_machine(zoo, computed):
     for made, found in zip(zoo, computed, strict=True):
         assert set(found) == set(made.outputs)
         for name, wanted in made.outputs.items():
             same = (wanted.argmax(-1) == found[name].argmax(-1)).mean()
-            assert same >= SAME_CLASSES, (made.path.name, name, same)
+            assert same >= least_same(made), (made.path.name, name, same)
 
 
+@EVERY
 def test_float_logits_differ_by_rounding(zoo, computed):
     for made, found in zip(zoo, computed, strict=True):
         if made.scheme != "fp32":
@@ -72,13 +89,25 @@ def test_float_logits_differ_by_rounding(zoo, computed):
             assert np.abs(wanted - found[name]).max() <= 2e-5 * largest, (made.path.name, name)
 
 
-def test_every_command_says_what_it_does(tmp_path):
-    lines = finished(run(PROCESSORS[0], HERE / "on_board.py", "help", folder=tmp_path))
+@pytest.mark.parametrize("python", PYTHONS)
+def test_every_command_says_what_it_does(python, tmp_path):
+    done = run(PROCESSORS[0], HERE / "on_board.py", "help", folder=tmp_path, python=python)
+    lines = finished(done)
     assert {"deploy.demo", "deploy.ros", "engine", "bench"} <= set(lines)
 
 
+@pytest.mark.parametrize("zoo", CASES[:2], ids="-".join, indirect=True, scope="session")
+def test_an_older_python_computes_the_same(zoo, tmp_path):
+    # Its engines are older, too (LiteRT 2.1, ONNX Runtime 1.19): other kernels, the same numbers to rounding.
+    for made, found in zip(zoo, compute(zoo, PROCESSORS[1], PYTHONS[1], tmp_path), strict=True):
+        for name, wanted in made.outputs.items():
+            same = (wanted.argmax(-1) == found[name].argmax(-1)).mean()
+            assert same >= least_same(made), (made.path.name, name, same)
+
+
+@pytest.mark.parametrize("zoo", CASES[:1], ids="-".join, indirect=True, scope="session")
 def test_the_demo_draws_the_same_pictures(zoo, tmp_path):
-    made = next(m for m in zoo if m.scheme == "static_w8a8" and m.path.suffix == ".tflite")
+    made = next(made for made in zoo if made.scheme == "static_w8a8")
     rng = np.random.default_rng(0)
     source = tmp_path / "views"
     source.mkdir()
@@ -94,4 +123,3 @@ def test_the_demo_draws_the_same_pictures(zoo, tmp_path):
     pictures = [np.array(Image.open(tmp_path / name / "a.png")) for name in ("arm", "here")]
     # The font's edges are drawn in floats.
     assert (pictures[0] == pictures[1]).mean() > 0.999
-    assert sys.version_info >= (3, 11)

@@ -174,7 +174,7 @@ def stand_in(tmp_path, monkeypatch):
     """Puts the program above in the demo's place; returns what runs it and gives the figures."""
     (tmp_path / "demo.py").write_text(DEMO)
     monkeypatch.setattr(
-        endurance, "_deploy", lambda *a: (tmp_path / "endurance").mkdir(exist_ok=True)
+        endurance, "export", lambda *a: (tmp_path / "endurance").mkdir(exist_ok=True)
     )
     monkeypatch.setattr(endurance, "_copy", lambda artifact: artifact)
     monkeypatch.setattr(endurance, "_pictures", lambda: [np.zeros((8, 8, 3), np.uint8)])
