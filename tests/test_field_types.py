@@ -10,7 +10,11 @@ from cen_keras.data.official_augmentation import OfficialAugmentation
 from cen_keras.data.transforms import Augmentation
 from cen_keras.errors import InputError
 from cen_keras.training.segmentation import Evaluation, Optimizer, Recipe
-from cen_keras.training.translation import Adams, TranslationEvaluation, TranslationRecipe
+from cen_keras.training.translation import (
+    TranslationEvaluation,
+    TranslationOptimizer,
+    TranslationRecipe,
+)
 from recipes import rooms_tiny
 
 ODD = (None, True, -1, 2.5, float("nan"), float("inf"), "x", [], [1], ["a"], [[1]], {}, {"a": 1})
@@ -22,7 +26,7 @@ KINDS = {
     Optimizer: {},
     Evaluation: {},
     Recipe: NEEDED,
-    Adams: {},
+    TranslationOptimizer: {},
     TranslationEvaluation: {},
     TranslationRecipe: NEEDED,
 }
