@@ -31,6 +31,10 @@ COMMANDS = {
     "predict": Command("recipes.predict", "segment a folder of raw images", "train"),
     "export": _deploy("export", "freeze a model and write an artifact", "train,export"),
     "verify": _deploy("verify", "compare an artifact with the trained model", "train,export"),
+    "sensitivity": _deploy(
+        "sensitivity", "rank the layers by what 8 bits cost in each", "train,export"
+    ),
+    "qat": _deploy("qat", "train on with the rounding of 8 bits", "train,export"),
     "bench": _deploy("bench", "time an artifact", "litert"),
     "lint": _deploy("lint", "check an .onnx file for a JetPack", "train,export"),
     "engine": _deploy("engine", "build TensorRT's engine on the board", "ort"),

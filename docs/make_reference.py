@@ -210,10 +210,10 @@ def presets_table() -> str:
     lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
     measured = _measured_presets()
     for name, about in architectures:
-        row = measured[name]
-        cost = f"{float(row['infer_ms']):.1f} | {int(row['bytes']) / 1e6:.2f}"
+        row = measured.get(name)
+        cost = f"{float(row['infer_ms']):.1f} | {int(row['bytes']) / 1e6:.2f}" if row else "- | -"
         lines.append(f"| `{name}` | {about} | {cost} |")
-    row = measured[architectures[0][0]]
+    row = next(measured[name] for name, _ in architectures if name in measured)
     where = f"inference alone at 480x640 on {row['cores']} cores of an {row['processor']}, {row['engine']}"
     lines += ["", f"Milliseconds: {where}, {row['time'][:10]}; MB: the file."]
     head = "trained weights", "parameters", "file", "image", "mIoU", "no depth", "no rgb", "card"

@@ -35,6 +35,15 @@ def trained_looking(model, seed=0, share=0.5, negative=0.1):
     return model
 
 
+def make_variables(model):
+    """Makes what a compiled model's first step would make: TensorFlow traces a step that makes variables twice."""
+    model.optimizer.build(model.trainable_variables)
+    logits = {
+        name: keras.ops.zeros((1, 1, 1, tensor.shape[-1])) for name, tensor in model.output.items()
+    }
+    model.compute_loss(y=keras.ops.zeros((1, 1, 1), "int32"), y_pred=logits)
+
+
 def images(model, size, batch=1, seed=0):
     """Random float32 images for every input of a model."""
     rng = np.random.default_rng(seed)

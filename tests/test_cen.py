@@ -13,7 +13,10 @@ from cen.commands import COMMANDS, OWN
 from cen.completion import recipes, script
 
 ROOT = Path(__file__).parents[1]
-NAMES = "new train evaluate predict export verify bench lint engine demo report doctor completion".split()
+NAMES = (
+    "new train evaluate predict export verify sensitivity qat bench lint engine demo report "
+    "doctor completion"
+).split()
 
 
 def test_it_has_the_commands_and_imports_nothing_for_its_help():

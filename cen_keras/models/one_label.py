@@ -88,8 +88,9 @@ class OneLabel:
             InputError: a class that the model does not have.
         """
         self._class_weight = self._weights_of_classes(class_weight)
-        # A step that was compiled for other weights holds them as constants.
-        self.train_function = None
+        if class_weight:
+            # A compiled step holds the weights as constants.
+            self.train_function = None
         try:
             return super().fit(*args, **kwargs)
         finally:

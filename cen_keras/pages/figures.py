@@ -47,7 +47,10 @@ def training_curves(log: Sequence[Mapping[str, str]], streams: Sequence[str]) ->
     if streams:
         right.legend(frameon=False, labelcolor=INK)
     for axes in (left, right):
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        if len(epochs) < 8:
+            axes.set_xticks(epochs)
+        else:
+            axes.xaxis.get_major_locator().set_params(integer=True)
     return svg(figure, "curves", "Loss and scores over the epochs")
 
 

@@ -52,6 +52,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         ["layer", "operator", "share of the noise"],
         [[x.name, x.kind, f"{100 * x.share:+.1f} %"] for x in found.layers[: arguments.top]],
     )
+    output.say(
+        "share: of the noise, what goes with this layer alone in float; not the whole where "
+        "roundings add up or cancel, so shares need not sum to 100 %"
+    )
     out = Path(arguments.out) if arguments.out else folder.path
     with atomic_path(out / "sensitivity.json") as temporary:
         temporary.write_text(json.dumps(plain(result), indent=2) + "\n", encoding="utf-8")

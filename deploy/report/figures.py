@@ -11,6 +11,7 @@ from cen_keras.pages.evaluated import ViewPictures, views_of
 from cen_keras.pages.extremes import Segmented
 from cen_keras.pages.figures import COLOURS, INK, new_figure, svg
 
+from ..host import quiet_tensorflow
 from ..run_folder import RunFolder
 from ..runtime.image_kind import kind_of
 from ..runtime.pictures import (
@@ -109,6 +110,7 @@ def worst_and_best(run: RunFolder, scores: dict[str, Any] | None, count: int) ->
     if not known or not (run.path / run.data.get("model", "best.keras")).is_file():
         return []
     try:
+        quiet_tensorflow()
         model, views = run.model(), run.views(scores.get("split", "val"))
     except InputError:
         return []

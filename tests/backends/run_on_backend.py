@@ -10,7 +10,7 @@ from functools import partial
 
 import keras
 import numpy as np
-from seeded import batch_norm, each, images, trained_looking
+from seeded import batch_norm, each, images, make_variables, trained_looking
 
 from cen_keras.backbones import BACKBONES
 from cen_keras.backbones.resnet import basic_block, resnet
@@ -69,6 +69,7 @@ def main():
     result["reload"] = max(float(np.abs(before[name] - after[name]).max()) for name in before)
     label = np.random.default_rng(1).integers(0, 4, (2, 32, 48))
     model.compile(keras.optimizers.SGD(0.01), loss=SegmentationLoss())
+    make_variables(model)
     result["loss"] = model.fit(x, label, epochs=2, shuffle=False, verbose=0).history["loss"]
 
     translator = Translator(

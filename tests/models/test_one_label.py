@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from seeded import make_variables
 
 from cen_keras.errors import InputError
 from cen_keras.losses import SegmentationLoss
@@ -45,6 +46,7 @@ def model(**options):
         decoder_options={"filters": 8, "pooling_stages": 1},
     )
     made.compile(keras.optimizers.Adam(1e-3), loss=SegmentationLoss(), **options)
+    make_variables(made)
     return made
 
 

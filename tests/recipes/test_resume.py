@@ -9,6 +9,7 @@ import functools
 import importlib.util
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,7 +20,8 @@ import pytest
 
 from cen_keras.backbones import BACKBONES
 from cen_keras.backbones.resnet import basic_block, resnet
-from recipes import evaluate
+from cen_keras.training import callbacks
+from recipes import evaluate, train
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,10 +75,15 @@ sys.exit(train.main(sys.argv[1:]))
 """
 
 
+def settings_of(changes):
+    """The command's options for the settings."""
+    settings = {**SETTINGS, **changes}
+    return [text for key, value in settings.items() for text in ("--set", f"{key}={value}")]
+
+
 def start(folder, backend, *options, changes=None, **environment):
     """Starts the training in a process of its own."""
-    settings = {**SETTINGS, **(changes or {})}
-    texts = [text for key, value in settings.items() for text in ("--set", f"{key}={value}")]
+    texts = settings_of(changes or {})
     return subprocess.Popen(
         [sys.executable, "-c", DRIVER, "rooms_tiny", "--run", str(folder), *texts, *options],
         cwd=ROOT,
@@ -144,17 +151,28 @@ def resume(folder, backend, *options, **environment):
 
 
 def test_a_run_goes_on_as_if_never_ended(tmp_path, monkeypatch, capsys):
+    """In one process; those that are killed are in processes of their own, below."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    finished = run(whole, "tensorflow", COPY_TO=str(broken))
-    assert finished.returncode == 0, finished.stderr
-    resume(broken, "tensorflow")
-    assert_same_runs(whole, broken)
-
-    # And recipes.evaluate finds the same scores again.
     least = functools.partial(
         resnet, block=basic_block, blocks=(1, 1, 1, 1), widths=(4, 4, 4, 4), stem_size=3
     )
     monkeypatch.setitem(BACKBONES, "least", least)
+    save = callbacks.save_checkpoint
+
+    def copy_and_save(path, model, note):
+        if note["epochs"] == 2 and path.parent == whole:
+            shutil.copytree(whole, broken)
+        save(path, model, note)
+
+    monkeypatch.setattr(callbacks, "save_checkpoint", copy_and_save)
+    for folder in (whole, broken):
+        assert train.main(["rooms_tiny", "--run", str(folder), *settings_of({})]) == 0
+        if folder == whole:
+            assert [row["epoch"] for row in rows(broken / "log.csv")] == ["0", "1"]
+    assert "going on after epoch 1" in capsys.readouterr().out
+    assert_same_runs(whole, broken)
+
+    # And recipes.evaluate finds the same scores again.
     assert evaluate.main([str(broken), "--json", "-"]) == 0
     printed = capsys.readouterr()
     found = json.loads(printed.out)

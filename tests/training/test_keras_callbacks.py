@@ -5,6 +5,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from seeded import make_variables
 
 from cen_keras.backbones.resnet import basic_block, resnet
 from cen_keras.losses import SegmentationLoss
@@ -29,7 +30,7 @@ def trained():
         decoder_options={"filters": 4},
     )
     model.compile(keras.optimizers.Adam(1e-2), loss=SegmentationLoss(), jit_compile=False)
-    model.optimizer.build(model.trainable_variables)
+    make_variables(model)
     variables = [*model.variables, *model.optimizer.variables]
     values = [np.array(variable) for variable in variables]
 
