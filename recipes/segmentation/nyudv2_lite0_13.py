@@ -2,7 +2,8 @@
 
     python -m recipes.train nyudv2_lite0_13 --set data.root=FOLDER
 
-Everything but the classifier starts from the preset's weights and moves slowly.
+Everything but the classifier starts from the preset's weights and moves slowly. The preset cen_lite0_nyudv2_13 is this
+recipe's: on 436 of the 654 test pictures rgb 48.8, depth 49.0, ensemble 50.5 % mIoU.
 """
 
 import dataclasses
