@@ -19,7 +19,8 @@ next kernel.
 
 The plain model gives the trained model's inference output to 1e-5 relative, and `freeze` compares the two before it
 returns. A layer without a rule is kept as it was, on whole streams. Read on: ir (nodes and views of channels), rules
-and lower (Keras to nodes), plan (who needs which channel), emit (nodes to Keras), check.
+and lower (Keras to nodes), equalise (ranges for 8 bits), plan (who needs which channel), emit (nodes to Keras),
+check.
 """
 
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ from cen_keras.metrics.exchange_rate import norm_layers
 
 from .check import compare
 from .emit import Emitter
+from .equalise import equalise
 from .heads import head_of
 from .lower import Lowering, input_names
 from .plan import Plan
@@ -94,6 +96,7 @@ def freeze_with_report(
     streams_wanted = [name for name in wanted if name != "ensemble"]
     lowering = Lowering(model, modalities, image_shape, join_ensemble=not streams_wanted)
     views = dict(zip(names, lowering.run(), strict=True))
+    equalise(lowering.graph, views.values())
     plan = Plan(lowering.graph, {name: (views[name], views[name].stream) for name in wanted})
     emitter = Emitter(plan, modalities, batch)
     plain = emitter.run({name: views[name] for name in wanted}, image_shape, head_of(head))

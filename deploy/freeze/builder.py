@@ -161,7 +161,14 @@ class PlainGraph:
         first = view.nodes[0]
         return self.merge([view], f"{first.name}_scaled")
 
-    def affine(self, view: View, scale: np.ndarray, bias: np.ndarray, name: str) -> View:
+    def affine(
+        self,
+        view: View,
+        scale: np.ndarray,
+        bias: np.ndarray,
+        name: str,
+        largest: np.ndarray | None = None,
+    ) -> View:
         """Computes scale * x + bias per channel: folded into the convolution that computes x, if there is one.
 
         The convolution without it stays in the graph; if nobody else reads it, it is dead and never
@@ -171,6 +178,7 @@ class PlainGraph:
         if not isinstance(node, (Conv, Depthwise)):
             return self.depthwise(view, scale[None, None], bias, name)
         folded = {"kernel": node.kernel * scale, "bias": node.bias * scale + bias}
+        folded["largest"] = largest
         return View.of(self.add(type(node)(**{**vars(node), **folded})))
 
     def map(self, view: View, operation: Operation, size: tuple[int, ...] | None = None) -> View:

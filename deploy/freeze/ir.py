@@ -131,6 +131,7 @@ class Conv(Node):
         dilation: (rows, columns).
         transposed: whether it enlarges by its strides instead; `padding` is then a word and
             `dilation` 1.
+        largest: (C_out,) what its channels come to by the norm that is folded in; None without one.
     """
 
     view: View
@@ -140,6 +141,7 @@ class Conv(Node):
     padding: str | tuple[int, int] = "same"
     dilation: tuple[int, int] = (1, 1)
     transposed: bool = False
+    largest: np.ndarray | None = None
 
     @property
     def macs_per_channel(self) -> int:
@@ -157,7 +159,7 @@ class Depthwise(Node):
         view: its input, C channels.
         kernel: (kh, kw, C) float64.
         bias: (C,) float64.
-        strides, padding, dilation: as for Conv.
+        strides, padding, dilation, largest: as for Conv.
     """
 
     view: View
@@ -166,6 +168,7 @@ class Depthwise(Node):
     strides: tuple[int, int] = (1, 1)
     padding: str | tuple[int, int] = "same"
     dilation: tuple[int, int] = (1, 1)
+    largest: np.ndarray | None = None
 
     def reads(self, channel):
         """The (node, channel) pairs that one output channel is computed from."""

@@ -223,7 +223,9 @@ def _batch_norm(low, norm, args, kwargs):
     beta = _array(norm.beta, np.float64) if norm.center else np.zeros(channels)
     scale = gamma / np.sqrt(_array(norm.moving_variance, np.float64) + norm.epsilon)
     bias = beta - _array(norm.moving_mean, np.float64) * scale
-    return low.graph.affine(view, scale, bias, low.name)
+    # Of a normal distribution one value in 740 is larger.
+    largest = np.maximum(beta + 3 * np.abs(gamma), 0)
+    return low.graph.affine(view, scale, bias, low.name, largest)
 
 
 @register_rule(cen.InstanceNorm)

@@ -25,6 +25,9 @@ _WEIGHED = 2.0**-13
 """Of the range of a convolution's input times its largest weight, what its result has at least. With
 127 codes for a weight, sums are then requantised by 2^13 / 127 at most, and by twice that where
 ranges are tightened."""
+_BIASED = 2.0**-28
+"""Of a convolution's largest bias, what its result has at least. A bias has at most 2^29 codes (see
+`fitting_biases`), so its sums are then requantised by 255 / 2 at most, and by twice that likewise."""
 _ROUNDING = 1e-6
 
 
@@ -46,7 +49,7 @@ def widen(content: bytes, ranges: Mapping[str, Mapping[str, Any]]) -> Ranges:
     while not settled:
         settled = True
         for name, other, share in needs:
-            least = share * spans[other]
+            least = share * (1.0 if other is None else spans[other])
             if spans[name] < least * (1 - _ROUNDING):
                 spans[name], settled = least, False
                 widened.add(name)
@@ -57,8 +60,8 @@ def widen(content: bytes, ranges: Mapping[str, Mapping[str, Any]]) -> Ranges:
     return result
 
 
-def _needs(model, known: Mapping[str, float]) -> Iterator[tuple[str, str, float]]:
-    """Yields (tensor, other tensor, share): the one's range is at least this share of the other's."""
+def _needs(model, known: Mapping[str, float]) -> Iterator[tuple[str, str | None, float]]:
+    """Yields (tensor, other tensor, share): the one's range is at least this share of the other's, or of 1."""
     for graph in model.subgraphs:
         names = [tensor.name.decode() for tensor in graph.tensors]
         for operator in graph.operators:
@@ -77,7 +80,9 @@ def _needs(model, known: Mapping[str, float]) -> Iterator[tuple[str, str, float]
                     yield result, name, MET
                     yield name, result, 1.0
                 elif kind in (*WEIGHTED, "MUL") and len(inputs) == 1:
-                    yield result, name, _WEIGHED * _largest(model, graph, operator)
+                    yield result, name, _WEIGHED * _largest(model, graph, operator.inputs[1])
+            if kind in WEIGHTED and operator.inputs[-1] >= 0:
+                yield result, None, _BIASED * _largest(model, graph, operator.inputs[-1])
 
 
 def _span(values: Mapping[str, Any]) -> float:
@@ -85,9 +90,9 @@ def _span(values: Mapping[str, Any]) -> float:
     return float(np.maximum(values["max"], 0).max() - np.minimum(values["min"], 0).min())
 
 
-def _largest(model, graph, operator) -> float:
-    """The largest absolute weight of an operator; its weights are the second input."""
-    data = model.buffers[graph.tensors[operator.inputs[1]].buffer].data
+def _largest(model, graph, tensor: int) -> float:
+    """The largest absolute number of a constant; 0 of what is none."""
+    data = model.buffers[graph.tensors[tensor].buffer].data
     if data is None:
         return 0.0
     return float(np.abs(np.asarray(data, np.uint8).view(np.float32)).max(initial=0))

@@ -67,6 +67,16 @@ def bare_relu(image, loudness):
     yield "a", L.Add()([x, conv(low, 4, "other", loudness=1e-3)])
 
 
+def small_filter(image, loudness):
+    """As an exchanged channel leaves it: next to no filter, and a bias below zero."""
+    layer = L.Conv2D(4, 3, padding="same", activation="relu", name="small")
+    x = layer(image)
+    kernel, bias = layer.get_weights()
+    layer.set_weights([kernel * (loudness or 1e-7), bias - (0 if loudness else 20)])
+    x = conv(L.DepthwiseConv2D(3, padding="same", name="depthwise")(x), 4, "behind")
+    yield "a", L.Add()([x, conv(image, 4, "own")])
+
+
 def two_in_a_row(image, loudness):
     yield "a", conv(quiet(image, loudness), 4, "behind", activation="relu")
 
@@ -81,6 +91,7 @@ NETWORKS = {
     "sum below zero": sum_below_zero,
     "bare relu": bare_relu,
     "two in a row": two_in_a_row,
+    "small filter": small_filter,
 }
 
 
