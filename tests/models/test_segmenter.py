@@ -114,7 +114,7 @@ def test_tiling_a_one_channel_modality_equals_three_equal_channels():
         ({"backbone": "resnet19"}, "resnet18"),
         ({"decoder": "fcn"}, "light_refinenet"),
         ({"decoder_options": {"top_filters": 16}}, "no option top_filters; it has filters, "),
-        ({"modalities": "rgb"}, "tuple"),
+        ({"modalities": "rgb"}, "list of names"),
         ({"modalities": ("rgb", "rgb")}, "distinct"),
     ],
 )

@@ -146,7 +146,7 @@ def test_dropout_acts_in_training_only_and_in_three_levels_of_eight():
         ({"modalities": tuple("abdef")}, "one to 4"),
         ({"modalities": ("a", "c")}, "target 'c'"),
         ({"target": "ensemble"}, "target 'ensemble'"),
-        ({"modalities": "ab"}, "tuple"),
+        ({"modalities": "ab"}, "list of names"),
         ({"depth": 2}, "at least 3"),
         ({"image_shape": (40, 64)}, "next good size is 48x64"),
         ({"image_shape": (None, 65)}, "next good size is anyx80"),

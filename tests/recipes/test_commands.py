@@ -291,7 +291,9 @@ def test_a_preset_of_that_name_stays_until_the_new_one_is_scored(finished, tmp_p
 
 
 def test_an_error_of_the_data_comes_through_fit_as_it_was():
-    recipe = apply_settings(recipe_of("rooms_tiny"), [*TINY, "epoch_steps=4", "data.train=8"])
+    recipe = apply_settings(
+        recipe_of("rooms_tiny"), [*TINY, "epoch_steps=4", "data.train=8", "augmentation=null"]
+    )
     loader = open_loader(recipe, "train", training=True)
     read = type(loader.views).__getitem__
 
