@@ -55,7 +55,7 @@ def measure(
     model = Segmenter.from_preset(PRESET)
     export("frozen", model, run, "all", formats=("int8",))
     as_trained = {"as_trained": True, "formats": ("int8",)}
-    export("where", pools_in_two(model), run, "all", **as_trained)
+    export("where", pools_in_two(model), run, "all", tune="xnnpack", **as_trained)
     export("untuned", model, run, "all", tune="none", **as_trained)
     for join in JOINS:
         options = {**model.decoder_options, "join": join}

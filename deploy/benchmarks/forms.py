@@ -38,7 +38,7 @@ def export_form(
         outputs: of the model; see `deploy export`.
         as_trained: write the exchange as it was trained instead of freezing it.
         formats: of `SHORT_NAMES`: "fp32", "int8".
-        tune: for which engine int8 files are arranged; None for the target's own.
+        tune: for which engine int8 files are arranged; None for the default of a frozen graph, "none" as trained.
 
     Returns:
         "FORM_FORMAT" -> path.
