@@ -42,10 +42,11 @@ def test_a_lifted_network_is_exported_in_int8_and_verified(name, tmp_path, capsy
     model.save(tmp_path / "model.keras")
     frames = write_views(views, tmp_path / "frames")
     command = ["export", str(tmp_path / "model.keras"), "--calibration", str(frames)]
-    command += ["--scheme", "static_w8a8", "--out", str(tmp_path / "out")]
+    # Their activations have no fast int8 kernel on a CPU; a delegate has.
+    command += ["--scheme", "static_w8a8", "--tune", "none", "--out", str(tmp_path / "out")]
     assert main(command) == 0
     capsys.readouterr()
-    artifact = tmp_path / "out/static_w8a8.tflite"
+    (artifact,) = (tmp_path / "out").glob("*.tflite")
     assert main(["verify", str(artifact), "--data", str(frames), "--json", "-"]) == 0
     found = json.loads(capsys.readouterr().out)
-    print(found)
+    assert found["passed"] and found["worst_drop"] <= found["allowed_drop"]
