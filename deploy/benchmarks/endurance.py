@@ -23,7 +23,7 @@ from ..runtime.console import INTERRUPTED
 from ..runtime.errors import InputError
 from ..runtime.manifest import manifest_path
 from .dropping_camera import DroppingCamera
-from .memory import MOST_MOVED, Sample, ranges, write_samples
+from .memory import INTERVAL, MOST_MOVED, Sample, check_watchable, ranges, write_samples
 from .terminal import Terminal
 from .viewer import Viewer, choose
 
@@ -38,7 +38,6 @@ UP, DOWN = 200.0, 5.0
 EXCHANGE = 60.0
 """Seconds from one exchange of the engine to the next."""
 VIEWS = 8
-INTERVAL = 5.0
 SETTLED = 60.0
 """Seconds until what the first frames set up is there."""
 LEAST_SHOWN = 0.5
@@ -71,12 +70,7 @@ def measure(
         InputError: the time is too short, the export failed, the demo did not start, or the system
             has no /proc.
     """
-    if not Path("/proc/self/status").is_file():
-        raise InputError("memory is read from /proc/PID/status, which this system does not have")
-    if 60 * minutes < settled + 2 * INTERVAL:
-        raise InputError(
-            f"{minutes:g} minutes are too short: memory is watched after {settled:g} s; give more"
-        )
+    check_watchable(minutes, settled, INTERVAL)
     folder = out / "endurance"
     say(f"exporting {PRESET}")
     export(PRESET, folder)

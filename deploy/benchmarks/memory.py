@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..runtime.errors import InputError
 from ..runtime.files import atomic_path
 from .terminal import Memory
 
@@ -11,8 +12,30 @@ MOST_MOVED = 5.0
 """Megabytes between the smallest and largest sample of a program's own memory, and from the first to the
 largest of all that is resident: pages of files that the system drops are not the program's."""
 
+INTERVAL = 5.0
+"""Seconds from one sample to the next."""
+
 Sample = tuple[float, Memory]
 """Seconds, and the memory at that time."""
+
+
+def check_watchable(minutes: float, settled: float, interval: float) -> None:
+    """Checks that memory can be watched on this system, and long enough.
+
+    Args:
+        minutes: how long a program runs.
+        settled: seconds after which its samples count.
+        interval: seconds from one sample to the next.
+
+    Raises:
+        InputError: the system has no /proc, or the time is too short for two samples.
+    """
+    if not Path("/proc/self/status").is_file():
+        raise InputError("memory is read from /proc/PID/status, which this system does not have")
+    if 60 * minutes < settled + 2 * interval:
+        raise InputError(
+            f"{minutes:g} minutes are too short: memory is watched after {settled:g} s; give more"
+        )
 
 
 def write_samples(path: Path, samples: Sequence[Sample]) -> None:

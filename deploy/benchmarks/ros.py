@@ -21,7 +21,7 @@ from ..runtime.console import INTERRUPTED
 from ..runtime.errors import InputError
 from .camera_topics import DEPTH, RGB, CameraTopics
 from .endurance import export
-from .memory import MOST_MOVED, Sample, ranges, write_samples
+from .memory import INTERVAL, MOST_MOVED, Sample, check_watchable, ranges, write_samples
 from .terminal import Terminal
 
 PRESET = "cen_edge_s_rooms"
@@ -29,7 +29,6 @@ SIZE = (480, 640)
 RATE = 30.0
 """Pairs a second."""
 VIEWS = 8
-INTERVAL = 5.0
 SETTLED = 60.0
 """Seconds until what the first frames set up is there; labels count from then on, too."""
 MOST_MS = 100.0
@@ -69,12 +68,7 @@ def measure(
     """
     from ..ros.node import load_rclpy
 
-    if not Path("/proc/self/status").is_file():
-        raise InputError("memory is read from /proc/PID/status, which this system does not have")
-    if 60 * minutes < settled + 2 * INTERVAL:
-        raise InputError(
-            f"{minutes:g} minutes are too short: memory is watched after {settled:g} s; give more"
-        )
+    check_watchable(minutes, settled, INTERVAL)
     rclpy = load_rclpy()
     folder = out / "ros"
     say(f"exporting {PRESET}")
