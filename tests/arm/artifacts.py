@@ -6,12 +6,11 @@ from pathlib import Path
 import keras
 import numpy as np
 from seeded import images, trained_looking
+from untrained_run import run_of
 
-from cen_keras.data.labels import NYU13_CLASSES, palette
 from cen_keras.models import Segmenter
 from deploy import calibration
 from deploy.artifacts import apply_scheme, float_artifact
-from deploy.run_folder import RunFolder
 from deploy.runtime import manifest as manifests
 from deploy.runtime.preprocess import quantize
 from deploy.runtime.runner import open_runner
@@ -38,23 +37,6 @@ class Made:
     outputs: dict
 
 
-def run_of(model, path):
-    plain = {
-        "rgb": {"scale": 1 / 255, "mean": [0.5] * 3, "std": [0.25] * 3},
-        "depth": {"scale": 1.0, "mean": [2.5], "std": [1.5]},
-    }
-    data = {
-        "task": "segmentation",
-        "dataset": None,
-        "modalities": list(model.modalities),
-        "classes": list(NYU13_CLASSES),
-        "palette": [[int(c) for c in colour] for colour in palette(13)],
-        "normalization": {name: plain[name] for name in model.modalities},
-        "image_shape": list(SIZE),
-    }
-    return RunFolder(path, data)
-
-
 def make(preset, target_name, folder):
     """Yields the preset in every scheme of the target."""
     keras.utils.set_random_seed(0)
@@ -63,7 +45,7 @@ def make(preset, target_name, folder):
     else:
         model = trained_looking(Segmenter.from_preset(preset, num_classes=13))
     target = TARGETS[target_name]
-    content, manifest = float_artifact(run_of(model, folder), model, target, "all", SIZE)
+    content, manifest = float_artifact(run_of(model, SIZE, folder), model, target, "all", SIZE)
     samples = images(model, SIZE, batch=4)
     collected = calibration.Calibration(samples)
     for scheme in target.schemes:

@@ -6,15 +6,14 @@ import keras
 import numpy as np
 import pytest
 from seeded import trained_looking
+from untrained_run import run_of
 
 from cen_keras.backbones import BACKBONES
-from cen_keras.data.labels import NYU13_CLASSES, palette
 from cen_keras.models import Segmenter
 from deploy import calibration
 from deploy.artifacts import apply_scheme, float_artifact
 from deploy.freeze import freeze
 from deploy.lint import lint_file
-from deploy.run_folder import RunFolder
 from deploy.runtime import manifest as manifests
 from deploy.runtime.runner import open_runner
 from deploy.targets import TARGETS
@@ -63,25 +62,6 @@ CASES = [
     for name in SEGMENTERS
     for target in TARGETS
 ]
-
-
-def run_of(model, size, path):
-    """What a run folder would say of a model that was never trained."""
-    plain = {
-        "rgb": {"scale": 1 / 255, "mean": [0.5] * 3, "std": [0.25] * 3},
-        "depth": {"scale": 1.0, "mean": [2.5], "std": [1.5]},
-        "normal": {"scale": 1 / 255, "mean": [0.5] * 3, "std": [0.25] * 3},
-    }
-    data = {
-        "task": "segmentation",
-        "dataset": None,
-        "modalities": list(model.modalities),
-        "classes": list(NYU13_CLASSES),
-        "palette": [[int(c) for c in colour] for colour in palette(13)],
-        "normalization": {name: plain[name] for name in model.modalities},
-        "image_shape": list(size),
-    }
-    return RunFolder(path, data)
 
 
 def images_of(specs, count, seed):
