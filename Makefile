@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
 READY := $(VENV)/.ready
 
-.PHONY: help demo test test-gate test-all lint format test-arm wheels docs release-check fuzz bench clean
+.PHONY: help demo test test-gate test-compile test-all lint format test-arm wheels docs release-check fuzz bench clean
 
 help: ## This list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -27,12 +27,15 @@ test: $(READY) ## The tests.
 test-gate: $(READY) ## Of the slow tests those that .ci/run runs: docs/own_data.md, the deep official networks.
 	$(PYTEST) -m gate
 
+test-compile: $(READY) ## Every ONNX artifact through NVIDIA's compiler (pip install -e '.[tensorrt-rtx]').
+	$(PYTEST) --dist load tests/deploy/tensorrt/test_zoo_compiles.py
+
 test-all: $(READY) ## The tests, the slow ones too.
 	$(PYTEST) -m "not arm"
 
 test-arm: $(READY) ## The board's part on an emulated ARM processor (needs qemu-user-static; fetches once).
 	$(BIN)/python tests/arm/prepare.py
-	CEN_KERAS_TEST_PARTS=arm $(BIN)/python -m pytest -q -m arm tests/arm
+	CEN_KERAS_TEST_PARTS=arm $(BIN)/python -m pytest -q -n 2 --dist loadgroup -m arm tests/arm
 
 wheels: $(READY) ## Build the wheel of the whole and that of a board's part: dist/*.whl.
 	$(BIN)/python -m build --quiet --wheel --outdir dist .

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 
 from cen_keras.layers import ModalityNorm
+from cen_keras.models import Segmenter
+from cen_keras.models.presets import presets
 
 
 def batch_norm():
@@ -33,6 +35,13 @@ def trained_looking(model, seed=0, share=0.5, negative=0.1):
     alpha = model.get_layer("ensemble").alpha
     alpha.assign(rng.uniform(-1, 1, alpha.shape))
     return model
+
+
+def preset_model(name):
+    """A preset with its own weights, or where it comes without any, one that looks trained."""
+    if presets()[name].weights is None:
+        return trained_looking(Segmenter.from_preset(name, num_classes=13))
+    return Segmenter.from_preset(name)
 
 
 def make_variables(model):

@@ -1,6 +1,6 @@
 """A run folder's description of a model that was never trained."""
 
-from cen_keras.data.labels import NYU13_CLASSES, palette
+from cen_keras.data.labels import palette
 from deploy.run_folder import RunFolder
 
 
@@ -15,8 +15,8 @@ def run_of(model, size, path):
         "task": "segmentation",
         "dataset": None,
         "modalities": list(model.modalities),
-        "classes": list(NYU13_CLASSES),
-        "palette": [[int(c) for c in colour] for colour in palette(13)],
+        "classes": list(model.classes.names),
+        "palette": [[int(c) for c in colour] for colour in palette(len(model.classes))],
         "normalization": {name: plain[name] for name in model.modalities},
         "image_shape": list(size),
     }

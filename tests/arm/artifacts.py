@@ -5,10 +5,9 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from seeded import images, trained_looking
+from seeded import images, preset_model
 from untrained_run import run_of
 
-from cen_keras.models import Segmenter
 from deploy import calibration
 from deploy.artifacts import apply_scheme, float_artifact
 from deploy.runtime import manifest as manifests
@@ -20,7 +19,7 @@ SIZE = (96, 128)
 # Each takes a conversion; the .onnx ones run in ONNX Runtime, whose kernels are others.
 CASES = [
     (preset, target)
-    for preset in ("cen_edge_s_rooms", "cen_edge_m_rooms", "cen_edge_l")
+    for preset in ("cen_edge_s_rooms", "cen_edge_m_rooms", "cen_edge_l", "cen_lite0_nyudv2")
     for target in ("tflite", "onnx")
 ]
 # ONNX Runtime 1.31 loads it on x86 and refuses it on ARM64, where it makes a QLinearConcat with 16-bit scales.
@@ -40,10 +39,7 @@ class Made:
 def make(preset, target_name, folder):
     """Yields the preset in every scheme of the target."""
     keras.utils.set_random_seed(0)
-    if preset.endswith("_rooms"):
-        model = Segmenter.from_preset(preset)
-    else:
-        model = trained_looking(Segmenter.from_preset(preset, num_classes=13))
+    model = preset_model(preset)
     target = TARGETS[target_name]
     content, manifest = float_artifact(run_of(model, SIZE, folder), model, target, "all", SIZE)
     samples = images(model, SIZE, batch=4)

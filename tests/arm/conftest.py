@@ -10,12 +10,17 @@ sys.path.insert(0, str(Path(__file__).parent))
 from emulated import missing
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     for item in items:
         if "tests/arm/" in item.path.as_posix():
             item.add_marker(pytest.mark.arm)
             # Conversions and an emulated processor; on a busy machine both wait.
             item.add_marker(pytest.mark.timeout(3600))
+            # An artifact is made once, in the process that runs all tests of it.
+            callspec = getattr(item, "callspec", None)
+            if callspec and "zoo" in callspec.params:
+                item.add_marker(pytest.mark.xdist_group("-".join(callspec.params["zoo"])))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,13 +13,13 @@ HERE = Path(__file__).parent
 # float32 sums in another order and with fused multiply-adds: a class changes only where two logits are
 # as good as equal.
 SAME_CLASSES = 0.999
-# Cortex-A76 rounds elsewhere than this machine and Cortex-A57. ONNX Runtime sums 16-bit floats in 16 bits there, of
-# which each sum loses 2**-11; where activations are quantised at run time, a difference of 1e-7 before may move one to
-# the next code, and the layers behind go on from there. Logits of cen_edge_m_rooms are 0.005 and 0.01 of the largest
-# apart, and 0.997 and 0.995 of its classes the same.
-SAME_ROUNDED = 0.99
+# ARM rounds elsewhere than this machine. ONNX Runtime sums 16-bit floats in 16 bits there, of which each sum loses
+# 2**-11; where floats are rounded to 8 bits between the layers (at run time, or behind ONNX Runtime's float depthwise
+# convolutions), a difference of 1e-7 may move one to the next code, and the layers behind go on from there. The images
+# are noise, of which a trained network is sure nowhere: of cen_lite0_nyudv2's 40 classes 0.984 are the same.
+SAME_ROUNDED = 0.98
 SAME_CODES = 0.9999
-ROUNDED = {("fp16", ".onnx"), ("dynamic_w8", ".tflite")}
+ROUNDED = {("fp16", ".onnx"), ("dynamic_w8", ".tflite"), ("static_w8a8", ".onnx")}
 
 
 def least_same(made):

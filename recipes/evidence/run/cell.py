@@ -17,6 +17,7 @@ from typing import Any
 from cen_keras.files import write_json
 from cen_keras.training import console as consoles
 from cen_keras.training import machine
+from cen_keras.training.backend import choose_kernels
 from cen_keras.training.run import train
 from cen_keras.training.run_folder import load_best, read_json
 from cen_keras.training.task import task_of
@@ -155,13 +156,14 @@ def main(arguments: list[str] | None = None) -> int:
     def command():
         from cen_keras.quiet import import_keras
 
-        import_keras()
-        console = consoles.console_for(None)
         if options.features:
-            train_cell(FEATURES, options.runs, console, features_folder(options.runs))
+            cell, folder = FEATURES, features_folder(options.runs)
         else:
-            cell = Cell(options.recipe, tuple(options.set), options.seed)
-            train_cell(cell, options.runs, console)
+            cell, folder = Cell(options.recipe, tuple(options.set), options.seed), None
+        # TensorFlow reads it when it is imported.
+        choose_kernels(cell.made())
+        import_keras()
+        train_cell(cell, options.runs, consoles.console_for(None), folder)
         return 0
 
     return consoles.run_command(command, "goes on from the last finished epoch")

@@ -9,10 +9,11 @@ import keras
 import onnx
 import pytest
 from parts import needed
-from seeded import images, trained_looking
+from seeded import images, preset_model, trained_looking
 
 from cen_keras.fusion import Exchange
 from cen_keras.models import Segmenter, Translator
+from cen_keras.models.presets import presets
 from deploy.freeze import freeze
 from deploy.target import Wanted
 from deploy.targets import TARGETS
@@ -28,12 +29,6 @@ FLOAT = ("fp32", "fp16")
 def segmenter(backbone, decoder="light_refinenet", modalities=("rgb", "depth"), **options):
     model = Segmenter(modalities, num_classes=13, backbone=backbone, decoder=decoder, **options)
     return trained_looking(model)
-
-
-def preset(name):
-    if name.endswith("_rooms"):
-        return Segmenter.from_preset(name)  # with the exchange that it was trained to
-    return trained_looking(Segmenter.from_preset(name, num_classes=13))
 
 
 def translator(modalities):
@@ -63,10 +58,7 @@ CASES = {
     "three modalities": (
         of(segmenter, "narrow", modalities=("rgb", "depth", "normal"), **LIGHT), (64, 96), ONNX.schemes,
     ),
-    **{
-        name: (of(preset, name), (96, 128), ONNX.schemes)
-        for name in ("cen_edge_s", "cen_edge_s_rooms", "cen_edge_m_rooms", "cen_edge_l")
-    },
+    **{name: (of(preset_model, name), (96, 128), ONNX.schemes) for name in presets()},
     "translator of two": (of(translator, ("rgb", "depth")), (256, 256), FLOAT),
     "translator of three": (of(translator, ("rgb", "depth", "edge")), (256, 256), FLOAT),
 }  # fmt: skip
