@@ -25,10 +25,10 @@ test: $(READY) ## The tests.
 	$(PYTEST) -m "not slow and not arm"
 
 test-gate: $(READY) ## Of the slow tests those that .ci/run runs: docs/own_data.md, the deep official networks.
-	$(PYTEST) -m gate
+	$(PYTEST) -m gate --ignore tests/deploy/tensorrt
 
-test-compile: $(READY) ## Every ONNX artifact through NVIDIA's compiler (pip install -e '.[tensorrt-rtx]').
-	$(PYTEST) --dist load tests/deploy/tensorrt/test_zoo_compiles.py
+test-compile: $(READY) ## Each kind of ONNX artifact through NVIDIA's compiler (needs the extra tensorrt-rtx).
+	$(PYTEST) --dist load -m gate tests/deploy/tensorrt
 
 test-all: $(READY) ## The tests, the slow ones too.
 	$(PYTEST) -m "not arm"

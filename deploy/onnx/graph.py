@@ -57,6 +57,15 @@ def constants(model: onnx.ModelProto) -> dict[str, np.ndarray]:
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
 
 
+def static_shapes(model: onnx.ModelProto) -> dict[str, list[int]]:
+    """Infers the shapes of all values; an axis whose size is not known is 0."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    return {
+        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in (*graph.input, *graph.value_info, *graph.output)
+    }
+
+
 def tidy(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model without nodes and initializers that no output depends on, its nodes in order.
 

@@ -8,16 +8,12 @@ Needs a float model. Promises the same numbers.
 
 import onnx
 
-from ..graph import redirect
+from ..graph import redirect, static_shapes
 
 
 def drop_idle_reshapes(model: onnx.ModelProto) -> None:
     """Removes them in place."""
-    inferred = onnx.shape_inference.infer_shapes(model).graph
-    shapes = {
-        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-        for value in (*inferred.input, *inferred.value_info, *inferred.output)
-    }
+    shapes = static_shapes(model)
     outputs = {value.name for value in model.graph.output}
     for node in list(model.graph.node):
         same = shapes.get(node.input[0]) == shapes.get(node.output[0], ())

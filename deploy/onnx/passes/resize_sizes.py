@@ -11,38 +11,26 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from ..graph import constants
+from ..graph import constants, static_shapes
 
 
 def write_sizes(model: onnx.ModelProto) -> None:
     """Replaces scales by sizes in place; a Resize whose input's shape is not known is left."""
     known = constants(model)
+    shapes = static_shapes(model)
     for number, node in enumerate(list(model.graph.node)):
         if node.op_type != "Resize" or len(node.input) != 3 or node.input[2] not in known:
             continue
-        # Anew for each: behind a Resize of a wrong size every shape is wrong.
-        shape = _shape(model, node.input[0])
+        shape = shapes.get(node.input[0], ())
         scales = known[node.input[2]].astype(np.float64)
-        if shape is None or len(shape) != len(scales):
+        if len(shape) != len(scales) or min(shape) < 1:
             continue
         sizes = np.rint(scales * shape).astype(np.int64)
         name = f"{node.output[0]}_size_{number}"
         model.graph.initializer.append(numpy_helper.from_array(sizes, name))
         node.input[2] = ""
         node.input.append(name)
-        _forget_shapes(model)
-
-
-def _shape(model: onnx.ModelProto, name: str) -> np.ndarray | None:
-    """The static shape of a value, None where it is not known."""
-    inferred = onnx.shape_inference.infer_shapes(model).graph
-    for value in (*inferred.input, *inferred.value_info, *inferred.output):
-        if value.name == name:
-            dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-            return np.array(dims, np.float64) if dims and min(dims) > 0 else None
-    return None
-
-
-def _forget_shapes(model: onnx.ModelProto) -> None:
-    """Takes away the shapes that were computed from a wrong size."""
-    del model.graph.value_info[:]
+        if shapes.get(node.output[0]) != sizes.tolist():
+            # Behind a wrong size every shape is wrong, those that the model notes too.
+            del model.graph.value_info[:]
+            shapes = static_shapes(model)
