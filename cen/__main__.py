@@ -19,14 +19,14 @@ OURS = ("cen", "cen_keras", "recipes", "deploy")
 
 def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of `cen` itself; a command parses its own arguments."""
-    told = {**{name: command.summary for name, command in COMMANDS.items()}, **OWN}
-    width = max(map(len, told))
+    summaries = {**{name: command.summary for name, command in COMMANDS.items()}, **OWN}
+    width = max(map(len, summaries))
     parser = argparse.ArgumentParser(
         prog="cen",
         usage="cen [-h] [--version] COMMAND ...",
         description="Channel-Exchanging Networks: train, export, verify, run.",
         epilog="commands:\n"
-        + "".join(f"  {name:{width}}  {summary}\n" for name, summary in told.items())
+        + "".join(f"  {name:{width}}  {summary}\n" for name, summary in summaries.items())
         + "\n`cen COMMAND --help` says more of one. RUN is a run folder, a .keras file or preset:NAME."
         "\nExit codes: 0 good, 1 a check failed, 2 bad input, 130 interrupted.",
         formatter_class=argparse.RawDescriptionHelpFormatter,

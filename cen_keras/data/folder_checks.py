@@ -41,7 +41,7 @@ def check_units(files: Sequence[Mapping[str, Path]], modalities: Mapping[str, Mo
             try:
                 picture = image_files.read_image(path, modality, name)
             except (InputError, OSError):
-                continue  # told when it is its turn
+                continue  # reported when it is its turn
             floats = floats and holds_floats(path)
             seen = picture[picture != modality.blank]
             if seen.size:

@@ -356,7 +356,7 @@ def test_a_wall_in_another_unit_is_refused_by_what_training_saw(
 
 def test_a_depth_somewhat_beyond_the_training_s_is_a_doubt(manifest):
     told = []
-    check = UnitCheck(0.001, with_medians(manifest, (1.0, 3.0)), Options(tell=told.append))
+    check = UnitCheck(0.001, with_medians(manifest, (1.0, 3.0)), Options(warn=told.append))
     check(np.full((8, 8), 5.0, np.float32), "a.png")
     assert len(told) == 1 and told[0].startswith("warning: a.png: the median depth is 5 m")
     check(np.full((8, 8), 50.0, np.float32), "b.png")  # the first image has decided

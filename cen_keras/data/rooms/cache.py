@@ -108,8 +108,8 @@ class Cache:
 
 def spec_key(spec: rooms.RoomSpec) -> str:
     """Hash of everything that decides the pictures, 12 hexadecimal digits."""
-    told = dataclasses.asdict(spec) | {"renderer": rooms.RENDERER_VERSION}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+    parts = dataclasses.asdict(spec) | {"renderer": rooms.RENDERER_VERSION}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _records(path: Path, dtype: np.dtype) -> int:
@@ -151,12 +151,12 @@ def _fill_in_processes(cache: Cache, jobs: list[tuple[int, int]], step) -> None:
     workers, listeners, messages = [], [], [[] for _ in range(count)]
     try:
         for number in range(count):
-            told = {
+            job = {
                 "spec": dataclasses.asdict(cache.spec),
                 "jobs": [(str(cache.path(s)), s, length) for s, length in jobs[number::count]],
             }
             process = subprocess.Popen(
-                [sys.executable, "-c", _WORKER, package, json.dumps(told)],
+                [sys.executable, "-c", _WORKER, package, json.dumps(job)],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -199,9 +199,9 @@ def _raise(said: list[str], folder: Path) -> None:
     raise RuntimeError("Rendering rooms failed in a worker process:\n" + "\n".join(said[-20:]))
 
 
-def work(told: str) -> None:
-    """Runs in a worker: renders the files it is told as JSON and writes a dot after each view."""
-    job = json.loads(told)
+def work(message: str) -> None:
+    """Runs in a worker: renders the files that the JSON names and writes a dot after each view."""
+    job = json.loads(message)
     fields = job["spec"] | {name: tuple(job["spec"][name]) for name in ("size", "domains")}
     spec = rooms.RoomSpec(**fields)
 

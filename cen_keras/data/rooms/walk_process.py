@@ -58,8 +58,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     seed, frames, height, width, number, sensed = map(int, sys.argv[1:])
     record = np.zeros((), record_of((height, width)))
-    told = {"number": number, "sensed": bool(sensed), "wanted": ("rgb", "depth")}
-    for view in walk_through(seed, frames, (height, width), **told):
+    options = {"number": number, "sensed": bool(sensed), "wanted": ("rgb", "depth")}
+    for view in walk_through(seed, frames, (height, width), **options):
         record["rgb"], record["depth"] = view["rgb"], view["depth"]
         try:
             sys.stdout.buffer.write(record.tobytes())

@@ -72,7 +72,7 @@ class State:
 
     def estimate(self, job: Job) -> float | None:
         """Returns the seconds that a job will probably take, None where nothing tells."""
-        known = self.seconds.get(job.kind) or [s for told in self.seconds.values() for s in told]
+        known = self.seconds.get(job.kind) or [s for times in self.seconds.values() for s in times]
         return mean(known) if known else None
 
     def remaining(self, processes: int) -> float | None:
