@@ -1,5 +1,5 @@
 """Stages run side by side: nothing of a recording is lost, a camera's frames are dropped and
-counted, stalls and losses are told, everything ends whole.
+counted, stalls and losses are reported, everything ends whole.
 """
 
 import importlib.machinery
@@ -212,7 +212,7 @@ def test_a_camera_that_is_lost_is_opened_again(manifest):
     assert made.statistics.counted("reconnects") == 3
 
 
-def test_a_stall_is_told_once(manifest):
+def test_a_stall_is_reported_once(manifest):
     def start():
         yield from frames(2)
         time.sleep(1.2)
@@ -226,7 +226,7 @@ def test_a_stall_is_told_once(manifest):
     assert said[-1].startswith("camera: frames again after")
 
 
-def test_missing_depth_is_told_and_handed_on(manifest):
+def test_missing_depth_is_reported_and_handed_on(manifest):
     sink = Collect(wait=True)
     source = Source("x", lambda: frames(20, depth=lambda index: not 5 <= index < 12))
     made, said = pipeline(manifest, source, [sink], patience=3)
@@ -419,7 +419,7 @@ def test_a_video_of_all_frames(artifacts, tmp_path, capsys):
 
 
 def test_a_recording_without_depth_goes_on(artifacts, tmp_path, capsys):
-    """Depth that is missing from the first frame on: told, and the rgb stream is shown."""
+    """Depth that is missing from the first frame on: reported, and the rgb stream is shown."""
     folder = tmp_path / "in"
     folder.mkdir()
     for index in range(6):
@@ -428,8 +428,8 @@ def test_a_recording_without_depth_goes_on(artifacts, tmp_path, capsys):
     command = ["demo", "--artifact", str(artifacts["int8"]), "--source", f"frames:{folder}"]
     command += ["--out", str(tmp_path / "out"), "--missing-after", "2"]
     assert main([*command, "--json", str(tmp_path / "r.json")]) == 0
-    told = capsys.readouterr().out
-    assert told.count("depth is missing: 2 frames") == 1
+    printed = capsys.readouterr().out
+    assert printed.count("depth is missing: 2 frames") == 1
     result = json.loads((tmp_path / "r.json").read_text())
     assert (result["frames"], result["output"], result["missing"]) == (6, "rgb", ["depth"])
 
@@ -484,12 +484,12 @@ def test_an_end_from_outside_leaves_whole_files(out, how, artifacts, tmp_path):
                 break
             time.sleep(0.01)
         os.kill(process.pid, how)
-        told, errors = process.communicate(timeout=60)
+        printed, errors = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 130, errors
     assert "Traceback" not in errors and errors.strip().endswith("interrupted")
-    assert "frames per second" in told
+    assert "frames per second" in printed
     assert 0 < json.loads(measured.read_text())["frames"] <= 400
     assert not [p for p in tmp_path.rglob(".part-*")]
     if out == "pictures":

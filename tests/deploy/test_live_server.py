@@ -288,7 +288,7 @@ def test_too_many_viewers(guarded):
     first, _ = read_pictures(guarded.port, "row", 1, **bearer)
     answer, _ = guarded.ask("/stream.mjpg", **bearer)
     assert answer.status == 503 and answer.headers["Retry-After"]
-    assert guarded.ask("/state.json", **bearer)[0].status == 200, "figures are still told"
+    assert guarded.ask("/state.json", **bearer)[0].status == 200, "figures are still served"
     first.close()
     until(lambda: not any(guarded.live._viewers.values()))
     second, _ = read_pictures(guarded.port, "row", 1, **bearer)

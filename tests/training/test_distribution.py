@@ -45,11 +45,11 @@ def start(backend, *arguments):
 def finish(*processes):
     """Waits for processes; shows what they wrote if one failed."""
     try:
-        told = [process.communicate(timeout=300)[0] for process in processes]
+        printed = [process.communicate(timeout=300)[0] for process in processes]
     finally:
         for process in processes:
             process.kill()
-    assert all(process.returncode == 0 for process in processes), "\n".join(told)[-4000:]
+    assert all(process.returncode == 0 for process in processes), "\n".join(printed)[-4000:]
 
 
 def assert_same(path, tolerances):

@@ -1,4 +1,4 @@
-"""Sets of messages become frames at the rate that was asked for; what cannot be read is told once."""
+"""Sets of messages become frames at the rate that was asked for; what cannot be read is reported once."""
 
 import threading
 from types import SimpleNamespace
@@ -77,7 +77,7 @@ def test_the_rate_is_held():
     assert 28 <= len(taken) <= 31
 
 
-def test_depth_of_half_the_size_is_scaled_and_told_once():
+def test_depth_of_half_the_size_is_scaled_and_reported_once():
     said = []
     frames = Frames(CONTENTS, 0.001, said.append)
     small = DEPTH[::2, ::2]
@@ -103,7 +103,7 @@ def test_depth_of_half_the_size_is_scaled_and_told_once():
         (message(RGB, "rgb8"), "'rgb8' is none of a depth image"),
     ],
 )
-def test_depth_that_does_not_fit_is_left_out_and_told_once(depth, words):
+def test_depth_that_does_not_fit_is_left_out_and_reported_once(depth, words):
     said = []
     frames = Frames(CONTENTS, 0.001, said.append)
     for _ in range(3):
@@ -116,7 +116,7 @@ def test_nothing_readable_is_no_frame():
     assert Frames(CONTENTS, 0.001, [].append)({"rgb": (1.0, message(DEPTH, "16UC1"))}, 0.0) is None
 
 
-def test_stamps_that_never_match_are_told_once_and_colours_go_on():
+def test_stamps_that_never_match_are_reported_once_and_colours_go_on():
     said, clock = [], [0.0]
     topics = topics_with(said, clock=lambda: clock[0])
     for i in range(60):
