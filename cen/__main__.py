@@ -72,7 +72,7 @@ def _run(name: str, arguments: list[str]) -> int:
             f"{install_line(command.extra)}; `cen doctor` shows what is there."
         )
     except KeyboardInterrupt:
-        # While modules are imported; a command that runs answers Ctrl-C by itself.
+        # While modules are imported; a command that runs handles Ctrl-C itself.
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
 

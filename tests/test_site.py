@@ -191,8 +191,8 @@ def test_commands_on_the_pages_are_as_their_help_says():
 
 
 @pytest.mark.parametrize("page", sorted((DOCS / "how").glob("*.md")), ids=title)
-def test_a_page_on_how_it_works_ends_with_where_it_lives(page):
-    last = page.read_text().partition("Where it lives:")[2]
+def test_a_page_on_how_it_works_ends_with_its_source_code(page):
+    last = page.read_text().partition("Source code:")[2]
     paths = re.findall(r"`((?:cen_keras|deploy)/[\w/.]+)`", last)
     assert paths and all((ROOT / path).exists() for path in paths)
     assert len(last.strip().splitlines()) <= 3

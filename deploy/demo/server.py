@@ -1,4 +1,4 @@
-"""The live page's server: the standard library's, with a short list of what it answers.
+"""The live page's server: the standard library's, with a short list of what it serves.
 
     GET  /               the page
     GET  /stream.mjpg    the pictures, MJPEG; ?layout=row or column

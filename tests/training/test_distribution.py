@@ -71,7 +71,7 @@ def assert_same(path, tolerances):
             rounding = 6 * 2**-23 * np.abs(one).max()
             worst = np.abs(many - one).max()
             assert worst <= tolerance * change + rounding, (case, name, worst, change)
-        # Kernels, scales, shifts, alpha, and unless frozen the statistics.
+        # Kernels, gammas, betas, alpha, and unless frozen the statistics.
         assert moved >= (12 if case == "frozen" else 20), (case, moved, len(names))
     return arrays
 

@@ -41,7 +41,7 @@ class Cache:
     """Files of rendered views.
 
     Args:
-        folder: where caches live; this one gets a sub-folder.
+        folder: where caches are stored; this one gets a sub-folder.
         spec: what decides the pictures.
         count: number of views wanted; a later, larger count keeps what is there.
         workers: processes that render; 0 renders in this one.

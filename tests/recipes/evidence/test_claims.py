@@ -1,4 +1,4 @@
-"""Verdicts on tables made up so that the answer is known."""
+"""Verdicts on tables made up so that the verdict is known."""
 
 import json
 
