@@ -49,7 +49,7 @@ MISSING = {
     },
     "tensorrt": "-   comes with JetPack, for the system's Python",
 }
-"""Engine or source -> what is said where it is not installed."""
+"""Engine or source -> what is printed where it is not installed."""
 GPU = ("dev/nvidia0", "dev/nvhost-gpu", "dev/nvgpu")
 
 

@@ -57,8 +57,8 @@ def test_export_and_verify_end_in_a_result_or_one_line(tmp_path):
         if reached < last:
             place = tmp_path / str(reached) / "command"
             assert place.is_file(), done.stderr[-2000:]  # the worker itself
-            said = (done.stderr.strip().splitlines() or [""])[-1]
-            ended = f"ends with {done.returncode}, {said!r}: {place.read_text()}"
+            error_line = (done.stderr.strip().splitlines() or [""])[-1]
+            ended = f"ends with {done.returncode}, {error_line!r}: {place.read_text()}"
             failed.append(_repeated(reached, ended))
             reached += 1
         number = reached

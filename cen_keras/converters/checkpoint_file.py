@@ -90,8 +90,8 @@ def read_checkpoint(path: str | os.PathLike) -> Mapping:
                 "with PyTorch and load that."
             ) from error
         # What torch itself has to say stands at the end of a page on how to read untrusted files.
-        said = re.search(r"WeightsUnpickler error:\s*(.*)", str(error))
-        reason = said[1] if said else (str(error).splitlines() or [""])[0].split(". ")[0]
+        reported = re.search(r"WeightsUnpickler error:\s*(.*)", str(error))
+        reason = reported[1] if reported else (str(error).splitlines() or [""])[0].split(". ")[0]
         raise InputError(
             f"{path} cannot be read as a PyTorch checkpoint ({type(error).__name__}: {reason}); it "
             "may be truncated, of another program, or hold more than tensors. Copy or download "

@@ -79,7 +79,7 @@ def check_options(name: str, spec: Mapping[str, Any], known: set[str]) -> None:
         known: the options that there are.
 
     Raises:
-        InputError: as said.
+        InputError: as above.
     """
     unknown = sorted(map(str, set(spec) - known - {"name"}))
     if unknown:

@@ -164,8 +164,8 @@ def export(preset: str, folder: Path) -> None:
     words = ("export", f"preset:{preset}", "--scheme", "static_w8a8", "--out", str(folder))
     ended = subprocess.run([*_DEPLOY, *words], capture_output=True, text=True)
     if ended.returncode:
-        said = ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"]
-        raise InputError(f"the export of {preset} failed: {said[-1]}")
+        errors = ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"]
+        raise InputError(f"the export of {preset} failed: {errors[-1]}")
 
 
 def _copy(artifact: Path) -> Path:
@@ -215,7 +215,7 @@ def _watch(
 
 
 def _figures(report: Path) -> dict[str, Any]:
-    """What the demo said of itself when it ended."""
+    """The figures that the demo wrote when it ended."""
     if not report.is_file():
         return {"frames": 0, "dropped": None}
     figures = json.loads(report.read_text(encoding="utf-8"))

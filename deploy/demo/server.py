@@ -151,7 +151,7 @@ class LiveServer(socketserver.ThreadingMixIn, HTTPServer):
                 self._connected += collections.Counter()  # without addresses that have none
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is nobody's error; anything else is said on the page."""
+        """A client that went away is nobody's error; anything else is reported on the page."""
         import sys
 
         error = sys.exc_info()[1]

@@ -109,7 +109,7 @@ def read_pairs(
 
 
 class UnitCheck:
-    """Refuses a recording whose depth is in another unit than was said.
+    """Refuses a recording whose depth is in another unit than the stated one.
 
     The first image with a depth on a tenth of its pixels or more decides: later a hand before the
     camera is no reason to stop, and a sensor that sees nothing at all is reported as missing.

@@ -185,20 +185,20 @@ def test_samples_from_elsewhere_are_reported_with_numbers(run_path, far, tmp_pat
 
 def test_the_choice_tells_whoever_takes_its_samples(run_path, far, monkeypatch):
     path, inputs, _ = far
-    run, said = open_run(run_path), []
+    run, messages = open_run(run_path), []
     wanted = calibration.load(path).checksum()
     assert CalibrationChoice(path).samples(run, inputs).checksum() == wanted
-    assert CalibrationChoice(path, say=said.append).samples(run, inputs).checksum() == wanted
-    assert len(said) == 1 and said[0].startswith(WARNING)
-    CalibrationChoice(count=2, say=said.append).samples(run, inputs)
-    assert len(said) == 1  # the training data's own
+    assert CalibrationChoice(path, say=messages.append).samples(run, inputs).checksum() == wanted
+    assert len(messages) == 1 and messages[0].startswith(WARNING)
+    CalibrationChoice(count=2, say=messages.append).samples(run, inputs)
+    assert len(messages) == 1  # the training data's own
 
     def gone(*_):
         raise FileNotFoundError("the data set")
 
     monkeypatch.setattr(type(run), "views", gone)
-    assert CalibrationChoice(path, say=said.append).samples(run, inputs).checksum() == wanted
-    assert len(said) == 1
+    assert CalibrationChoice(path, say=messages.append).samples(run, inputs).checksum() == wanted
+    assert len(messages) == 1
 
 
 def test_the_choice_refuses_files_that_do_not_fit(run_path, far, tmp_path):

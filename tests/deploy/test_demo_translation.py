@@ -212,11 +212,11 @@ def test_the_live_page_refuses(artifact, artifacts, capsys):
     arguments = ["demo", "--artifact", str(artifact), "--source", "rooms"]
     assert main([*arguments, "--serve", "0"]) == 2
     assert "the live page shows segmentations: give --out alone" in capsys.readouterr().err
-    network, said = Network(Choice(artifacts["fp32"])), []
+    network, messages = Network(Choice(artifacts["fp32"])), []
     source = open_source("rooms", network.manifest, Options(count=1))
-    pipeline = Pipeline(source, network, [], said.append, stream=AUTO, live=True)
+    pipeline = Pipeline(source, network, [], messages.append, stream=AUTO, live=True)
     pipeline._open(Choice(artifact))
-    assert said == [f"{artifact.name}: is a translation; the live page shows segmentations"]
+    assert messages == [f"{artifact.name}: is a translation; the live page shows segmentations"]
     assert pipeline._next is None
 
 

@@ -227,10 +227,10 @@ def test_the_figures_of_an_earlier_run_are_not_taken_for_this_ones(stand_in, tmp
 
 @pytest.mark.slow
 def test_a_short_run_of_the_real_thing(tmp_path, monkeypatch):
-    said = []
+    messages = []
     for name, seconds in {"EXCHANGE": 6.0, "UP": 7.0, "DOWN": 1.0}.items():
         monkeypatch.setattr(endurance, name, seconds)
-    found = endurance.measure(tmp_path, said.append, minutes=0.3, settled=5)
+    found = endurance.measure(tmp_path, messages.append, minutes=0.3, settled=5)
     figures = found["endurance"]
     assert figures["exit_code"] == 130
     # 18 seconds of 4 frames a second on a machine that may be busy, some kilobytes each.

@@ -165,7 +165,7 @@ def _fill_in_processes(cache: Cache, jobs: list[tuple[int, int]], step) -> None:
             )
             workers.append(process)
             listener = threading.Thread(
-                target=_listen, args=(process, step, messages[number]), daemon=True
+                target=_read_output, args=(process, step, messages[number]), daemon=True
             )
             listener.start()
             listeners.append(listener)
@@ -177,26 +177,26 @@ def _fill_in_processes(cache: Cache, jobs: list[tuple[int, int]], step) -> None:
             if process.poll() is None:
                 process.terminate()
                 process.wait()
-    for process, said in zip(workers, messages, strict=True):
+    for process, output in zip(workers, messages, strict=True):
         if process.returncode:
-            _raise(said, cache.folder)
+            _raise(output, cache.folder)
 
 
-def _listen(process, step, said: list[str]) -> None:
+def _read_output(process, step, output: list[str]) -> None:
     for line in process.stdout:
         if line == ".\n":
             step()
         else:
-            said.append(line.rstrip())
+            output.append(line.rstrip())
 
 
-def _raise(said: list[str], folder: Path) -> None:
-    """Turns what a worker said last into an error of this process."""
-    for line in said:
+def _raise(output: list[str], folder: Path) -> None:
+    """Turns what a worker printed last into an error of this process."""
+    for line in output:
         if line.startswith("errno "):
             number = int(line.split()[1])
             raise OSError(number, os.strerror(number), str(folder))
-    raise RuntimeError("Rendering rooms failed in a worker process:\n" + "\n".join(said[-20:]))
+    raise RuntimeError("Rendering rooms failed in a worker process:\n" + "\n".join(output[-20:]))
 
 
 def work(message: str) -> None:

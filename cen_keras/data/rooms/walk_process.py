@@ -43,8 +43,8 @@ def walk_apart(
         for _ in range(frames):
             content = process.stdout.read(record.itemsize)
             if len(content) < record.itemsize:
-                said = process.stderr.read().decode(errors="replace").strip().splitlines()
-                raise RuntimeError(f"rendering the walk ended early: {(said or ['killed'])[-1]}")
+                errors = process.stderr.read().decode(errors="replace").strip().splitlines()
+                raise RuntimeError(f"rendering the walk ended early: {(errors or ['killed'])[-1]}")
             frame = np.frombuffer(content, record)[0]
             yield {"rgb": frame["rgb"], "depth": frame["depth"]}
     finally:

@@ -196,8 +196,8 @@ def _start(job: Job, command: Iterable[str], threads: int) -> subprocess.Popen:
 
 def _why(ended: Running) -> str:
     """Returns the last line of what a failed process wrote to standard error."""
-    said = (ended.job.folder / "cell.err").read_text(encoding="utf-8", errors="replace")
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = (ended.job.folder / "cell.err").read_text(encoding="utf-8", errors="replace")
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
     code = ended.process.returncode
     return lines[-1] if lines else f"ended with {code} and said nothing"
 
