@@ -71,9 +71,7 @@ def read_checkpoint(path: str | os.PathLike) -> Mapping:
     path = Path(path)
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the checkpoint file in it.")
-    with open(
-        path, "rb"
-    ) as file:  # a missing or unreadable file is reported before torch is imported
+    with open(path, "rb") as file:  # a missing file is reported before torch is imported
         if not file.read(1):
             raise InputError(f"{path} is empty; copy or download the checkpoint again.")
     torch = _torch()

@@ -99,16 +99,8 @@ def test_the_command_makes_a_keras_file_of_both_parts(tmp_path, monkeypatch, cap
     files = {f"{name}.pkl": reference.state_dict(f"{name}16") for name in UNUSED}
     monkeypatch.setattr(checkpoint_file, "read_checkpoint", lambda path: files[str(path)])
     out = tmp_path / "model.keras"
-    arguments = [
-        "generator.pkl",
-        "--model",
-        "translator",
-        "--out",
-        str(out),
-        "--modalities",
-        "a",
-        "b",
-    ]
+    words = "generator.pkl --model translator --modalities a b --out"
+    arguments = [*words.split(), str(out)]
     both = [*arguments, "--target", "c", "--discriminator", "discriminator.pkl"]
     assert command.main(both) == 0
     assert "translator, a, b, to c" in capsys.readouterr().out

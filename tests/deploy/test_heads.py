@@ -28,18 +28,11 @@ def exported(run):
     paths = {}
     for scheme in ("fp32", "static_w8a8"):
         for head in ("logits", "upsampled", "classes"):
-            result = run.parent / "export.json"
+            file = run.parent / "export.json"
             arguments = ["export", str(run), "--scheme", scheme, "--head", head]
-            arguments += [
-                "--outputs",
-                "ensemble",
-                "--calibration-count",
-                "4",
-                "--json",
-                str(result),
-            ]
+            arguments += ["--outputs", "ensemble", "--calibration-count", "4", "--json", str(file)]
             assert main(arguments) == 0
-            paths[scheme, head] = json.loads(result.read_text())["artifact"]
+            paths[scheme, head] = json.loads(file.read_text())["artifact"]
     return paths
 
 

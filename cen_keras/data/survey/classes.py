@@ -103,7 +103,7 @@ def _numbers_of_values(
 def _numbers_of_colours(
     counts: dict[Any, int], named: Names, folder: Path
 ) -> dict[Any, int | None]:
-    """Colour -> class number, None for what does not count: as named, by value where no names are given."""
+    """Colour -> class number, None for what does not count: as named, else by value."""
     if not named.names:
         return {colour: number for number, colour in enumerate(sorted(counts))}
     unknown = sorted(set(counts) - set(named.colours), key=lambda colour: -counts[colour])
