@@ -19,14 +19,14 @@ OURS = ("cen", "cen_keras", "recipes", "deploy")
 
 def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of `cen` itself; a command parses its own arguments."""
-    told = {**{name: command.summary for name, command in COMMANDS.items()}, **OWN}
-    width = max(map(len, told))
+    summaries = {**{name: command.summary for name, command in COMMANDS.items()}, **OWN}
+    width = max(map(len, summaries))
     parser = argparse.ArgumentParser(
         prog="cen",
         usage="cen [-h] [--version] COMMAND ...",
         description="Channel-Exchanging Networks: train, export, verify, run.",
         epilog="commands:\n"
-        + "".join(f"  {name:{width}}  {summary}\n" for name, summary in told.items())
+        + "".join(f"  {name:{width}}  {summary}\n" for name, summary in summaries.items())
         + "\n`cen COMMAND --help` says more of one. RUN is a run folder, a .keras file or preset:NAME."
         "\nExit codes: 0 good, 1 a check failed, 2 bad input, 130 interrupted.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -72,7 +72,7 @@ def _run(name: str, arguments: list[str]) -> int:
             f"{install_line(command.extra)}; `cen doctor` shows what is there."
         )
     except KeyboardInterrupt:
-        # While modules are imported; a command that runs answers Ctrl-C by itself.
+        # While modules are imported; a command that runs handles Ctrl-C itself.
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
 

@@ -49,7 +49,7 @@ MISSING = {
     },
     "tensorrt": "-   comes with JetPack, for the system's Python",
 }
-"""Engine or source -> what is said where it is not installed."""
+"""Engine or source -> what is printed where it is not installed."""
 GPU = ("dev/nvidia0", "dev/nvhost-gpu", "dev/nvgpu")
 
 
@@ -184,8 +184,8 @@ def lines_of(found: dict) -> list[str]:
     for title, kind in (("engines", "engines"), ("libraries of cameras", "camera_libraries")):
         words += ["", title]
         for name, engine in found[kind].items():
-            told = f"{engine['package']} {engine['version']}" if engine else MISSING[name]
-            words.append(f"  {name:32} {told}")
+            status = f"{engine['package']} {engine['version']}" if engine else MISSING[name]
+            words.append(f"  {name:32} {status}")
     words += ["", "cameras"]
     words += [f"  {c['device']:32} {c['name']}".rstrip() for c in found["cameras"]] or ["  none"]
     if found["missing"]:

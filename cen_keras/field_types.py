@@ -32,7 +32,7 @@ def check_fields(value: Any, section: str = "") -> None:
         section: what stands before the names in the message, for instance "optimizer.".
 
     Raises:
-        InputError: a field is of another type; its name, its value and what is wanted are told.
+        InputError: a field is of another type; the message names it, its value and what is wanted.
     """
     for name, hint in _hints(type(value)).items():
         found = getattr(value, name)

@@ -22,7 +22,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         OSError: as the writer or the file system says (full disk, no permission); `path` is then as it was.
     """
     path = Path(path)
-    if path.is_dir():  # told at once, and by its name
+    if path.is_dir():  # refused at once, and by its name
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".part-", suffix=path.suffix, dir=path.parent)

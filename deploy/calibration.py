@@ -96,16 +96,16 @@ class CalibrationChoice:
             InputError: as for `load` and `check`.
         """
         if self.file is not None and Path(self.file).is_file():
-            return self._told(load(self.file), run, inputs)
+            return self._checked(load(self.file), run, inputs)
         views = run.views("train") if self.file is None else frames_of(run, self.file)
         drawn = collect(views, inputs, self.count, self.seed)
         if self.file is not None:
-            drawn = self._told(drawn, run, inputs)
+            drawn = self._checked(drawn, run, inputs)
         if self.save_to is not None:
             save(drawn, self.save_to)
         return drawn
 
-    def _told(self, read: Calibration, run: RunFolder, inputs) -> Calibration:
+    def _checked(self, read: Calibration, run: RunFolder, inputs) -> Calibration:
         """Checks samples from elsewhere, and says where they are unlike the training data."""
         check(read, inputs)
         if self.say is None:

@@ -43,7 +43,7 @@ def check_data(file: Path, data: Any) -> None:
         data: its content.
 
     Raises:
-        InputError: as said.
+        InputError: as above.
     """
     missing = [key for key in NEEDED if not isinstance(data, Mapping) or key not in data]
     if missing:

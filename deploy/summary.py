@@ -23,7 +23,7 @@ class Check:
         value: as measured.
         limit: what it is held against.
         at_most: the limit is an upper one; otherwise a lower one.
-        decides: a failure fails the walk; latency on somebody's machine is told only.
+        decides: a failure fails the walk; latency on somebody's machine is only reported.
     """
 
     name: str

@@ -82,17 +82,17 @@ def verify_translation(
         InputError: the artifact, its manifest or the run does not hold.
     """
     model = run.model().generator
-    told: dict[str, Any] = {"task": "translation", "run": str(run.path)}
+    result: dict[str, Any] = {"task": "translation", "run": str(run.path)}
     if artifact is None:
         from .freeze import freeze
 
         plain = freeze(model, "all", run.image_shape, batch=None)
         names, scheme, candidate = tuple(plain.output), "fp32", plain.predict_on_batch
-        told["frozen"] = str(run.path)
+        result["frozen"] = str(run.path)
     else:
         runner = open_runner(artifact, threads, engine)
         names, scheme, candidate = tuple(runner.outputs), runner.manifest.scheme, runner.run
-        told |= {
+        result |= {
             "artifact": str(artifact),
             "sha256": runner.manifest.file_sha256,
             "scheme": scheme,
@@ -118,7 +118,7 @@ def verify_translation(
     allowed = ALLOWED[scheme] if max_error is None else max_error
     worst = max(output["mean_abs_error"] for output in outputs.values())
     return {
-        **told,
+        **result,
         "split": split,
         "count": count,
         "outputs": outputs,

@@ -25,7 +25,7 @@ WIDTH = 100
 PACKAGES = ("cen_keras", "deploy")
 """Whose modules are described. Those of recipes are commands; what a recipe is made of is in cen_keras."""
 LEFT_OUT = ("deploy.commands", "deploy.ros.package")
-"""Packages without a public function or class: told by their commands and their own files."""
+"""Packages without a public function or class: described by their commands and their own files."""
 
 COMMANDS = (
     "cen",

@@ -66,8 +66,8 @@ def measure(recipes: dict[str, Recipe], runs: Path, console: Any) -> list[dict[s
         run = runs / recipe.name
         train(recipe, run, console)
         made = read_json(run / "environment.json")[-1]
-        told = {key: made[key] for key in ("hardware", "backend", "commit", "time")}
-        rows += [{"start": start, **row, **told} for row in curve(run, recipe)]
+        environment = {key: made[key] for key in ("hardware", "backend", "commit", "time")}
+        rows += [{"start": start, **row, **environment} for row in curve(run, recipe)]
     return rows
 
 

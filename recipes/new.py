@@ -117,8 +117,8 @@ def _print(survey: Any, console: Any) -> None:
     for modality in survey.modalities:
         low, middle, high = survey.ranges[modality.name]
         unit = f" {modality.unit}" if modality.unit else ""
-        told = survey.units.get(modality.name)
-        why = f" ({told.why})" if told else ""
+        depth_unit = survey.units.get(modality.name)
+        why = f" ({depth_unit.why})" if depth_unit else ""
         console.print(
             f"{modality.name}: {modality.channels} channels, {low:.4g} to {high:.4g}{unit}, "
             f"median {middle:.4g}{why}",

@@ -146,8 +146,8 @@ def main(arguments: list[str] | None = None) -> int:
             soft_wrap=True,
         )
         for key, scores in card["scores"]["miou"].items():
-            told = "  ".join(f"{s} {consoles.percent(v)}" for s, v in scores.items())
-            console.print(f"mIoU %, {key.replace('_', ' ')}: {told}", soft_wrap=True)
+            values = "  ".join(f"{s} {consoles.percent(v)}" for s, v in scores.items())
+            console.print(f"mIoU %, {key.replace('_', ' ')}: {values}", soft_wrap=True)
         consoles.write_result(card, options.json)
         return 0
 

@@ -63,12 +63,12 @@ def measure_waiting(loader: Any, step: Any, batches: int) -> tuple[float, float]
     """
     waited = worked = 0.0
     for index in range(batches + 2):
-        asked = time.perf_counter()
+        start = time.perf_counter()
         batch = loader[index % len(loader)]
         given = time.perf_counter()
         step(batch)
         if index >= 2:
-            waited += given - asked
+            waited += given - start
             worked += time.perf_counter() - given
     return worked / batches, waited / (waited + worked)
 

@@ -49,15 +49,15 @@ def child(name: str, size: tuple[int, int], batch: int, fused: bool) -> None:
     }
     labels = rng.integers(0, classes, (batch, *size), dtype="int32")
     model.train_on_batch(images, labels)
-    _tell("ready")
+    _send("ready")
     for _ in sys.stdin:
         wall, cpu = time.perf_counter(), time.process_time()
         model.train_on_batch(images, labels)
         seconds = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-        _tell(seconds)
+        _send(seconds)
 
 
-def _tell(value):
+def _send(value):
     sys.stdout.write(json.dumps(value) + "\n")
     sys.stdout.flush()
 

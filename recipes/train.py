@@ -35,11 +35,11 @@ def print_recipes(console: Any) -> dict[str, str]:
     from rich.table import Table
 
     table = Table("recipe", "what it is")
-    told = {name: first for name, (_, first) in all_recipes().items()}
-    for name, first in told.items():
+    descriptions = {name: first for name, (_, first) in all_recipes().items()}
+    for name, first in descriptions.items():
         table.add_row(name, first)
     console.print(table)
-    return told
+    return descriptions
 
 
 def _distribution(options):
@@ -116,8 +116,8 @@ def main(arguments: list[str] | None = None) -> int:
         distribution = _distribution(options)
         if not distribution.writes:
             console.quiet = True
-        told = {"wandb": options.wandb, "mlflow": options.mlflow}
-        trackers = {name: project for name, project in told.items() if project}
+        wanted = {"wandb": options.wandb, "mlflow": options.mlflow}
+        trackers = {name: project for name, project in wanted.items() if project}
         result = train(recipe, run, console, distribution, trackers)
         task_of(recipe).print_scores(console, result)
         if distribution.writes:

@@ -27,7 +27,7 @@ class Chromium:
         self._read, to_write = os.pipe()
 
         def descriptors():
-            # Chromium reads commands from 3 and answers on 4; through spare ones, since a pipe may
+            # Chromium reads commands from 3 and replies on 4; through spare ones, since a pipe may
             # itself have got one of these numbers.
             a, b = os.dup(to_read), os.dup(to_write)
             spare = [os.dup(a) for _ in range(6)]
@@ -63,11 +63,11 @@ class Chromium:
             message["sessionId"] = self._session
         os.write(self._write, json.dumps(message).encode() + b"\0")
         while True:
-            answer = self._next()
-            if answer.get("id") == number:
-                if "error" in answer:
-                    raise RuntimeError(f"{method}: {answer['error']}")
-                return answer["result"]
+            reply = self._next()
+            if reply.get("id") == number:
+                if "error" in reply:
+                    raise RuntimeError(f"{method}: {reply['error']}")
+                return reply["result"]
 
     def _next(self):
         while b"\0" not in self._buffer:

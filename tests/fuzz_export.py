@@ -150,9 +150,9 @@ def problem_of(command):
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{os.path.basename(place.filename)}:{place.lineno}"
         return f"{type(error).__name__} {error!s:.150} ({where})"
-    told = [line for line in errors.getvalue().splitlines() if line.startswith("error: ")]
-    if code == 2 and len(told) != 1:
-        return f"exit code 2, but told {errors.getvalue()!r:.200}"
+    lines = [line for line in errors.getvalue().splitlines() if line.startswith("error: ")]
+    if code == 2 and len(lines) != 1:
+        return f"exit code 2, but printed {errors.getvalue()!r:.200}"
     return "" if code in (0, 1, 2) else f"exit code {code}"
 
 

@@ -1,4 +1,4 @@
-"""What a run of the tests left out, and how to have it: told after the tests, a line for each part."""
+"""What a run of the tests left out, and how to have it: printed after the tests, a line for each part."""
 
 import collections
 import re

@@ -81,14 +81,14 @@ def test_a_missing_package_names_the_line_that_installs_it(capsys, monkeypatch):
 
     monkeypatch.setattr(recipes.train, "main", lacking)
     assert main(["train", "rooms_tiny"]) == 2
-    assert "needs rich" in (told := capsys.readouterr().err)
-    assert "pip install -e '.[train]'" in told and told.count("\n") == 1
+    assert "needs rich" in (error := capsys.readouterr().err)
+    assert "pip install -e '.[train]'" in error and error.count("\n") == 1
 
 
 def test_doctor_says_what_is_there_and_what_is_missing(capsys, tmp_path, monkeypatch):
     assert main(["doctor"]) == 0
-    told = capsys.readouterr().out
-    assert "tensorflow" in told and "ai-edge-litert" in told
+    printed = capsys.readouterr().out
+    assert "tensorflow" in printed and "ai-edge-litert" in printed
     assert main(["doctor", "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["packages"]["train"]["keras"]["good"]
     # Nothing installed, a camera plugged in.

@@ -47,7 +47,7 @@ def test_every_field_of_another_type_is_one_line(kind):
 
 
 @pytest.mark.parametrize(
-    "kind, fields, told",
+    "kind, fields, message",
     [
         (Recipe, {**NEEDED, "epochs": "10"}, "epochs is '10'; wanted a whole number"),
         (Recipe, {**NEEDED, "optimizer": {"name": "sgd"}}, "optimizer is .*; wanted Optimizer"),
@@ -66,8 +66,8 @@ def test_every_field_of_another_type_is_one_line(kind):
         (ImageAugmentation, {"crop": 0}, "crop is 0; give pixels"),
     ],
 )
-def test_what_is_wanted_is_said(kind, fields, told):
-    with pytest.raises(InputError, match=told):
+def test_what_is_wanted_is_said(kind, fields, message):
+    with pytest.raises(InputError, match=message):
         kind(**fields)
 
 

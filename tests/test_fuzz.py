@@ -51,14 +51,14 @@ def test_export_and_verify_end_in_a_result_or_one_line(tmp_path):
         root = str(WORKER.parent.parent)
         environment = {**os.environ, "PYTHONPATH": root}
         done = subprocess.run(command, capture_output=True, text=True, cwd=root, env=environment)
-        told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
-        failed += [_repeated(n, problem) for n, problem in told if problem]
-        reached = told[-1][0] + 1 if told else number
+        results = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+        failed += [_repeated(n, problem) for n, problem in results if problem]
+        reached = results[-1][0] + 1 if results else number
         if reached < last:
             place = tmp_path / str(reached) / "command"
             assert place.is_file(), done.stderr[-2000:]  # the worker itself
-            said = (done.stderr.strip().splitlines() or [""])[-1]
-            ended = f"ends with {done.returncode}, {said!r}: {place.read_text()}"
+            error_line = (done.stderr.strip().splitlines() or [""])[-1]
+            ended = f"ends with {done.returncode}, {error_line!r}: {place.read_text()}"
             failed.append(_repeated(reached, ended))
             reached += 1
         number = reached

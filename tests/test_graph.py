@@ -49,7 +49,7 @@ def test_tensors_know_who_makes_and_reads_them():
         assert all(call in tensor.readers for tensor in call.inputs)
 
 
-def test_equal_names_in_nested_models_are_told_apart():
+def test_equal_names_in_nested_models_are_distinguished():
     def block(name):
         return keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, name="same")], name=name)
 

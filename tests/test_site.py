@@ -147,7 +147,7 @@ def test_every_command_is_in_the_reference():
     assert reference.help_of("recipes.train").startswith("usage: python -m recipes.train")
 
 
-def test_presets_are_told_from_their_cards():
+def test_presets_are_described_by_their_cards():
     table = reference.presets_table()
     cards = [path.stem for path in (ROOT / "cen_keras/models/weights").glob("*.json")]
     for name in ("cen_edge_s", "cen_edge_m", "cen_edge_l", *cards):
@@ -183,16 +183,16 @@ def test_commands_on_the_pages_are_as_their_help_says():
         else:
             module = program.split()[-1]
             command = f"deploy {words[0]}" if module == "deploy" and words[0][0] != "-" else module
-        told = reference.help_of(command)
+        help_text = reference.help_of(command)
         for option in [word for word in words if word.startswith("--")]:
-            assert re.search(rf"{option}\b", told), (page, rest, option)
+            assert re.search(rf"{option}\b", help_text), (page, rest, option)
         seen += 1
     assert seen > 15
 
 
 @pytest.mark.parametrize("page", sorted((DOCS / "how").glob("*.md")), ids=title)
-def test_a_page_on_how_it_works_ends_with_where_it_lives(page):
-    last = page.read_text().partition("Where it lives:")[2]
+def test_a_page_on_how_it_works_ends_with_its_source_code(page):
+    last = page.read_text().partition("Source code:")[2]
     paths = re.findall(r"`((?:cen_keras|deploy)/[\w/.]+)`", last)
     assert paths and all((ROOT / path).exists() for path in paths)
     assert len(last.strip().splitlines()) <= 3

@@ -52,7 +52,7 @@ class Alignment(keras.layers.Layer):
 
     The features compared are the means over a grid of at most 4x4 cells: C numbers for each cell of
     each image, so that the norm's own statistics do not make the comparison empty (the mean of an
-    instance-normalised map over the whole image is its shift).
+    instance-normalised map over the whole image is its beta).
 
     Takes and gives a dict modality -> (b, h, w, c) floats.
 

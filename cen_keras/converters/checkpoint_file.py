@@ -71,7 +71,7 @@ def read_checkpoint(path: str | os.PathLike) -> Mapping:
     path = Path(path)
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the checkpoint file in it.")
-    with open(path, "rb") as file:  # a missing or unreadable file is told before torch is imported
+    with open(path, "rb") as file:  # a missing file is reported before torch is imported
         if not file.read(1):
             raise InputError(f"{path} is empty; copy or download the checkpoint again.")
     torch = _torch()
@@ -88,8 +88,8 @@ def read_checkpoint(path: str | os.PathLike) -> Mapping:
                 "with PyTorch and load that."
             ) from error
         # What torch itself has to say stands at the end of a page on how to read untrusted files.
-        said = re.search(r"WeightsUnpickler error:\s*(.*)", str(error))
-        reason = said[1] if said else (str(error).splitlines() or [""])[0].split(". ")[0]
+        reported = re.search(r"WeightsUnpickler error:\s*(.*)", str(error))
+        reason = reported[1] if reported else (str(error).splitlines() or [""])[0].split(". ")[0]
         raise InputError(
             f"{path} cannot be read as a PyTorch checkpoint ({type(error).__name__}: {reason}); it "
             "may be truncated, of another program, or hold more than tensors. Copy or download "

@@ -68,7 +68,7 @@ def conv_pairs(prefix: str, layer: keras.layers.Layer) -> list[Pair]:
 
 
 def norm_pairs(prefix: str, norm: keras.layers.Layer) -> list[Pair]:
-    """Returns scale, shift, statistics and counter of one BatchNormalization."""
+    """Returns gamma, beta, statistics and counter of one BatchNormalization."""
     return [
         pair(f"{prefix}.weight", norm.gamma),
         pair(f"{prefix}.bias", norm.beta),

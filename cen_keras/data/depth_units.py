@@ -1,4 +1,4 @@
-"""Whether depths are in the unit that was said, and which of the usual ones they are in.
+"""Whether depths are in the stated unit, and which of the usual ones they are in.
 
 `deploy/runtime/depth_units.py` is a link to this file, for boards, which have no other part of the
 project: it is written in the syntax of Python 3.8, and imports relative to itself.
@@ -24,15 +24,15 @@ def check_limits(
     option: str,
     limits_option: str,
 ) -> None:
-    """Refuses quantities that are in another unit than was said.
+    """Refuses quantities that are in another unit than the stated one.
 
     Args:
         medians: of the known values of one image or several, in the unit that was assumed.
         per_count: unit of one count that was assumed; None for files of floats, which hold metres.
         limits: least and largest median in the right unit; None for no check.
         source: file or folder, for the message.
-        option: with which another unit is said.
-        limits_option: with which other limits are said.
+        option: that states another unit.
+        limits_option: that states other limits.
 
     Raises:
         InputError: the middle one of the medians lies outside.
@@ -103,5 +103,7 @@ def propose(counts: float, option: str) -> str:
     fitting.sort(key=lambda scale: abs(np.log(counts * scale / MIDDLE)))
     if not fitting:
         return f"{option} {MIDDLE / counts:.3g} would make it {MIDDLE} m"
-    said = [f"{scale:.6g} ({USUAL_SCALES[scale]}; {counts * scale:.3g} m)" for scale in fitting[:2]]
-    return f"try {option} {' or '.join(said)}"
+    candidates = [
+        f"{scale:.6g} ({USUAL_SCALES[scale]}; {counts * scale:.3g} m)" for scale in fitting[:2]
+    ]
+    return f"try {option} {' or '.join(candidates)}"

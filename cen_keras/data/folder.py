@@ -123,7 +123,7 @@ class FolderViews(Views):
                 f"are {self._values_of_first()}."
             )
         self.palette = labels.checked_palette(palette, len(self.classes), self.name)
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
         check_units(self.files, self.modalities)
         if labelled:
             check_label_files(self)
@@ -183,8 +183,8 @@ class FolderViews(Views):
         height, width = picture.shape[:2]
         if abs(width * size[0] / (height * size[1]) - 1) > SAME_VIEW:
             raise InputError(self._of_other_size(name, (height, width), size, files))
-        if name not in self._told:
-            self._told.add(name)
+        if name not in self._warned:
+            self._warned.add(name)
             sizes = (
                 f"{width}x{height}, scaled to the {size[1]}x{size[0]} of {files[self._target].name}"
             )

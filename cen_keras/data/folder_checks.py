@@ -41,7 +41,7 @@ def check_units(files: Sequence[Mapping[str, Path]], modalities: Mapping[str, Mo
             try:
                 picture = image_files.read_image(path, modality, name)
             except (InputError, OSError):
-                continue  # told when it is its turn
+                continue  # reported when it is its turn
             floats = floats and holds_floats(path)
             seen = picture[picture != modality.blank]
             if seen.size:
@@ -72,7 +72,7 @@ def check_label_files(views: Any) -> None:
         views: of `cen_keras.data.folder`.
 
     Raises:
-        InputError: as said, or not one label can be read.
+        InputError: as above, or not one label can be read.
     """
     paths = [files["label"] for files in views.files]
     chosen = spread(paths, LABELS)
@@ -98,7 +98,7 @@ def check_labelled(views: Views) -> None:
     """Refuses a folder without labels, where a data set has one.
 
     Raises:
-        InputError: as said.
+        InputError: as above.
     """
     files = getattr(views, "files", None)
     if files and "label" not in files[0]:

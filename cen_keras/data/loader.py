@@ -5,8 +5,8 @@ nor an interruption changes it. Two things in Keras would break that, so both ar
 
 - Keras shuffles a PyDataset with Python's global generator: pass `shuffle=False` to `fit` and let
   the loader shuffle.
-- Keras' own worker threads start on the next epoch before the data set is told of it, and after an
-  early stop hand out batches left over from the run before. So Keras is told of one worker, and the
+- Keras' own worker threads start on the next epoch before the data set knows of it, and after an
+  early stop hand out batches left over from the run before. So Keras sees one worker, and the
   loader reads ahead by itself.
 """
 
@@ -41,8 +41,8 @@ class Loader(keras.utils.PyDataset):
     model.fit(loader, shuffle=False, epochs=20)
     ```
 
-    Without being told, the loader goes on to the next epoch after each complete one. A resumed run
-    says `loader.set_epoch(k)` or passes `callbacks=[EpochCallback(loader)]`.
+    By default the loader goes on to the next epoch after each complete one. A resumed run
+    calls `loader.set_epoch(k)` or passes `callbacks=[EpochCallback(loader)]`.
 
     Args:
         views: the data set.

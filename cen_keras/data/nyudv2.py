@@ -125,11 +125,11 @@ class LabeledMat:
         for name, rank in self.WANTED.items():
             found = self._file.get(name)
             if not isinstance(found, h5py.Dataset) or found.ndim != rank:
-                told = ", ".join(list(self._file)[:8]) or "nothing"
+                names = ", ".join(list(self._file)[:8]) or "nothing"
                 self._file.close()
                 raise InputError(
                     f"{self.path}: has no {name!r} of {rank} axes, so it is not the labelled data "
-                    f"set; it holds {told}. Give nyu_depth_v2_labeled.mat."
+                    f"set; it holds {names}. Give nyu_depth_v2_labeled.mat."
                 )
         self._lock = threading.Lock()
         self.names = tuple(

@@ -1,7 +1,7 @@
 """Whether the options of a data set's spec have the types that they must have.
 
-A spec comes from a recipe, from `--set` or from JSON. What is of another type is told here, before a
-reader meets it.
+A spec comes from a recipe, from `--set` or from JSON. What is of another type is refused here,
+before a reader meets it.
 """
 
 import math
@@ -79,7 +79,7 @@ def check_options(name: str, spec: Mapping[str, Any], known: set[str]) -> None:
         known: the options that there are.
 
     Raises:
-        InputError: as said.
+        InputError: as above.
     """
     unknown = sorted(map(str, set(spec) - known - {"name"}))
     if unknown:

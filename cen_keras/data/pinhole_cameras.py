@@ -33,7 +33,7 @@ class PinholeCamera:
         fy: likewise down a column.
         cx: column of the principal point; the centre of the first pixel is 0, as in OpenCV and ROS.
         cy: its row.
-        size: height and width of the pictures that the numbers are for; None where it was not said.
+        size: height and width of the pictures that the numbers are for; None where not given.
         rotation: float64 (3, 3), of points of this camera into the other's axes: x right, y down, z
             forward.
         translation: float64 (3,), metres: other = rotation @ point + translation.

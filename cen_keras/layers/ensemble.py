@@ -31,14 +31,14 @@ class ModalityEnsemble(keras.layers.Layer):
             name="alpha", shape=(len(self.modalities),), initializer="ones", autocast=False
         )
 
-    def weights_of_streams(self):
+    def stream_weights(self):
         """Returns softmax(alpha), (M,) float32."""
         # Keras' softmax warns about the single modality, for which a weight of 1 is what we want.
         return ops.exp(self.alpha - ops.logsumexp(self.alpha))
 
     def call(self, streams):
         """Returns the weighted sum, in the streams' dtype."""
-        weights = self.weights_of_streams()
+        weights = self.stream_weights()
         parts = []
         for index, name in enumerate(self.modalities):
             stream = ops.stop_gradient(streams[name])

@@ -37,7 +37,7 @@ class InstanceNorm(keras.layers.Layer):
         self.gamma_constraint = keras.constraints.get(gamma_constraint)
 
     def build(self, input_shape):
-        """Creates scale, shift and the statistics that only a converter reads."""
+        """Creates gamma, beta and the statistics that only a converter reads."""
         shape = (input_shape[-1],)
         self.gamma = self.add_weight(
             name="gamma",

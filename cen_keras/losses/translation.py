@@ -4,9 +4,9 @@ from keras import ops
 
 
 def adversarial_loss(logits, real: bool):
-    """Binary cross-entropy of the discriminator's answers, averaged per stream, summed over streams.
+    """Binary cross-entropy of the discriminator's outputs, averaged per stream, summed over streams.
 
-    Computed from logits: log(sigmoid(x)) = -softplus(-x) stays finite however sure the answer is.
+    Computed from logits: log(sigmoid(x)) = -softplus(-x) stays finite however confident the output is.
 
     Args:
         logits: (M, b, h, w, 1) float32, before the sigmoid.

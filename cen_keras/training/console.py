@@ -40,7 +40,7 @@ def run_command(command: Callable[[], int], goes_on: str = "") -> int:
 
     Args:
         command: returns 0 or 1.
-        goes_on: what is said after Ctrl-C of where the same command goes on; nothing if it does
+        goes_on: the message after Ctrl-C on where the same command goes on; nothing if it does
             not.
     """
     # TensorFlow greets with a page of notes; what matters is printed at level 2 and above.

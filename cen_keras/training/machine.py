@@ -39,7 +39,7 @@ def accelerators() -> list[str]:
 
     found = tf.config.list_physical_devices("GPU")
     details = [tf.config.experimental.get_device_details(device) for device in found]
-    return [told.get("device_name", "GPU") for told in details]
+    return [each.get("device_name", "GPU") for each in details]
 
 
 def backend() -> str:

@@ -63,14 +63,14 @@ def callbacks_of(specs: Iterable[str | dict[str, Any]]) -> list[Any]:
     """
     made = []
     for spec in specs:
-        told = {"name": spec} if isinstance(spec, str) else spec
-        told = dict(told) if isinstance(told, Mapping) else {}
-        name = told.pop("name", None)
+        options = {"name": spec} if isinstance(spec, str) else spec
+        options = dict(options) if isinstance(options, Mapping) else {}
+        name = options.pop("name", None)
         if not isinstance(name, str):
             raise InputError(f'callbacks: {spec!r} has no "name".')
         kind = find_callback(name)
         try:
-            made.append(kind(**check_arguments(kind.__init__, told, f"callbacks.{name}")))
+            made.append(kind(**check_arguments(kind.__init__, options, f"callbacks.{name}")))
         except TypeError as error:
             raise InputError(f"callbacks.{name}: {error}.") from error
     return made

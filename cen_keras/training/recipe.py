@@ -17,7 +17,7 @@ def check_counts(section: str, value: Any, **least: int) -> None:
         **least: name -> the smallest value allowed.
 
     Raises:
-        InputError: one is smaller; its name and value are told.
+        InputError: one is smaller; the message has its name and value.
     """
     for name, bound in least.items():
         found = getattr(value, name)
@@ -29,7 +29,7 @@ def check_choice(key: str, found: str, known: tuple[str, ...]) -> None:
     """Checks that a name is one of the known ones.
 
     Raises:
-        InputError: it is not; all are told.
+        InputError: it is not; the message names all.
     """
     if found not in known:
         raise InputError(f"{key} {found!r} is unknown; take {' or '.join(known)}.")

@@ -181,9 +181,9 @@ def _check_shared(run: Path, distribution: Any, done: int) -> None:
         InputError: a process does not see the run folder of process 0.
     """
     distribution.agree(0)
-    stands = distribution.agree(done if (run / "recipe.json").exists() else -1)
-    if len(set(stands)) > 1:
-        wrong = next(i for i, stand in enumerate(stands) if stand != stands[0])
+    epochs = distribution.agree(done if (run / "recipe.json").exists() else -1)
+    if len(set(epochs)) > 1:
+        wrong = next(i for i, epoch in enumerate(epochs) if epoch != epochs[0])
         raise InputError(
             f"process {wrong} does not find in {run} what process 0 has there; all processes need "
             "one run folder on a file system that they share (--run FOLDER)."

@@ -73,7 +73,7 @@ def check_run_folder(run: Path, recipe: RecipeBase) -> str:
     A finished run may be prolonged: its recipe may have fewer epochs, and fewer in its last stages.
 
     Returns:
-        What is to be said of a run that is prolonged; else nothing.
+        A message on a run that is prolonged; else nothing.
 
     Raises:
         InputError: it was started with another recipe; the differing keys are named.

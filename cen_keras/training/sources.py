@@ -68,8 +68,8 @@ def _preset(name: str):
 def _recipe_of(model: Any, name: str) -> RecipeBase:
     """Returns a recipe without data for a model that came without one."""
     if hasattr(model, "generator"):
-        told = {"modalities": tuple(model.modalities), "target": model.target}
-        return TranslationRecipe(name=name, data={}, model=told)
+        settings = {"modalities": tuple(model.modalities), "target": model.target}
+        return TranslationRecipe(name=name, data={}, model=settings)
     if not hasattr(model, "descriptions"):
         raise InputError(
             f"{name}.keras: is a {type(model).__name__}, which does not say what its inputs and classes are; "

@@ -84,10 +84,10 @@ def task_of(recipe: RecipeBase | dict[str, Any]) -> Task:
     Raises:
         InputError: it names an unknown task.
     """
-    told = recipe.get("task") if isinstance(recipe, dict) else recipe.task
-    # What says nothing is of a time when there was one task.
-    check_choice("task", told or "segmentation", tuple(TASKS))
-    return TASKS[told or "segmentation"]
+    name = recipe.get("task") if isinstance(recipe, dict) else recipe.task
+    # Recipes without the key are from before there was a second task.
+    check_choice("task", name or "segmentation", tuple(TASKS))
+    return TASKS[name or "segmentation"]
 
 
 def recipe_from_json(value: dict[str, Any], source: str = "recipe") -> RecipeBase:

@@ -103,7 +103,7 @@ class WandbTracker(Tracker):
 
 
 class MlflowTracker(Tracker):
-    """MLflow; where it keeps its runs is said by `MLFLOW_TRACKING_URI`."""
+    """MLflow; `MLFLOW_TRACKING_URI` says where it keeps its runs."""
 
     package = "mlflow"
 

@@ -56,8 +56,8 @@ def open_loader(
     modalities, target = domains_of(recipe)
     augment = None
     if training and recipe.augmentation is not None:
-        told = check_arguments(ImageAugmentation, recipe.augmentation, "augmentation")
-        augment = ImageAugmentation(**told)
+        options = check_arguments(ImageAugmentation, recipe.augmentation, "augmentation")
+        augment = ImageAugmentation(**options)
     size = None if training and augment is not None else recipe.image_size
     views = open_domains(recipe.data, split, (*modalities, target), size)
     return Loader(

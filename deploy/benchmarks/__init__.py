@@ -27,7 +27,7 @@ from ..runtime.files import atomic_path
 
 PARTS = ("network", "accuracy", "lint", "edge_network", "edge", "esanet")
 
-# What the figures are held against; latency on somebody's machine is told, not decided.
+# What the figures are held against; latency on somebody's machine is reported, not judged.
 LIMITS = {
     "latency_ratio.int8_same_passes": 0.85,
     "latency_ratio.edge_int8_same_passes": 0.8,
@@ -83,9 +83,9 @@ def measure_all(
         What goes into `deploy.json`, and an exit code: 130 where a part was interrupted, else 0.
     """
     start = time.perf_counter()
-    told = out / "deploy.json"
-    if told.is_file():
-        before = json.loads(told.read_text(encoding="utf-8"))
+    kept = out / "deploy.json"
+    if kept.is_file():
+        before = json.loads(kept.read_text(encoding="utf-8"))
         if not before.get("failed") and set(parts) <= set(before.get("seconds", {})):
             for name in parts:  # the last measurement was whole; this is a new one
                 part_path(out, name).unlink(missing_ok=True)

@@ -76,8 +76,8 @@ def measure(
     export(PRESET, folder)
     artifact = folder / "static_w8a8.tflite"
     copy = _copy(artifact)
-    told = folder / "demo.json"
-    told.unlink(missing_ok=True)
+    report = folder / "demo.json"
+    report.unlink(missing_ok=True)
     # On the loopback the page wants no token unless there is one.
     environment = {k: v for k, v in os.environ.items() if k != "CEN_DEMO_TOKEN"}
     samples: list[Sample] = []
@@ -86,7 +86,7 @@ def measure(
     ended: dict[str, Any] = {"exit_code": None, "ends_within_s": None, "failed": None}
     with DroppingCamera(_pictures(), RATE, UP, DOWN) as camera:
         arguments = ["--artifact", str(artifact), "--also", str(copy), "--threads", "1"]
-        arguments += ["--source", f"camera:{camera.url}", "--serve", "0", "--json", str(told)]
+        arguments += ["--source", f"camera:{camera.url}", "--serve", "0", "--json", str(report)]
         terminal = Terminal([*_DEPLOY, "demo", *arguments], "the demo", environment)
         try:
             page = terminal.wait_for(_URL, _STARTS_WITHIN).decode()
@@ -111,7 +111,7 @@ def measure(
             "drops": camera.drops,
             "settled_s": settled,
             **ranges([memory for at, memory in samples if at >= settled]),
-            **_figures(told),
+            **_figures(report),
             "client_bytes": min((viewer.received for viewer in viewers), default=0),
             **ended,
         }
@@ -164,8 +164,8 @@ def export(preset: str, folder: Path) -> None:
     words = ("export", f"preset:{preset}", "--scheme", "static_w8a8", "--out", str(folder))
     ended = subprocess.run([*_DEPLOY, *words], capture_output=True, text=True)
     if ended.returncode:
-        said = ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"]
-        raise InputError(f"the export of {preset} failed: {said[-1]}")
+        errors = ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"]
+        raise InputError(f"the export of {preset} failed: {errors[-1]}")
 
 
 def _copy(artifact: Path) -> Path:
@@ -197,7 +197,7 @@ def _watch(
     Raises:
         InputError: the demo or a stream ended before.
     """
-    start, told, exchanged = time.monotonic(), 0.0, 0.0
+    start, reported, exchanged = time.monotonic(), 0.0, 0.0
     while (at := time.monotonic() - start) < seconds:
         memory = terminal.memory()
         samples.append((at, memory))
@@ -206,17 +206,17 @@ def _watch(
         if at - exchanged >= EXCHANGE:
             exchanged = at
             yield
-        if at - told >= 60:
-            told = at
+        if at - reported >= 60:
+            reported = at
             say(
                 f"{memory.resident:.1f} MB, {memory.own:.1f} of its own; {(seconds - at) / 60:.0f} minutes left"
             )
         time.sleep(min(INTERVAL, max(0.0, seconds - at)))
 
 
-def _figures(told: Path) -> dict[str, Any]:
-    """What the demo said of itself when it ended."""
-    if not told.is_file():
+def _figures(report: Path) -> dict[str, Any]:
+    """The figures that the demo wrote when it ended."""
+    if not report.is_file():
         return {"frames": 0, "dropped": None}
-    figures = json.loads(told.read_text(encoding="utf-8"))
+    figures = json.loads(report.read_text(encoding="utf-8"))
     return {"frames": figures["frames"], "dropped": figures["dropped"]}

@@ -45,7 +45,7 @@ class Terminal:
         import pty
 
         self._name = name
-        self._said = b""
+        self._output = b""
         self._code: int | None = None
         self.pid, self._end = pty.fork()
         if self.pid == 0:
@@ -55,8 +55,8 @@ class Terminal:
                 os.execve(command[0], list(command), dict(environment or os.environ))
             finally:
                 os._exit(127)
-        self._listening = threading.Thread(target=self._listen, daemon=True)
-        self._listening.start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def wait_for(self, pattern: re.Pattern[bytes], seconds: float) -> bytes:
         """Waits until the command says a pattern, and returns the pattern's first group.
@@ -66,13 +66,13 @@ class Terminal:
         """
         until = time.monotonic() + seconds
         while time.monotonic() < until and self.poll() is None:
-            found = pattern.search(self._said)
+            found = pattern.search(self._output)
             if found:
                 return found[1]
             time.sleep(0.05)
         if self.poll() is not None:
-            self._listening.join(1)  # for its last words
-        words = self._said.decode(errors="replace").strip().splitlines()
+            self._reader.join(1)  # for its last words
+        words = self._output.decode(errors="replace").strip().splitlines()
         raise InputError(f"{self._name} did not get ready: {(words or ['it said nothing'])[-1]}")
 
     def type(self, keys: bytes) -> None:
@@ -105,7 +105,7 @@ class Terminal:
         if self.poll() is None:
             os.killpg(self.pid, signal.SIGKILL)
             self._code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        self._listening.join(1)
+        self._reader.join(1)
         os.close(self._end)
 
     def memory(self) -> Memory:
@@ -124,10 +124,10 @@ class Terminal:
             raise InputError(f"{self._name} ended before its time")
         return Memory(*(int(match[1]) / 1024 for match in found))
 
-    def _listen(self) -> None:
+    def _read(self) -> None:
         while True:
             try:
-                heard = os.read(self._end, 65536)
+                chunk = os.read(self._end, 65536)
             except OSError:  # the command has ended
                 return
-            self._said = (self._said + heard)[-65536:]
+            self._output = (self._output + chunk)[-65536:]

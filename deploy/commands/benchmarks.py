@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         output.say(f"{name} failed: {why}")
     output.say(f"{out / 'deploy.json'}; {result['seconds']['total'] / 60:.1f} minutes")
     output.result(result)
-    # A busy machine's latency is told, not decided.
+    # A busy machine's latency is reported, not judged.
     missed = [name for name, _, _, good in rows if not good and not name.startswith("latency")]
     return CHECK_FAILED if missed or result["failed"] else GOOD
 
@@ -138,11 +138,11 @@ def _long(arguments: argparse.Namespace, out: Path, output: Output) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if arguments.part == "ros":
         found = ros.measure(out, output.say, arguments.minutes or 10, arguments.threads)
-        told, good = ros.line(found), ros.good(found)
+        line, good = ros.line(found), ros.good(found)
     else:
         found = endurance.measure(out, output.say, arguments.minutes or 60)
-        told, good = endurance.line(found), endurance.good(found)
+        line, good = endurance.line(found), endurance.good(found)
     keep(part_path(out, arguments.part), found)
-    output.say(told)
+    output.say(line)
     output.result(found)
     return GOOD if good else CHECK_FAILED

@@ -139,7 +139,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             head=arguments.head,
             say=output.say,
         )
-        choice = dataclasses.replace(choice, say=None)  # it has been told
+        choice = dataclasses.replace(choice, say=None)  # it has been reported
     path = export(
         folder,
         arguments.target,

@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         result = verify_frozen(folder, count=arguments.count, split=arguments.split, **allowed)
         kept = path / "frozen.verify.json"
     else:
-        manifests.load(path)  # a damaged artifact is told at once, not after TensorFlow's start
+        manifests.load(path)  # a damaged artifact is refused at once, not after TensorFlow's start
         quiet_tensorflow()
         from ..verify import verify_artifact
 

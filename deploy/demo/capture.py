@@ -27,7 +27,7 @@ class Capture:
         statistics: counts them.
         say: takes one line for people.
         live: play a recording at its own rate and over again.
-        stall: seconds without a frame until that is told.
+        stall: seconds without a frame until that is reported.
         retries: seconds between two tries to open a lost camera again, the last one for ever.
     """
 

@@ -171,7 +171,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         arguments.rate,
         depth_range=arguments.depth_range,
         unit_check=not arguments.no_unit_check,
-        tell=say,
+        warn=say,
         cameras=read_cameras(arguments.cameras),
     )
     source = open_source(arguments.source, network.manifest, options)
@@ -199,9 +199,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         server = _serve(arguments.serve, live, arguments.allow_host)
         output.say(f"live page: {server.url}  (Ctrl-C ends it)")
     try:
-        # Where each picture is told, nothing else needs to be.
-        told = isinstance(file_sink, PictureFolder) and live is None
-        every = 0.0 if told else REPORT_SECONDS
+        # Where every picture has its line, no report of the rate is needed.
+        per_picture = isinstance(file_sink, PictureFolder) and live is None
+        every = 0.0 if per_picture else REPORT_SECONDS
         pipeline.run(every, lambda: output.say(_line(pipeline)))
     except KeyboardInterrupt:
         _finish(arguments, pipeline, file_sink, output)
@@ -215,7 +215,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 def _finish(arguments: argparse.Namespace, pipeline: Pipeline, file_sink, output: Output) -> None:
     """Tells and hands over what was measured, of a run that somebody ended too."""
-    _tell(pipeline, output)
+    _summarise(pipeline, output)
     times = pipeline.statistics.summary()
     output.result(
         {
@@ -270,7 +270,7 @@ def _line(pipeline: Pipeline) -> str:
     )
 
 
-def _tell(pipeline: Pipeline, output: Output) -> None:
+def _summarise(pipeline: Pipeline, output: Output) -> None:
     """What it came to."""
     statistics, times = pipeline.statistics, pipeline.statistics.summary()
     if "infer" not in times:

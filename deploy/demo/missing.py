@@ -2,7 +2,7 @@
 
 A modality is missing in a frame that lacks it or where nothing was measured: all of its values are
 the one that stands for missing, 0 where there is none, or NaN. Single frames are normal; PATIENCE
-of them in a row are news, told once, and once more when it is back.
+of them in a row are news, reported once, and once more when it is back.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class MissingWatch:
         """Takes one frame's images.
 
         Returns:
-            what there is to tell people: nothing for most frames.
+            the messages for people: none for most frames.
         """
         news = []
         self._frames += 1
@@ -65,7 +65,7 @@ class MissingWatch:
         return news
 
     def end(self) -> list[str]:
-        """What there is to tell of a recording too short for patience: what no frame held."""
+        """Messages on a recording too short for patience: what no frame held."""
         return [
             f"{name} is missing: not one of {self._frames} frames held any of it"
             for name, run in self._runs.items()

@@ -56,7 +56,7 @@ class Pipeline:
         count: at most so many frames; None = all.
         threads: of the engine of a network that is opened later.
         patience: frames until a modality counts as missing.
-        stall: seconds without a frame until that is told.
+        stall: seconds without a frame until that is reported.
         retries: seconds between two tries to open a lost camera again, the last one for ever.
     """
 

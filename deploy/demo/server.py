@@ -1,4 +1,4 @@
-"""The live page's server: the standard library's, with a short list of what it answers.
+"""The live page's server: the standard library's, with a short list of what it serves.
 
     GET  /               the page
     GET  /stream.mjpg    the pictures, MJPEG; ?layout=row or column
@@ -121,7 +121,7 @@ class LiveServer(socketserver.ThreadingMixIn, HTTPServer):
         self.server_close()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answers in a new thread, if one is left for this address."""
+        """Handles a request in a new thread, if one is left for this address."""
         with self._lock:
             allowed = (
                 self._connected[client_address[0]] < self._most_per_address
@@ -151,7 +151,7 @@ class LiveServer(socketserver.ThreadingMixIn, HTTPServer):
                 self._connected += collections.Counter()  # without addresses that have none
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is nobody's error; anything else is said on the page."""
+        """A client that went away is nobody's error; anything else is reported on the page."""
         import sys
 
         error = sys.exc_info()[1]
@@ -184,7 +184,7 @@ class Deadline(io.RawIOBase):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers one request."""
+    """Handles one request."""
 
     server: LiveServer
     server_version, sys_version = "cen-demo", ""
@@ -271,7 +271,7 @@ class Handler(BaseHTTPRequestHandler):
         return parts.path, parse_qs(parts.query, max_num_fields=8)
 
     def _allowed(self, query: dict[str, list[str]]) -> bool:
-        """Whether to answer at all; says so if not."""
+        """Whether to serve the request at all; says so if not."""
         if len(self.path) > MOST_PATH:
             self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, "the path is too long")
         elif sum(len(k) + len(v) for k, v in self.headers.items()) > MOST_HEADERS:
@@ -292,7 +292,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _keep_token(self) -> bool:
         """A browser that came with the token in the address keeps it as a cookie, and the address
-        loses it; other programs get their answer at once.
+        loses it; other programs get their response at once.
         """
         path, _ = self._split()
         if path != "/":

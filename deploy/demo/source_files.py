@@ -82,15 +82,15 @@ def read_views(
         for name, kind in kinds.items()
         if kind.limits is not None
     }
-    told = set()
+    warned = set()
 
-    def tell(modality: str, text: str) -> None:
-        if modality not in told:
-            told.add(modality)
-            options.tell(f"warning: {text}")
+    def warn(modality: str, text: str) -> None:
+        if modality not in warned:
+            warned.add(modality)
+            options.warn(f"warning: {text}")
 
     for name, files in views:
-        frame = read_frame(name, files, kinds, options.cameras, tell)
+        frame = read_frame(name, files, kinds, options.cameras, warn)
         for modality, check in checks.items():
             check(frame.images[modality], files[modality])
         yield frame
@@ -109,7 +109,7 @@ def read_pairs(
 
 
 class UnitCheck:
-    """Refuses a recording whose depth is in another unit than was said.
+    """Refuses a recording whose depth is in another unit than the stated one.
 
     The first image with a depth on a tenth of its pixels or more decides: later a hand before the
     camera is no reason to stop, and a sensor that sees nothing at all is reported as missing.
@@ -117,7 +117,7 @@ class UnitCheck:
     Args:
         scale: metres per count.
         manifest: of the artifact.
-        options: `unit_check` and `tell` are read.
+        options: `unit_check` and `warn` are read.
         name: of the modality.
     """
 
@@ -128,7 +128,7 @@ class UnitCheck:
         # A translation takes depth as an image; its files are metres all the same.
         metres = spec is not None and spec.kind.limits is not None
         self._scale, self._kind = scale, spec.kind if metres else METRES
-        self._tell, self._decided = options.tell, not options.unit_check
+        self._warn, self._decided = options.warn, not options.unit_check
 
     def __call__(self, depth: np.ndarray, source: PathLike) -> None:
         """Looks at one depth image (metres, 0 = missing); `source` names it in the message."""
@@ -167,7 +167,7 @@ class UnitCheck:
         )
         if times > REFUSED:
             raise InputError(f"{found}; or, if that is how far things are, --no-unit-check")
-        self._tell(f"warning: {found}, unless that is how far things are")
+        self._warn(f"warning: {found}, unless that is how far things are")
 
 
 def images(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:

@@ -21,7 +21,7 @@ from .sources import Options, Source
 
 # One turn of a live walk: 12 s at 30 frames a second, where the file stays below KEPT_BYTES.
 LONGEST, SHORTEST, KEPT_BYTES = 360, 30, 600_000_000
-FEW = 8  # pictures for files, where nobody said how many
+FEW = 8  # pictures for files, where no number is given
 
 
 def open_source(argument: str, manifest: Manifest, options: Options) -> Source:

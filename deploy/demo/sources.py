@@ -53,7 +53,7 @@ class Options:
         seed: of generated frames.
         depth_range: metres between which the median depth lies; None = as the artifact says.
         unit_check: hold the first depth image against what the network was trained on.
-        tell: takes a doubt about a source, for people.
+        warn: takes a warning about a source, for people.
         cameras: of the rig that a folder of frames is from, by modality: registers its depth.
     """
 
@@ -64,7 +64,7 @@ class Options:
     seed: int = 0
     depth_range: tuple[float, float] | None = None
     unit_check: bool = True
-    tell: Callable[[str], None] = _nobody
+    warn: Callable[[str], None] = _nobody
     cameras: Mapping[str, PinholeCamera] = field(default_factory=dict)
 
     def applied_to(self, manifest: Manifest) -> Manifest:

@@ -20,7 +20,7 @@ def keep_freed_memory() -> bool:
     that are there stay.
 
     Returns:
-        Whether the C library is one that can be told so; others stay as they are.
+        Whether the C library has these options; others stay as they are.
     """
     try:
         set_option = ctypes.CDLL(None).mallopt

@@ -375,7 +375,7 @@ def _average(low, layer, args, kwargs):
 
 @register_rule(cen.ModalityEnsemble)
 def _ensemble(low, layer, args, kwargs):
-    weights = _array(layer.weights_of_streams(), np.float64)
+    weights = _array(layer.stream_weights(), np.float64)
     streams = [args[0][name] for name in layer.modalities]
     if len(streams) == 1:
         return streams[0]

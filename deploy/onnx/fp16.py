@@ -1,7 +1,7 @@
 """16-bit floats as a step of its own: a float ONNX file into one whose weights and activations are
 typed float16, its inputs and outputs still float32.
 
-TensorRT 8 and 10 can also be told to use 16 bits for a float32 file; TensorRT 11 takes a file's
+TensorRT 8 and 10 can also be set to use 16 bits for a float32 file; TensorRT 11 takes a file's
 types at their word, so there this step is the only way.
 """
 

@@ -5,7 +5,7 @@ here, as static calibration decides it: maps between the smallest and largest va
 model showed on the calibration samples, kernels per channel between plus and minus their largest
 weight. So before any training the simulation is as near to the float model as a calibrated file.
 (The tool's own ranges start at +-6 and take thousands of steps to move.) Ranges stay as they are;
-the weights learn to live with them.
+the weights adapt to them.
 
 Where an int8 kernel wants one scale for what it reads and what it gives (joining, pooling,
 resizing), all these maps have one range, so that no file needs a conversion between codes.

@@ -99,7 +99,7 @@ def _iou(scores: dict[str, Any] | None) -> dict[str, dict[str, float | None]]:
     """Stream -> class -> IoU, of the trained model."""
     streams = (scores or {}).get("streams", {})
     return {
-        name: {label: told["iou"] for label, told in values["per_class"].items()}
+        name: {label: entry["iou"] for label, entry in values["per_class"].items()}
         for name, values in streams.items()
         if "per_class" in values
     }

@@ -42,7 +42,7 @@ class Frames:
         self, contents: Mapping[str, str], metres_per_count: float, say: Callable[[str], None]
     ):
         self._contents, self._scale, self._say = contents, metres_per_count, say
-        self._told: set[tuple[str, str]] = set()
+        self._warned: set[tuple[str, str]] = set()
 
     def __call__(
         self, found: Mapping[str, tuple[float, Any]], arrived: float
@@ -64,7 +64,7 @@ class Frames:
                 if images:
                     image = self._fitted(name, image, next(iter(images.values())))
             except InputError as error:
-                self._tell(name, str(error))
+                self._warn(name, str(error))
                 continue
             images[name] = image
             if header is None:
@@ -90,10 +90,10 @@ class Frames:
                 f"{sizes}: of other proportions, so not of the same view; take the topic that is "
                 "aligned to the colour image (aligned_depth_to_color, depth_registered)"
             )
-        self._tell(name, f"{sizes}; scaled by taking the nearest pixels")
+        self._warn(name, f"{sizes}; scaled by taking the nearest pixels")
         return resize_nearest(image, rows, columns)
 
-    def _tell(self, name: str, text: str) -> None:
-        if (name, text) not in self._told and len(self._told) < 100:
-            self._told.add((name, text))
+    def _warn(self, name: str, text: str) -> None:
+        if (name, text) not in self._warned and len(self._warned) < 100:
+            self._warned.add((name, text))
             self._say(f"{name}: {text}")

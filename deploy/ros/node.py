@@ -41,7 +41,7 @@ def load_rclpy() -> Any:
 
 
 def run(defaults: dict[str, Any], ros_arguments: list[str]) -> None:
-    """Runs the node until it is interrupted or told to end.
+    """Runs the node until it is interrupted or terminated.
 
     Args:
         defaults: parameters by name; ROS's own ways (`-p name:=value`, launch files) go before them.
@@ -49,7 +49,7 @@ def run(defaults: dict[str, Any], ros_arguments: list[str]) -> None:
 
     Raises:
         InputError: ROS is not installed, a parameter or the artifact does not hold.
-        KeyboardInterrupt: interrupted or told to end; everything has been closed.
+        KeyboardInterrupt: interrupted or terminated; everything has been closed.
     """
     rclpy = load_rclpy()
     from rclpy.signals import SignalHandlerOptions
@@ -117,7 +117,7 @@ def _parameters(node: Any, defaults: dict[str, Any]) -> dict[str, Any]:
     options = {}
     for name, value in defaults.items():
         try:
-            # The type of an empty list could not be told.
+            # The type of an empty list cannot be inferred.
             options[name] = node.declare_parameter(name, [""] if value == [] else value).value
         except Exception as error:  # rclpy has a class for each way a parameter can be wrong
             if type(error).__module__.split(".")[0] != "rclpy":

@@ -125,7 +125,7 @@ class Diagnostics:
     Args:
         node: a rclpy node.
         pipeline: at work.
-        publisher: whose latency is told.
+        publisher: whose latency is reported.
         dropped: sets of images that were dropped before they were read.
     """
 
@@ -138,9 +138,9 @@ class Diagnostics:
         self._labels, self._dropped = publisher, dropped
         self._types = DiagnosticArray, DiagnosticStatus, KeyValue
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 1)
-        self._timer = node.create_timer(1.0, self._tell)
+        self._timer = node.create_timer(1.0, self._publish)
 
-    def _tell(self) -> None:
+    def _publish(self) -> None:
         array_type, status_type, pair_type = self._types
         pipeline = self._pipeline
         level, text = status_type.OK, pipeline.status

@@ -47,7 +47,7 @@ class Topics:
         self._lock = threading.Lock()
         self._slot = Slot()
         self._due = float("-inf")
-        self._told_apart = False
+        self._warned_apart = False
 
     @property
     def dropped(self) -> int:
@@ -68,7 +68,7 @@ class Topics:
                     found = None
                 else:
                     self._due = max(self._due, now) + 1 / self._rate
-        self._tell_apart(apart)
+        self._warn_apart(apart)
         if found is not None:
             with contextlib.suppress(Closed):
                 self._slot.put((found, now), wait=False)
@@ -89,11 +89,11 @@ class Topics:
             if frame is not None:
                 yield frame
 
-    def _tell_apart(self, apart: float | None) -> None:
+    def _warn_apart(self, apart: float | None) -> None:
         if apart is None:
-            self._told_apart = False
-        elif not self._told_apart:
-            self._told_apart = True
+            self._warned_apart = False
+        elif not self._warned_apart:
+            self._warned_apart = True
             self._say(
                 f"stamps of {' and '.join(self.topics.values())} are {apart:.3f} s apart or more, "
                 f"wanted {self._slop:g} s: going on with the first that is there; set both cameras "

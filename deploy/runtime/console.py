@@ -143,7 +143,7 @@ def is_input_error(error: BaseException) -> bool:
     """Whether an error is the user's to mend: the board's InputError, or the host's one of the same
     name.
 
-    By name, because this room does not import the host's.
+    By name, because this package does not import the host's.
     """
     if isinstance(error, InputError):
         return True

@@ -82,7 +82,7 @@ def sha256(path: PathLike) -> str:
 
 
 def _temporary_beside(path: Path) -> Path:
-    if path.is_dir():  # told at once, and by its name
+    if path.is_dir():  # refused at once, and by its name
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".part-", suffix=path.suffix, dir=str(path.parent))

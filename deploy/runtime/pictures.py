@@ -94,7 +94,7 @@ def overlay(rgb: np.ndarray, colours: np.ndarray, share: float = 0.55) -> np.nda
     In integers: a third of the time of floats, and at most one level beside them.
     """
     part = round(256 * share)
-    # The type is said: older NumPy would take that of the pixels and overflow.
+    # The type is explicit: older NumPy would take that of the pixels and overflow.
     mixed = np.multiply(rgb, 256 - part, dtype=np.uint16)
     mixed += np.multiply(colours, part, dtype=np.uint16)
     mixed += np.uint16(128)

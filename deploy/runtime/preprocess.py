@@ -103,7 +103,7 @@ def read_frame(
     files: Mapping[str, PathLike],
     kinds: Mapping[str, ImageKind],
     cameras: Optional[Mapping[str, PinholeCamera]] = None,
-    tell: Callable[[str, str], None] = _nobody,
+    warn: Callable[[str, str], None] = _nobody,
 ) -> Frame:
     """Reads the images of one view.
 
@@ -112,7 +112,7 @@ def read_frame(
         files: by modality.
         kinds: likewise.
         cameras: likewise, of a rig: depth with a camera is registered, see `register_depth`.
-        tell: takes a modality that is scaled, and what to say of it.
+        warn: takes a modality that is scaled, and the warning's text.
 
     Returns:
         a frame whose images have the size of the first one, with cameras of that which depth is registered
@@ -138,7 +138,7 @@ def read_frame(
                     f"{sizes}; images of a view must be registered to each other, pixel on pixel, or "
                     f"--cameras says how{orientation_note(source)}"
                 )
-            tell(key, f"{sizes}; scaled, as if both showed the same; --cameras registers them")
+            warn(key, f"{sizes}; scaled, as if both showed the same; --cameras registers them")
             images[key] = _scaled(image, height, width, kinds[key])
     return Frame(name, images)
 

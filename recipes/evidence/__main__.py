@@ -36,9 +36,9 @@ def print_tables(console: Any, study: Study) -> None:
     from rich.table import Table as RichTable
 
     for name, table in study.tables.items():
-        shown = RichTable("row", "what it is", title=f"{name}: {table.told} ({table.recipe})")
-        for row, told in table.rows.items():
-            shown.add_row(row, told.told)
+        shown = RichTable("row", "what it is", title=f"{name}: {table.title} ({table.recipe})")
+        for key, row in table.rows.items():
+            shown.add_row(key, row.description)
         console.print(shown)
 
 
@@ -51,10 +51,10 @@ def print_state(console: Any, processes: int):
     from rich.text import Text
 
     live = Live(console=console, transient=True, refresh_per_second=2)
-    told = None
+    printed = None
 
     def show(state):
-        nonlocal told
+        nonlocal printed
         now = time.monotonic()
         current = ", ".join(f"{r.job.name} ({now - r.since:.0f} s)" for r in state.running)
         left = state.remaining(processes)
@@ -63,8 +63,8 @@ def print_state(console: Any, processes: int):
         line = f"{state.done}/{state.total} done{failed}{rest}; now {current or 'nothing'}"
         if console.is_terminal:
             live.update(Text(line))
-        elif told != (state.done, len(state.failed)):
-            told = state.done, len(state.failed)
+        elif printed != (state.done, len(state.failed)):
+            printed = state.done, len(state.failed)
             console.print(line, soft_wrap=True, markup=False)
 
     return (live if console.is_terminal else contextlib.nullcontext()), show
@@ -192,7 +192,7 @@ def main(arguments: list[str] | None = None) -> int:
                 (name, dataclasses.replace(cell, settings=(*cell.settings, root)))
                 for name, cell in cells
             ]
-        # The trainings' processes are ended when this one is told to end.
+        # The trainings' processes are ended when this one is terminated.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         jobs = runner.jobs_of(cells, options.runs)
         live, show = print_state(console, options.jobs)

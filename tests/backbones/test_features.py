@@ -50,7 +50,7 @@ def test_what_a_backbone_gives_is_what_is_found(name):
     assert found == producers
 
 
-def test_a_network_that_is_not_deep_enough_is_told_so():
+def test_a_network_that_is_not_deep_enough_is_refused():
     image = keras.Input((64, 64, 3))
     shallow = keras.Model(image, keras.layers.Conv2D(4, 3, 4, padding="same")(image))
     with pytest.raises(InputError, match="stride 8"):

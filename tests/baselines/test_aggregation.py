@@ -67,7 +67,7 @@ def oracle(model, method, x):
 
 @pytest.mark.parametrize("protocol", ["same_setting", "common"])
 @pytest.mark.parametrize("method", AGGREGATIONS)
-def test_aggregations_compute_what_is_told(method, protocol):
+def test_aggregations_match_the_oracle(method, protocol):
     model, x = fused_model(method, protocol=protocol), maps()
     out, expected = model(x, training=False), oracle(model, method, x)
     assert set(out) == ({FUSED} if protocol == "common" else {"rgb", "depth"})

@@ -169,7 +169,7 @@ def test_architectures_that_the_official_code_has_not():
         torch_cen.load({"a": np.zeros(1)}, __import__("keras").layers.Dense(1))
 
 
-def test_a_model_that_exchanges_less_than_the_official_code_is_told(state, caplog):
+def test_a_model_that_exchanges_less_than_the_official_code_is_reported(state, caplog):
     model = Segmenter(
         num_classes=5,
         backbone="resnet50",

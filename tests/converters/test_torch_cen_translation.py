@@ -99,14 +99,15 @@ def test_the_command_makes_a_keras_file_of_both_parts(tmp_path, monkeypatch, cap
     files = {f"{name}.pkl": reference.state_dict(f"{name}16") for name in UNUSED}
     monkeypatch.setattr(checkpoint_file, "read_checkpoint", lambda path: files[str(path)])
     out = tmp_path / "model.keras"
-    told = ["generator.pkl", "--model", "translator", "--out", str(out), "--modalities", "a", "b"]
-    both = [*told, "--target", "c", "--discriminator", "discriminator.pkl"]
+    words = "generator.pkl --model translator --modalities a b --out"
+    arguments = [*words.split(), str(out)]
+    both = [*arguments, "--target", "c", "--discriminator", "discriminator.pkl"]
     assert command.main(both) == 0
     assert "translator, a, b, to c" in capsys.readouterr().out
     again = keras.models.load_model(out)
     check(again.generator, "generator", files["generator.pkl"])
     check(again.discriminator, "discriminator", files["discriminator.pkl"])
-    assert command.main(told) == 2
+    assert command.main(arguments) == 2
     assert "wants --target" in capsys.readouterr().err
     swapped = ["discriminator.pkl", *both[1:]]
     assert command.main(swapped) == 2

@@ -73,10 +73,10 @@ def test_labels_with_a_palette_are_numbers(tmp_path):
     np.testing.assert_array_equal(views[0]["label"], numbers)
 
 
-def fails(root, *told, **options):
+def fails(root, *parts, **options):
     with pytest.raises(InputError) as caught:
         FrameViews(root, **options)[0]
-    for words in told:
+    for words in parts:
         assert words in str(caught.value)
 
 
@@ -160,7 +160,7 @@ def test_folders_that_hold_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("spec", "split", "told"),
+    ("spec", "split", "message"),
     [
         ({"name": "kitchen"}, "train", "choose one of"),
         ({"name": "rooms"}, "dev", "train, val or test"),
@@ -168,8 +168,8 @@ def test_folders_that_hold_nothing(tmp_path):
         ({"name": "rooms", "train": 0}, "train", "a whole number from 1"),
     ],
 )
-def test_specs_that_make_no_sense(spec, split, told):
-    with pytest.raises(InputError, match=told):
+def test_specs_that_make_no_sense(spec, split, message):
+    with pytest.raises(InputError, match=message):
         open_dataset(spec, split)
 
 

@@ -168,14 +168,14 @@ def test_fit_without_the_callback_goes_on_to_the_next_epoch():
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
-def test_batches_that_keras_shuffles_are_told_once(shuffle, caplog):
+def test_batches_that_keras_shuffles_are_reported_once(shuffle, caplog):
     model = Recorder()
     model.compile(run_eagerly=True)
     # Every order of four batches but their own moves two of them or more.
     keras.utils.set_random_seed(1)
     model.fit(loader(count=12, shuffle=True), shuffle=shuffle, epochs=3, verbose=0)
-    told = [record for record in caplog.records if "shuffle=False" in record.getMessage()]
-    assert len(told) == shuffle
+    warnings = [record for record in caplog.records if "shuffle=False" in record.getMessage()]
+    assert len(warnings) == shuffle
 
 
 def test_a_bad_frame_stops_by_default():
@@ -211,7 +211,7 @@ def test_wrong_labels_are_named():
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"bad_frames": "ignore"}, "'raise' or 'skip'"),
         ({"batch": 0}, "at least 1"),
@@ -220,8 +220,8 @@ def test_wrong_labels_are_named():
         ({"epoch_steps": 0}, "at least 1"),
     ],
 )
-def test_arguments_that_make_no_sense_are_refused(options, told):
-    with pytest.raises(InputError, match=told):
+def test_arguments_that_make_no_sense_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
         loader(**options)
 
 

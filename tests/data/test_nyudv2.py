@@ -183,11 +183,11 @@ def test_masks_of_40_classes_are_read_as_13(tmp_path):
     assert len(coarse.classes) == 13
     for index in range(len(fine)):
         names = [[*NYU40_CLASSES, "-"][min(n, 40)] for n in fine[index]["label"].ravel()]
-        told = [[*coarse.classes, "-"][min(n, 13)] for n in coarse[index]["label"].ravel()]
+        others = [[*coarse.classes, "-"][min(n, 13)] for n in coarse[index]["label"].ravel()]
         # Two of the pairs that anybody would expect, and what is ignored.
         pairs = {"otherprop": "Objects", "-": "-", "door": "Wall"}
         assert all(
-            pairs[name] == other for name, other in zip(names, told, strict=True) if name in pairs
+            pairs[name] == other for name, other in zip(names, others, strict=True) if name in pairs
         )
     assert (coarse[2]["label"] == 255).sum() == (fine[2]["label"] == 255).sum() > 0
     for wrong in ({"mask_classes": 13}, {"classes": 13, "mask_classes": 894}):
@@ -200,9 +200,11 @@ def test_a_list_that_points_nowhere_says_how_many_and_which(tmp_path):
     shutil.rmtree(tmp_path / "depth")
     (tmp_path / "rgb" / "000001.png").unlink()
     (tmp_path / "rgb" / "000002.png").unlink()
-    with pytest.raises(InputError, match=r"train.txt: 6 files that it names are not there") as told:
+    with pytest.raises(
+        InputError, match=r"train.txt: 6 files that it names are not there"
+    ) as caught:
         open_dataset(spec, "train")
-    assert str(told.value).count("line ") == 5 and "line 1: " in str(told.value)
+    assert str(caught.value).count("line ") == 5 and "line 1: " in str(caught.value)
     with pytest.raises(InputError, match="none.txt: is missing"):
         open_dataset(spec | {"val_list": "none.txt"}, "val")
 

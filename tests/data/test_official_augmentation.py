@@ -21,7 +21,7 @@ def view_of(height=46, width=62, seed=0):
 
 
 class Draws:
-    """A generator that gives what it is told."""
+    """A generator of given numbers."""
 
     def __init__(self, factor, integers):
         self.factor, self.given = factor, list(integers)

@@ -66,7 +66,7 @@ def test_options_of_other_types_are_one_line(specs, name, tmp_path, monkeypatch)
 
 
 def test_what_is_wanted_is_said(specs):
-    for spec, told in (
+    for spec, message in (
         ({**specs["rooms"], "size": 96}, r"rooms: size is 96; wanted \[height, width\], pixels"),
         ({**specs["rooms"], "workers": -1}, "workers is -1; wanted a whole number from 0"),
         ({**specs["frames"], "folders": ["rgb"]}, "folders is .*wanted {.rgb.: .color.}"),
@@ -74,7 +74,7 @@ def test_what_is_wanted_is_said(specs):
         ({**specs["nyudv2"], "root": None}, "nyudv2: root is None; wanted a path"),
         ({**specs["nyudv2"], 5: 1}, "unknown option '5'"),
     ):
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=message):
             open_dataset(spec, "train")
     with pytest.raises(InputError, match="modalities is 5; wanted a list"):
         FolderViews(specs["frames"]["root"], 5)

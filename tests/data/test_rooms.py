@@ -223,17 +223,17 @@ def test_another_process_renders_the_same_bytes():
         "        digest.update(name.encode() + picture.tobytes())\n"
         "print(digest.hexdigest())"
     )
-    told = [
+    digests = [
         subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True
         ).stdout
         for _ in range(2)
     ]
-    assert told[0] == told[1] and len(told[0].strip()) == 64
+    assert digests[0] == digests[1] and len(digests[0].strip()) == 64
     # And so does this one, which has rendered other rooms before.
     lines = {}
-    exec(code.replace("print(digest.hexdigest())", "answer = digest.hexdigest()"), lines)
-    assert lines["answer"] == told[0].strip()
+    exec(code.replace("print(digest.hexdigest())", "result = digest.hexdigest()"), lines)
+    assert lines["result"] == digests[0].strip()
 
 
 def test_every_class_is_seen_often_enough():
@@ -268,7 +268,7 @@ def test_asking_for_one_picture_or_all_gives_the_same():
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"split": "dev"}, "split 'dev'"),
         ({"domains": ("rgb", "thermal")}, "'thermal'"),
@@ -276,8 +276,8 @@ def test_asking_for_one_picture_or_all_gives_the_same():
         ({"views_per_room": 0}, "at least 1"),
     ],
 )
-def test_a_spec_that_makes_no_sense_is_refused(change, told):
-    with pytest.raises(InputError, match=told):
+def test_a_spec_that_makes_no_sense_is_refused(change, message):
+    with pytest.raises(InputError, match=message):
         RoomSpec(**change)
 
 

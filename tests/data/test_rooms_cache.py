@@ -106,7 +106,7 @@ def test_whatever_changes_the_pictures_changes_the_key(monkeypatch):
     assert len(keys) == len(changes) + 2
 
 
-def test_a_full_disk_is_told_as_such(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_as_such(tmp_path, monkeypatch):
     count_renderings(monkeypatch, fail_at=1, error=OSError(errno.ENOSPC, "No space left on device"))
     with pytest.raises(OSError) as caught:
         open_views(tmp_path).prepare(progress=False)

@@ -178,7 +178,7 @@ def test_the_number_that_is_ignored_never_becomes_a_class(tmp_path):
         (("ignore=#c80000",), "there is only 'ignore'"),
     ],
 )
-def test_names_that_do_not_fit_are_told(tmp_path, names, message):
+def test_names_that_do_not_fit_are_refused(tmp_path, names, message):
     with pytest.raises(InputError, match=message):
         survey_folder(label_folder(tmp_path, of(0, 1), of(0, 1)), classes=names)
 

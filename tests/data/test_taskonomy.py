@@ -80,7 +80,7 @@ def test_everything_wrong_is_listed_at_once(root):
     broken.write_bytes(b"<html>")
     with pytest.raises(InputError) as error:
         TaskonomyViews(root, "train_domain.txt", ("rgb", "normal", "depth_euclidean"))
-    told = str(error.value)
+    message = str(error.value)
     for part in (
         "4 files of its 3 views in 3 domains",
         f"{missing} is missing",
@@ -88,7 +88,7 @@ def test_everything_wrong_is_listed_at_once(root):
         "view_2_domain_rgb.png is 8-bit grey, where rgb is 8-bit colour",
         f"{broken} is no PNG",
     ):
-        assert part in told
+        assert part in message
 
 
 def test_only_the_first_files_are_spelled_out(root):

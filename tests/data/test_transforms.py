@@ -199,13 +199,13 @@ def test_normalization_is_the_formula_and_survives_json():
 def test_normalization_that_cannot_be():
     with pytest.raises(InputError, match="'thermal'"):
         Normalization.default()("thermal", np.zeros((2, 2)))
-    told = Normalization.default().to_json()
-    told["depth"]["std"] = [0.0]
+    values = Normalization.default().to_json()
+    values["depth"]["std"] = [0.0]
     with pytest.raises(InputError, match="above 0"):
-        Normalization.from_json(told)
-    del told["depth"]["std"]
+        Normalization.from_json(values)
+    del values["depth"]["std"]
     with pytest.raises(InputError, match="'std'"):
-        Normalization.from_json(told)
+        Normalization.from_json(values)
 
 
 @given(st.integers(1, 255))

@@ -45,6 +45,6 @@ def test_a_walk_that_is_left_ends_its_process(started):
     assert started[0].poll() is not None
 
 
-def test_what_the_process_died_of_is_told():
+def test_what_the_process_died_of_is_reported():
     with pytest.raises(RuntimeError, match=r"rendering the walk ended early: .*Error"):
         list(walk_apart(-1, 2, SIZE))  # no seed is negative

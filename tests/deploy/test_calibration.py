@@ -170,35 +170,35 @@ def far(run_path, tmp_path_factory):
     return path, inputs, usual
 
 
-TOLD = "calibration samples of 'depth' lie between 11.7 and 14.3"
+WARNING = "calibration samples of 'depth' lie between 11.7 and 14.3"
 
 
-def test_samples_from_elsewhere_are_told_with_numbers(run_path, far, tmp_path, capsys):
+def test_samples_from_elsewhere_are_reported_with_numbers(run_path, far, tmp_path, capsys):
     path, _, usual = far
     assert calibration.unlike(usual, usual) == []
     arguments = ["export", str(run_path), "--scheme", "static_w8a8", "--out", str(tmp_path)]
     assert main([*arguments, "--calibration", str(path)]) == 0
-    told = capsys.readouterr().out
-    assert told.count(f"warning: {TOLD}") == 1
-    assert "'rgb'" not in told
+    printed = capsys.readouterr().out
+    assert printed.count(f"warning: {WARNING}") == 1
+    assert "'rgb'" not in printed
 
 
 def test_the_choice_tells_whoever_takes_its_samples(run_path, far, monkeypatch):
     path, inputs, _ = far
-    run, said = open_run(run_path), []
+    run, messages = open_run(run_path), []
     wanted = calibration.load(path).checksum()
     assert CalibrationChoice(path).samples(run, inputs).checksum() == wanted
-    assert CalibrationChoice(path, say=said.append).samples(run, inputs).checksum() == wanted
-    assert len(said) == 1 and said[0].startswith(TOLD)
-    CalibrationChoice(count=2, say=said.append).samples(run, inputs)
-    assert len(said) == 1  # the training data's own
+    assert CalibrationChoice(path, say=messages.append).samples(run, inputs).checksum() == wanted
+    assert len(messages) == 1 and messages[0].startswith(WARNING)
+    CalibrationChoice(count=2, say=messages.append).samples(run, inputs)
+    assert len(messages) == 1  # the training data's own
 
     def gone(*_):
         raise FileNotFoundError("the data set")
 
     monkeypatch.setattr(type(run), "views", gone)
-    assert CalibrationChoice(path, say=said.append).samples(run, inputs).checksum() == wanted
-    assert len(said) == 1
+    assert CalibrationChoice(path, say=messages.append).samples(run, inputs).checksum() == wanted
+    assert len(messages) == 1
 
 
 def test_the_choice_refuses_files_that_do_not_fit(run_path, far, tmp_path):
@@ -217,8 +217,9 @@ def test_the_choice_refuses_files_that_do_not_fit(run_path, far, tmp_path):
 def test_samples_that_a_scheme_does_not_take(run_path, far, tmp_path, capsys):
     arguments = ["export", str(run_path), "--out", str(tmp_path), "--calibration"]
     assert main([*arguments, str(far[0])]) == 0
-    told = capsys.readouterr().out
-    assert "warning: fp32 takes no samples; --calibration is not read" in told and TOLD not in told
+    printed = capsys.readouterr().out
+    assert "warning: fp32 takes no samples; --calibration is not read" in printed
+    assert WARNING not in printed
     assert main([*arguments, str(tmp_path / "none.npz")]) == 2
     assert "no such calibration file" in capsys.readouterr().err
 

@@ -44,8 +44,8 @@ def test_exit_codes(capsys):
         PermissionError(errno.EACCES, "no", "a"),
     ):
         assert guarded(raising(error)) == 2
-        told = capsys.readouterr().err
-        assert told.startswith("error: a: ") and told.count("\n") == 1
+        error_line = capsys.readouterr().err
+        assert error_line.startswith("error: a: ") and error_line.count("\n") == 1
     assert guarded(raising(MemoryError("1 TiB"))) == 2
     assert "not enough memory (1 TiB)" in capsys.readouterr().err
     assert guarded(raising(KeyboardInterrupt())) == 130
@@ -64,9 +64,9 @@ def test_json_holds_plain_values(tmp_path, capsys):
     output.say("for people")
     output.table(["a", "b"], [["x", 1]])
     output.result({"ok": 1})
-    told = capsys.readouterr()
-    assert json.loads(told.out) == {"ok": 1}
-    assert "for people" in told.err
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == {"ok": 1}
+    assert "for people" in printed.err
 
 
 def test_bad_artifacts(artifacts, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""ROS recordings become frames, their topics found or named, and what is wrong with them is told."""
+"""ROS recordings become frames, their topics found or named, and what is wrong with them is reported."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A modality that goes is told once, and once more when it comes back; its stream is left."""
+"""A modality that goes is reported once, and once more when it comes back; its stream is left."""
 
 import numpy as np
 import pytest
@@ -21,22 +21,24 @@ SPECS = [
 
 
 @pytest.mark.parametrize("lost", [ZERO, GONE])
-def test_told_once_and_once_more(lost):
+def test_reported_once_and_once_more(lost):
     watch = MissingWatch(USUAL, patience=3)
-    told = [watch.look(images) for images in [SEEN, lost, lost, SEEN, lost, lost, lost, lost, SEEN]]
-    assert told[:6] == [[]] * 6, "two frames in a row are normal"
-    assert told[6] == ["depth is missing: 3 frames in a row held none of it"]
-    assert told[7] == [] and told[8] == ["depth is back after 4 frames"]
+    messages = [
+        watch.look(images) for images in [SEEN, lost, lost, SEEN, lost, lost, lost, lost, SEEN]
+    ]
+    assert messages[:6] == [[]] * 6, "two frames in a row are normal"
+    assert messages[6] == ["depth is missing: 3 frames in a row held none of it"]
+    assert messages[7] == [] and messages[8] == ["depth is back after 4 frames"]
     assert watch.missing == ()
 
 
-@pytest.mark.parametrize(("frames", "told"), [([ZERO] * 2, 1), ([ZERO, SEEN], 0), ([ZERO] * 3, 0)])
-def test_a_recording_shorter_than_patience_is_told_at_its_end(frames, told):
+@pytest.mark.parametrize(("frames", "count"), [([ZERO] * 2, 1), ([ZERO, SEEN], 0), ([ZERO] * 3, 0)])
+def test_a_recording_shorter_than_patience_is_reported_at_its_end(frames, count):
     watch = MissingWatch(USUAL, patience=3)
     for images in frames:
         watch.look(images)
     wanted = ["depth is missing: not one of 2 frames held any of it"]
-    assert watch.end() == wanted[:told], "three of them have been told already"
+    assert watch.end() == wanted[:count], "three of them have been reported already"
 
 
 def test_what_is_missing_now():

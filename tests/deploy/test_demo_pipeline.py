@@ -1,5 +1,5 @@
 """Stages run side by side: nothing of a recording is lost, a camera's frames are dropped and
-counted, stalls and losses are told, everything ends whole.
+counted, stalls and losses are reported, everything ends whole.
 """
 
 import importlib.machinery
@@ -88,17 +88,17 @@ def frames(count, pause=0.0, depth=lambda index: True):
 
 
 def pipeline(manifest, source, sinks, *, seconds=0.0, live=False, **options):
-    said = []
+    messages = []
     made = Pipeline(
         source,
         FakeNetwork(manifest, seconds),
         sinks,
-        said.append,
+        messages.append,
         stream=AUTO,
         live=live,
         **options,
     )
-    return made, said
+    return made, messages
 
 
 def test_a_slot_holds_the_newest():
@@ -200,38 +200,38 @@ def test_a_camera_that_is_lost_is_opened_again(manifest):
 
     sink = Collect()
     source = Source("camera", start, camera=True)
-    made, said = pipeline(manifest, source, [sink], count=10, retries=(0.01, 0.02))
+    made, messages = pipeline(manifest, source, [sink], count=10, retries=(0.01, 0.02))
     made.run()
     assert openings == [0, 1, 2, 3]
-    assert said[:3] == [
+    assert messages[:3] == [
         "camera: the cable; trying again in 0.01 s",
         "camera: no device; trying again in 0.02 s",
         "camera: no device; trying again in 0.02 s",
     ]
-    assert said[3].startswith("camera: frames again after")
+    assert messages[3].startswith("camera: frames again after")
     assert made.statistics.counted("reconnects") == 3
 
 
-def test_a_stall_is_told_once(manifest):
+def test_a_stall_is_reported_once(manifest):
     def start():
         yield from frames(2)
         time.sleep(1.2)
         yield from frames(2)
 
-    made, said = pipeline(
+    made, messages = pipeline(
         manifest, Source("camera", start, camera=True), [Collect()], count=4, stall=0.3
     )
     made.run()
-    assert [text.split(" for ")[0] for text in said[:-1]] == ["camera: no frame"]
-    assert said[-1].startswith("camera: frames again after")
+    assert [text.split(" for ")[0] for text in messages[:-1]] == ["camera: no frame"]
+    assert messages[-1].startswith("camera: frames again after")
 
 
-def test_missing_depth_is_told_and_handed_on(manifest):
+def test_missing_depth_is_reported_and_handed_on(manifest):
     sink = Collect(wait=True)
     source = Source("x", lambda: frames(20, depth=lambda index: not 5 <= index < 12))
-    made, said = pipeline(manifest, source, [sink], patience=3)
+    made, messages = pipeline(manifest, source, [sink], patience=3)
     made.run()
-    assert said == [
+    assert messages == [
         "depth is missing: 3 frames in a row held none of it",
         "depth is back after 7 frames",
     ]
@@ -241,7 +241,7 @@ def test_missing_depth_is_told_and_handed_on(manifest):
 
 def test_a_recording_that_is_shown_live_starts_over(manifest):
     sink = Collect()
-    made, said = pipeline(
+    made, messages = pipeline(
         manifest, Source("x", lambda: frames(3), rate=100.0), [sink], live=True, count=10
     )
     started = time.perf_counter()
@@ -249,7 +249,7 @@ def test_a_recording_that_is_shown_live_starts_over(manifest):
     # Ten frames at 100 a second: nine steps of 10 ms, less one that may be caught up.
     assert time.perf_counter() - started > 0.075
     assert sink.numbers[-1] == 10
-    assert said == ["x: has ended; playing it over again"]
+    assert messages == ["x: has ended; playing it over again"]
     made, _ = pipeline(manifest, Source("x", lambda: frames(0)), [Collect()], live=True)
     with pytest.raises(InputError, match="gave no frame"):
         made.run()
@@ -303,7 +303,7 @@ def test_an_artifact_is_exchanged_while_it_runs(artifacts):
     network = Network(Choice(artifacts["int8"]))
     offered = choices(network.choice, [])
     assert [c.label for c in offered] == ["static_w8a8.tflite", "fp32.tflite"]
-    said, sink, go = [], Collect(), threading.Event()
+    messages, sink, go = [], Collect(), threading.Event()
 
     def start():
         for frame in frames(100000, 0.002):
@@ -319,7 +319,7 @@ def test_an_artifact_is_exchanged_while_it_runs(artifacts):
 
     watch = Watch()
     made = Pipeline(
-        Source("x", start), network, [watch, sink], said.append, stream="rgb", live=False
+        Source("x", start), network, [watch, sink], messages.append, stream="rgb", live=False
     )
     thread = threading.Thread(target=made.run)
     thread.start()
@@ -334,13 +334,13 @@ def test_an_artifact_is_exchanged_while_it_runs(artifacts):
     made.exchange(offered[1])
     until(lambda: "fp32" in watch.schemes)
     made.exchange(Choice(artifacts["int8"].with_name("none.tflite")))
-    until(lambda: any("no such artifact" in text for text in said))
+    until(lambda: any("no such artifact" in text for text in messages))
     seen = len(watch.schemes)
     until(lambda: len(watch.schemes) > seen + 3)
     assert watch.schemes[-1] == "fp32", "what fails leaves the one at work"
     go.set()
     thread.join(20)
-    assert not thread.is_alive() and any("now at work: fp32.tflite" in text for text in said)
+    assert not thread.is_alive() and any("now at work: fp32.tflite" in text for text in messages)
 
 
 def test_engines_that_this_machine_has_are_offered(tmp_path, monkeypatch):
@@ -419,7 +419,7 @@ def test_a_video_of_all_frames(artifacts, tmp_path, capsys):
 
 
 def test_a_recording_without_depth_goes_on(artifacts, tmp_path, capsys):
-    """Depth that is missing from the first frame on: told, and the rgb stream is shown."""
+    """Depth that is missing from the first frame on: reported, and the rgb stream is shown."""
     folder = tmp_path / "in"
     folder.mkdir()
     for index in range(6):
@@ -428,8 +428,8 @@ def test_a_recording_without_depth_goes_on(artifacts, tmp_path, capsys):
     command = ["demo", "--artifact", str(artifacts["int8"]), "--source", f"frames:{folder}"]
     command += ["--out", str(tmp_path / "out"), "--missing-after", "2"]
     assert main([*command, "--json", str(tmp_path / "r.json")]) == 0
-    told = capsys.readouterr().out
-    assert told.count("depth is missing: 2 frames") == 1
+    printed = capsys.readouterr().out
+    assert printed.count("depth is missing: 2 frames") == 1
     result = json.loads((tmp_path / "r.json").read_text())
     assert (result["frames"], result["output"], result["missing"]) == (6, "rgb", ["depth"])
 
@@ -484,12 +484,12 @@ def test_an_end_from_outside_leaves_whole_files(out, how, artifacts, tmp_path):
                 break
             time.sleep(0.01)
         os.kill(process.pid, how)
-        told, errors = process.communicate(timeout=60)
+        printed, errors = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 130, errors
     assert "Traceback" not in errors and errors.strip().endswith("interrupted")
-    assert "frames per second" in told
+    assert "frames per second" in printed
     assert 0 < json.loads(measured.read_text())["frames"] <= 400
     assert not [p for p in tmp_path.rglob(".part-*")]
     if out == "pictures":

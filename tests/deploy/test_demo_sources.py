@@ -355,12 +355,12 @@ def test_a_wall_in_another_unit_is_refused_by_what_training_saw(
 
 
 def test_a_depth_somewhat_beyond_the_training_s_is_a_doubt(manifest):
-    told = []
-    check = UnitCheck(0.001, with_medians(manifest, (1.0, 3.0)), Options(tell=told.append))
+    warnings = []
+    check = UnitCheck(0.001, with_medians(manifest, (1.0, 3.0)), Options(warn=warnings.append))
     check(np.full((8, 8), 5.0, np.float32), "a.png")
-    assert len(told) == 1 and told[0].startswith("warning: a.png: the median depth is 5 m")
+    assert len(warnings) == 1 and warnings[0].startswith("warning: a.png: the median depth is 5 m")
     check(np.full((8, 8), 50.0, np.float32), "b.png")  # the first image has decided
-    assert len(told) == 1
+    assert len(warnings) == 1
 
 
 def with_medians(manifest, pair):
@@ -373,12 +373,14 @@ def with_medians(manifest, pair):
     return dataclasses.replace(manifest, inputs=inputs)
 
 
-def test_floats_in_millimetres_are_told_as_floats(manifest, tmp_path):
+def test_floats_in_millimetres_are_reported_as_floats(manifest, tmp_path):
     """Another --depth-scale would change nothing, so none is proposed."""
     for kind, image in (("rgb", np.zeros((48, 64, 3), np.uint8)), ("depth", np.float32([[2500]]))):
         (tmp_path / kind).mkdir()
         np.save(tmp_path / kind / "a.npy", np.resize(image, (48, 64, *image.shape[2:])))
     for trained in (manifest, with_medians(manifest, (1.6, 3.4))):
-        with pytest.raises(InputError, match="as floats are metres.*they are millimetres") as told:
+        with pytest.raises(
+            InputError, match="as floats are metres.*they are millimetres"
+        ) as caught:
             next(open_source(f"frames:{tmp_path}", trained, Options()).start())
-        assert "--depth-scale" not in str(told.value)
+        assert "--depth-scale" not in str(caught.value)

@@ -171,25 +171,25 @@ def test_joined_domains_are_fed_along_the_channels(manifest):
         np.testing.assert_allclose(half, alone / 127.5 - 1, rtol=0, atol=1e-5)
 
 
-def test_everything_that_does_not_fit_is_told_at_once(tmp_path, manifest):
-    def told(folder):
+def test_everything_that_does_not_fit_is_reported_at_once(tmp_path, manifest):
+    def error_of(folder):
         with pytest.raises(InputError) as error:
             open_source(f"frames:{folder}", manifest, Options())
         return str(error.value)
 
-    assert "no such folder" in told(tmp_path / "none")
+    assert "no such folder" in error_of(tmp_path / "none")
     (tmp_path / "a").mkdir()
-    assert "no folder rgb and no reshading in it; wanted rgb/NAME.png, " in told(tmp_path / "a")
+    assert "no folder rgb and no reshading in it; wanted rgb/NAME.png, " in error_of(tmp_path / "a")
     for domain in DOMAINS:
         (tmp_path / "a" / domain).mkdir()
-    assert "no images; wanted" in told(tmp_path / "a")
+    assert "no images; wanted" in error_of(tmp_path / "a")
     view(tmp_path / "a", "good")
     view(tmp_path / "a", "half", only=("reshading",))
     view(tmp_path / "a", "lone", only=("rgb",))
     view(tmp_path / "a", "uneven", sizes={"reshading": (36, 50)})
     view(tmp_path / "a", "zero")
     (tmp_path / "a" / "reshading" / "zero.png").write_bytes(b"no image")
-    message = told(tmp_path / "a")
+    message = error_of(tmp_path / "a")
     assert "4 of 5 views do not fit: half has no rgb; lone has no reshading; " in message
     assert "uneven has rgb 48x36, reshading 50x36; " in message
     assert "zero has a reshading that is no image (zero.png)" in message
@@ -197,7 +197,7 @@ def test_everything_that_does_not_fit_is_told_at_once(tmp_path, manifest):
     for index in range(LISTED + 3):
         view(tmp_path / "b", f"v{index:02d}", only=("rgb",))
     (tmp_path / "b" / "reshading").mkdir()
-    message = told(tmp_path / "b")
+    message = error_of(tmp_path / "b")
     assert len(re.findall("has no", message)) == LISTED and "; and 3 more; " in message
 
 
@@ -212,11 +212,11 @@ def test_the_live_page_refuses(artifact, artifacts, capsys):
     arguments = ["demo", "--artifact", str(artifact), "--source", "rooms"]
     assert main([*arguments, "--serve", "0"]) == 2
     assert "the live page shows segmentations: give --out alone" in capsys.readouterr().err
-    network, said = Network(Choice(artifacts["fp32"])), []
+    network, messages = Network(Choice(artifacts["fp32"])), []
     source = open_source("rooms", network.manifest, Options(count=1))
-    pipeline = Pipeline(source, network, [], said.append, stream=AUTO, live=True)
+    pipeline = Pipeline(source, network, [], messages.append, stream=AUTO, live=True)
     pipeline._open(Choice(artifact))
-    assert said == [f"{artifact.name}: is a translation; the live page shows segmentations"]
+    assert messages == [f"{artifact.name}: is a translation; the live page shows segmentations"]
     assert pipeline._next is None
 
 

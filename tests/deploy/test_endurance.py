@@ -49,7 +49,7 @@ def test_a_typed_ctrl_c_interrupts(terminal):
 
 
 @pytest.mark.parametrize("terminal", ["raise SystemExit('no camera')"], indirect=True)
-def test_a_command_that_gives_up_is_told_with_its_last_words(terminal):
+def test_a_command_that_gives_up_is_reported_with_its_last_words(terminal):
     with pytest.raises(InputError, match="the program did not get ready: no camera"):
         terminal.wait_for(re.compile(rb"(ready)"), 30)
 
@@ -142,7 +142,7 @@ def test_a_camera_that_goes_away_comes_back():
 # Stands in for the demo: serves a stream and behaves in one of several ways.
 DEMO = """
 import http.server, json, sys, threading, time, os
-way, told = sys.argv[1], sys.argv[sys.argv.index("--json") + 1]
+way, report = sys.argv[1], sys.argv[sys.argv.index("--json") + 1]
 assert "CEN_DEMO_TOKEN" not in os.environ
 class Page(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -164,7 +164,7 @@ except KeyboardInterrupt:
     if way == "hangs":
         time.sleep(100)
     if way == "ends":
-        open(told, "w").write(json.dumps({"frames": 50, "dropped": 0}))
+        open(report, "w").write(json.dumps({"frames": 50, "dropped": 0}))
     os._exit(130)
 """
 
@@ -227,10 +227,10 @@ def test_the_figures_of_an_earlier_run_are_not_taken_for_this_ones(stand_in, tmp
 
 @pytest.mark.slow
 def test_a_short_run_of_the_real_thing(tmp_path, monkeypatch):
-    said = []
+    messages = []
     for name, seconds in {"EXCHANGE": 6.0, "UP": 7.0, "DOWN": 1.0}.items():
         monkeypatch.setattr(endurance, name, seconds)
-    found = endurance.measure(tmp_path, said.append, minutes=0.3, settled=5)
+    found = endurance.measure(tmp_path, messages.append, minutes=0.3, settled=5)
     figures = found["endurance"]
     assert figures["exit_code"] == 130
     # 18 seconds of 4 frames a second on a machine that may be busy, some kilobytes each.

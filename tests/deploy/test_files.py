@@ -26,10 +26,10 @@ def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path):
 
 
 @pytest.mark.parametrize("atomic", [atomic_path, hosts_atomic_path])
-def test_a_folder_in_the_way_is_told_by_its_name(tmp_path, atomic):
-    with pytest.raises(IsADirectoryError) as told, atomic(tmp_path):
+def test_a_folder_in_the_way_is_refused_by_its_name(tmp_path, atomic):
+    with pytest.raises(IsADirectoryError) as caught, atomic(tmp_path):
         raise AssertionError("nothing is written")
-    assert told.value.filename == str(tmp_path) and not list(tmp_path.iterdir())
+    assert caught.value.filename == str(tmp_path) and not list(tmp_path.iterdir())
 
 
 def test_several_files_are_written_together_or_not_at_all(tmp_path, monkeypatch):
@@ -71,8 +71,8 @@ def test_files_get_the_usual_permissions(tmp_path):
 def test_checksum_is_that_of_another_program(tmp_path):
     path = tmp_path / "a"
     path.write_bytes(os.urandom(3_000_000))  # more than one block
-    told = subprocess.run(["sha256sum", path], capture_output=True, text=True, check=True)
-    assert sha256(path) == told.stdout.split()[0]
+    done = subprocess.run(["sha256sum", path], capture_output=True, text=True, check=True)
+    assert sha256(path) == done.stdout.split()[0]
 
 
 def test_a_really_full_disk(tmp_path):

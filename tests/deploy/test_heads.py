@@ -28,11 +28,11 @@ def exported(run):
     paths = {}
     for scheme in ("fp32", "static_w8a8"):
         for head in ("logits", "upsampled", "classes"):
-            told = run.parent / "told.json"
+            file = run.parent / "export.json"
             arguments = ["export", str(run), "--scheme", scheme, "--head", head]
-            arguments += ["--outputs", "ensemble", "--calibration-count", "4", "--json", str(told)]
+            arguments += ["--outputs", "ensemble", "--calibration-count", "4", "--json", str(file)]
             assert main(arguments) == 0
-            paths[scheme, head] = json.loads(told.read_text())["artifact"]
+            paths[scheme, head] = json.loads(file.read_text())["artifact"]
     return paths
 
 
@@ -87,9 +87,9 @@ def test_classes_are_one_channel_and_scaled_with_the_picture(exported):
 
 @pytest.mark.parametrize("head", ["upsampled", "classes"])
 def test_verify_takes_every_head(exported, head, tmp_path):
-    told = tmp_path / "v.json"
-    code = main(["verify", exported["fp32", head], "--count", "2", "--json", str(told)])
-    found = json.loads(told.read_text())["outputs"]["ensemble"]
+    result = tmp_path / "v.json"
+    code = main(["verify", exported["fp32", head], "--count", "2", "--json", str(result)])
+    found = json.loads(result.read_text())["outputs"]["ensemble"]
     assert code == 0
     assert found["pixel_agreement"] > 0.999
     if head == "classes":

@@ -52,10 +52,10 @@ def test_a_changed_weight_shows_in_its_layer_and_behind_it(artifacts, feeds):
 
 
 def test_verify_prints_the_layers(artifacts, tmp_path, capsys):
-    told = tmp_path / "v.json"
+    result = tmp_path / "v.json"
     arguments = ["verify", str(artifacts["int8"]), "--count", "2", "--max-drop", "100"]
-    assert main([*arguments, "--layers", "1", "--json", str(told)]) == 0
-    layers = json.loads(told.read_text())["layers"]
+    assert main([*arguments, "--layers", "1", "--json", str(result)]) == 0
+    layers = json.loads(result.read_text())["layers"]
     assert "stem_conv_rgb" in capsys.readouterr().out
     # Eight bits: a first layer has some 40 dB, a swapped or unscaled one would have none.
     assert layers[0]["sqnr_db"] > 25 and all(layer["sqnr_db"] > 3 for layer in layers)

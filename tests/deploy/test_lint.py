@@ -384,7 +384,7 @@ def test_command_gives_table_json_and_exit_code(profile, tmp_path, capsys):
     assert "L7" in printed.err and "Slice_0" in printed.err
 
 
-def test_bad_input_is_told_in_one_line(tmp_path, capsys):
+def test_bad_input_is_reported_in_one_line(tmp_path, capsys):
     whole = graph(f"{QUANTISED_CONV} y = Relu(c)").SerializeToString()
     for name, content in {
         "cut.onnx": whole[: len(whole) // 2],

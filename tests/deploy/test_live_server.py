@@ -1,4 +1,4 @@
-"""The live page's server answers what it should and refuses the rest."""
+"""The live page's server serves what it should and refuses the rest."""
 
 import http.client
 import io
@@ -61,10 +61,10 @@ class Running:
     def ask(self, path, method="GET", body=None, **headers):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         connection.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
-        answer = connection.getresponse()
-        content = answer.read(1 << 24)  # a stream that should have been refused has no end
+        response = connection.getresponse()
+        content = response.read(1 << 24)  # a stream that should have been refused has no end
         connection.close()
-        return answer, content
+        return response, content
 
     def post(self, wanted, **headers):
         body = wanted if isinstance(wanted, bytes) else json.dumps(wanted).encode()
@@ -105,15 +105,15 @@ def until(condition):
 
 
 def test_the_page_loads_nothing_from_elsewhere(running):
-    answer, content = running.ask("/")
+    response, content = running.ask("/")
     text = content.decode()
-    assert answer.status == 200 and answer.headers["Content-Type"].startswith("text/html")
-    policy = answer.headers["Content-Security-Policy"]
+    assert response.status == 200 and response.headers["Content-Type"].startswith("text/html")
+    policy = response.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and policy.count("'sha256-") == 2
     assert "unsafe" not in policy
     # The only address in it is the name space of the icon's SVG, which is no request.
     assert text.replace("http://www.w3.org/2000/svg", "").count("://") == 0
-    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert response.headers["X-Frame-Options"] == "DENY"
 
 
 def test_state_has_all_figures(running):
@@ -132,19 +132,19 @@ def read_pictures(port, layout, count, **headers):
     """Reads parts of the stream as any player would."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     connection.request("GET", f"/stream.mjpg?layout={layout}", headers=headers)
-    answer = connection.getresponse()
-    assert answer.status == 200
-    assert answer.headers["Content-Type"] == "multipart/x-mixed-replace; boundary=frame"
+    response = connection.getresponse()
+    assert response.status == 200
+    assert response.headers["Content-Type"] == "multipart/x-mixed-replace; boundary=frame"
     found = []
     for _ in range(count):
-        assert answer.fp.readline() == b"--frame\r\n"
-        assert answer.fp.readline() == b"Content-Type: image/jpeg\r\n"
-        length = int(answer.fp.readline().split(b":")[1])
-        assert answer.fp.readline() == b"\r\n"
-        image = Image.open(io.BytesIO(answer.fp.read(length)))
+        assert response.fp.readline() == b"--frame\r\n"
+        assert response.fp.readline() == b"Content-Type: image/jpeg\r\n"
+        length = int(response.fp.readline().split(b":")[1])
+        assert response.fp.readline() == b"\r\n"
+        image = Image.open(io.BytesIO(response.fp.read(length)))
         image.load()
         found.append(image)
-        assert answer.fp.readline() == b"\r\n"
+        assert response.fp.readline() == b"\r\n"
     return connection, found
 
 
@@ -170,9 +170,9 @@ def test_pictures_are_drawn_only_for_viewers(running):
 
 
 def test_a_snapshot_is_a_png(running):
-    answer, content = running.ask("/snapshot.png")
-    assert answer.status == 200 and answer.headers["Content-Type"] == "image/png"
-    assert answer.headers["Content-Disposition"].startswith('attachment; filename="f')
+    response, content = running.ask("/snapshot.png")
+    assert response.status == 200 and response.headers["Content-Type"] == "image/png"
+    assert response.headers["Content-Disposition"].startswith('attachment; filename="f')
     with Image.open(io.BytesIO(content)) as image:
         assert image.format == "PNG" and image.width > 4 * 240
 
@@ -196,8 +196,8 @@ def test_choices(running):
     + [b"{", b"\xff", b"[" * 1000],
 )
 def test_choices_that_are_none(running, wanted):
-    answer, content = running.post(wanted)
-    assert answer.status == 400 and answer.headers["Content-Type"].startswith("text/plain")
+    response, content = running.post(wanted)
+    assert response.status == 400 and response.headers["Content-Type"].startswith("text/plain")
     assert b"Traceback" not in content
 
 
@@ -207,8 +207,8 @@ PATHS += ["/static_w8a8.tflite", "/state.json/../x", "/%00", "/live.html", "/ind
 
 @pytest.mark.parametrize("path", PATHS)
 def test_unknown_paths(running, path):
-    answer, content = running.ask(path)
-    assert answer.status == 404 and content == b"unknown path\n"
+    response, content = running.ask(path)
+    assert response.status == 404 and content == b"unknown path\n"
     assert running.ask(path, "HEAD")[0].status == 404
     assert running.ask(path, "POST", b"{}", Content_Type="application/json")[0].status == 404
 
@@ -226,8 +226,8 @@ def test_large_and_odd_requests(running):
     assert running.ask("/", X_Long="a" * 20000)[0].status == 431
     assert running.ask("/stream.mjpg?layout=circle")[0].status == 400
     for method in ("PUT", "DELETE", "OPTIONS", "TRACE"):
-        answer, content = running.ask("/<b>", method)
-        assert answer.status == 501 and b"<b>" not in content
+        response, content = running.ask("/<b>", method)
+        assert response.status == 501 and b"<b>" not in content
     assert running.raw(b"nonsense\r\n\r\n").startswith(b"HTTP/1.0 400")
 
 
@@ -238,8 +238,8 @@ def test_other_sites_change_nothing(running):
     assert running.post({"stream": "auto"}, Origin=own)[0].status == 200
     # What a form of another site may send without asking first.
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
-        answer, _ = running.ask("/choose", "POST", b'{"stream": "rgb"}', Content_Type=kind)
-        assert answer.status == 415
+        response, _ = running.ask("/choose", "POST", b'{"stream": "rgb"}', Content_Type=kind)
+        assert response.status == 415
     assert running.live.state()["stream"] == "auto"
 
 
@@ -253,8 +253,8 @@ def test_other_sites_change_nothing(running):
     + [("a b", 421), ("127.0.0.1:x", 421)],
 )
 def test_host_names(running, host, status):
-    answer, _ = running.ask("/state.json", Host=host.format(port=running.port))
-    assert answer.status == status
+    response, _ = running.ask("/state.json", Host=host.format(port=running.port))
+    assert response.status == status
 
 
 def test_no_or_two_host_names(running):
@@ -271,9 +271,9 @@ def test_the_token(guarded):
     assert guarded.post({"stream": "rgb"})[0].status == 401
     assert guarded.ask("/state.json", Authorization=f"Bearer {TOKEN}")[0].status == 200
     assert guarded.ask(f"/state.json?token={TOKEN}")[0].status == 200
-    answer, _ = guarded.ask(f"/?token={TOKEN}")
-    assert answer.status == 303 and answer.headers["Location"] == "/"
-    cookie = answer.headers["Set-Cookie"]
+    response, _ = guarded.ask(f"/?token={TOKEN}")
+    assert response.status == 303 and response.headers["Location"] == "/"
+    cookie = response.headers["Set-Cookie"]
     assert cookie.startswith(f"{guarded.server.access.cookie_name}={TOKEN};")
     assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
     kept = {"Cookie": cookie.split(";")[0]}
@@ -286,9 +286,9 @@ def test_the_token(guarded):
 def test_too_many_viewers(guarded):
     bearer = {"Authorization": f"Bearer {TOKEN}"}
     first, _ = read_pictures(guarded.port, "row", 1, **bearer)
-    answer, _ = guarded.ask("/stream.mjpg", **bearer)
-    assert answer.status == 503 and answer.headers["Retry-After"]
-    assert guarded.ask("/state.json", **bearer)[0].status == 200, "figures are still told"
+    response, _ = guarded.ask("/stream.mjpg", **bearer)
+    assert response.status == 503 and response.headers["Retry-After"]
+    assert guarded.ask("/state.json", **bearer)[0].status == 200, "figures are still served"
     first.close()
     until(lambda: not any(guarded.live._viewers.values()))
     second, _ = read_pictures(guarded.port, "row", 1, **bearer)

@@ -90,9 +90,9 @@ def test_presets_without_weights_are_no_runs(package):
 
 def test_the_demo_takes_a_preset_and_exports_it_once(package, tmp_path, capsys):
     command = ["demo", "--artifact", "preset:tiny_rooms", "--count", "1", "--out", str(tmp_path)]
-    for said in (True, False):
+    for exported in (True, False):
         assert main([*command, "--no-unit-check"]) == 0
-        assert ("exporting preset:tiny_rooms" in capsys.readouterr().out) == said
+        assert ("exporting preset:tiny_rooms" in capsys.readouterr().out) == exported
         assert len(list(tmp_path.glob("*.png"))) == 1
     assert main(["demo", "--artifact", "preset:other", "--out", str(tmp_path)]) == 2
     assert "no trained weights" in capsys.readouterr().err

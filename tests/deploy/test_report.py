@@ -177,10 +177,10 @@ def test_a_note_does_not_hide_an_artifact_but_an_export_as_trained_is_for_compar
     noted.write_text(json.dumps({**manifest, "note": "one layer in float32"}))
     for suffix in (".tflite", ".tflite.json"):
         shutil.copy(as_trained.with_suffix(suffix), run / "tflite" / ("as_trained" + suffix))
-    told = tmp_path / "rows.json"
+    rows_file = tmp_path / "rows.json"
     arguments = ["report", str(run), "--out", str(tmp_path / "p.html"), "--pictures", "1"]
-    assert main([*arguments, "--json", str(told)]) == 0
+    assert main([*arguments, "--json", str(rows_file)]) == 0
     shown = Page((tmp_path / "p.html").read_text()).words
     assert any("fp32.tflite" in word or word == "fp32" for word in shown)
     assert not any("as_trained.tflite" in word for word in shown)
-    assert {row["name"] for row in json.loads(told.read_text())["rows"]} >= {"fp32"}
+    assert {row["name"] for row in json.loads(rows_file.read_text())["rows"]} >= {"fp32"}

@@ -46,7 +46,7 @@ def test_every_entry_of_another_type_is_one_line(tmp_path, key):
 
 
 @pytest.mark.parametrize(
-    "change, told",
+    "change, message",
     [
         ({"palette": [[1, 2, 3]]}, "palette has the shape"),
         ({"image_shape": 96}, "image_shape is 96, wanted"),
@@ -54,6 +54,6 @@ def test_every_entry_of_another_type_is_one_line(tmp_path, key):
         ({"descriptions": {"rgb": DATA["descriptions"]["depth"]}}, "of 'rgb' is of another"),
     ],
 )
-def test_what_is_wanted_is_said(tmp_path, change, told):
-    with pytest.raises(ValueError, match=f"data.json: .*{told}"):
+def test_what_is_wanted_is_said(tmp_path, change, message):
+    with pytest.raises(ValueError, match=f"data.json: .*{message}"):
         opened(tmp_path, {**DATA, **change})

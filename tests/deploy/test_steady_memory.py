@@ -48,7 +48,7 @@ library.fflush(None)
 needs_glibc = pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="not glibc")
 
 
-def said(script: str, kept: bool) -> str:
+def output_of(script: str, kept: bool) -> str:
     command = [sys.executable, "-c", script, "kept" if kept else "given back"]
     root = Path(__file__).parents[2]
     return subprocess.run(command, capture_output=True, text=True, check=True, cwd=root).stdout
@@ -57,7 +57,7 @@ def said(script: str, kept: bool) -> str:
 @needs_glibc
 @pytest.mark.parametrize("kept", [True, False])
 def test_32_megabytes_of_frames(kept):
-    given_back = float(said(FRAMES, kept))
+    given_back = float(output_of(FRAMES, kept))
     # All but what the allocator itself holds on to, or nothing but small change.
     assert given_back < 1 if kept else given_back > 28
 
@@ -65,7 +65,7 @@ def test_32_megabytes_of_frames(kept):
 @needs_glibc
 @pytest.mark.parametrize("kept", [True, False])
 def test_frames_of_four_threads(kept):
-    heaps = said(THREADS, kept).count("<heap nr=")
+    heaps = output_of(THREADS, kept).count("<heap nr=")
     assert heaps == 1 if kept else heaps > 1
 
 

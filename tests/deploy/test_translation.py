@@ -63,10 +63,10 @@ def test_export_and_verify_from_the_command_line(run, target, scheme, tmp_path, 
     assert {spec.content for spec in manifest.outputs.values()} == {"image"}
     assert list(manifest.outputs) == ["rgb", "reshading", "ensemble"]
     assert main(["verify", str(path), "--json", str(tmp_path / "v.json")]) == 0
-    told = json.loads((tmp_path / "v.json").read_text())
-    assert told["passed"] and told["count"] == 3
-    assert told == json.loads(path.with_name(path.name + ".verify.json").read_text())
-    for output in told["outputs"].values():
+    result = json.loads((tmp_path / "v.json").read_text())
+    assert result["passed"] and result["count"] == 3
+    assert result == json.loads(path.with_name(path.name + ".verify.json").read_text())
+    for output in result["outputs"].values():
         # Half precision has eleven bits: 5e-4 of values up to 1, less in the mean.
         assert output["mean_abs_error"] < (1e-6 if scheme == "fp32" else 1e-3)
         assert output["reference_mae"] == pytest.approx(output["candidate_mae"], abs=1e-3)
@@ -106,11 +106,11 @@ def test_an_8_bit_picture_is_prepared_as_in_training(run):
         (["sensitivity"], "holds a translation"),
     ],
 )
-def test_what_a_translation_has_not_is_told(run, arguments, message, capsys):
+def test_what_a_translation_has_not_is_refused(run, arguments, message, capsys):
     command, *options = arguments
     code = main([command, str(run), *options])
-    told = capsys.readouterr().err
-    assert code == 2 and message in told
+    error = capsys.readouterr().err
+    assert code == 2 and message in error
 
 
 def test_comparisons_by_hand():

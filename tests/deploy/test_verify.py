@@ -88,8 +88,8 @@ def test_the_command_keeps_its_result_and_judges(artifacts, run_path, tmp_path, 
     kept = tmp_path / "result.json"
     arguments = ["verify", str(artifacts["int8"]), "--run", str(run_path), "--count", "2"]
     assert main([*arguments, "--max-drop", "100", "--json", str(kept)]) == 0
-    told = capsys.readouterr().out
-    assert "passed: worst drop" in told and "IoU by class" in told
+    printed = capsys.readouterr().out
+    assert "passed: worst drop" in printed and "IoU by class" in printed
     result = json.loads(kept.read_text())
     beside = json.loads(artifacts["int8"].with_suffix(".tflite.verify.json").read_text())
     assert result == beside

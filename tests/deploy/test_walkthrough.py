@@ -52,9 +52,9 @@ def test_finished_steps_are_kept_and_changed_ones_taken_again(tmp_path, steps, m
     assert commands.ran[4:] == ["two"]
     other = [Step("first", ("one", "--more"), (), (tmp_path / "a",)), *steps[1:]]
     Commands(other, monkeypatch)
-    told = []
-    Walkthrough(tmp_path, told.append).run(other)
-    assert "--more" in told[0] and "kept" in told[-1]
+    lines = []
+    Walkthrough(tmp_path, lines.append).run(other)
+    assert "--more" in lines[0] and "kept" in lines[-1]
 
 
 @pytest.mark.parametrize("code", [2, 130])
@@ -68,7 +68,7 @@ def test_a_step_that_ends_badly_ends_the_walk(tmp_path, steps, monkeypatch, code
     assert commands.ran[2:] == ["two", "three"]
 
 
-def test_a_failed_check_is_told_at_the_end_and_tried_again(tmp_path, steps, monkeypatch):
+def test_a_failed_check_is_reported_at_the_end_and_tried_again(tmp_path, steps, monkeypatch):
     commands = Commands(steps, monkeypatch)
     commands.codes["two"] = 1
     assert Walkthrough(tmp_path, lambda _: None).run(steps) == 1
@@ -79,10 +79,10 @@ def test_a_failed_check_is_told_at_the_end_and_tried_again(tmp_path, steps, monk
 
 def test_a_step_that_leaves_nothing_has_failed(tmp_path, monkeypatch):
     monkeypatch.setattr(walkthrough, "_execute", lambda command: 0)
-    told = []
+    lines = []
     steps = [Step("first", ("one",), (), (tmp_path / "a",))]
-    assert Walkthrough(tmp_path, told.append).run(steps) == 1
-    assert "did not leave" in told[-1]
+    assert Walkthrough(tmp_path, lines.append).run(steps) == 1
+    assert "did not leave" in lines[-1]
 
 
 def test_real_processes_and_their_exit_codes(capfd):
@@ -193,8 +193,8 @@ def test_each_check_can_fail(walked, change, name):
 def test_the_command_ends_in_a_summary(walked, monkeypatch, capsys):
     monkeypatch.setattr(Walkthrough, "run", lambda self, steps: 0)
     assert main(["walkthrough", "--out", str(walked.root)]) == 0
-    told = capsys.readouterr().out
-    assert "mIoU in points on 200 held-out views" in told and "MISSED" not in told
+    printed = capsys.readouterr().out
+    assert "mIoU in points on 200 held-out views" in printed and "MISSED" not in printed
     assert json.loads((walked.root / "summary.json").read_text())["miou"]["float"]
     scores = {"exchange": {"share_of_penalised": 0.0, "layers_exchanging": 0}}
     (walked.run / "scores.json").write_text(json.dumps(scores))

@@ -22,7 +22,7 @@ from deploy.targets import TARGETS
 # fp16: 11 bits, 2^-22 / 12 of each number's square, some thirty layers of them. 8 bits: a step of
 # 2/255 of the range gives (2/255)^2 / 12 = 5e-6 of the largest square, of the usual one perhaps a
 # hundred times that, by the layers' number; weights that look trained, but are not, are worse
-# than trained ones, so a tenth is what a wrong range or a swapped input is told from (above one).
+# than trained ones, so a tenth separates them from a wrong range or a swapped input (above one).
 LIMITS = {
     "fp32": 1e-9,
     "fp16": 1e-4,

@@ -74,8 +74,8 @@ def test_of_certain_predictions_lovasz_is_the_jaccard_loss(batch):
         valid = label != 255
         of_image = []
         for number in np.unique(label[valid]):
-            truth, said = label[valid] == number, seen[valid] == number
-            of_image.append(1 - (truth & said).sum() / (truth | said).sum())
+            truth, output = label[valid] == number, seen[valid] == number
+            of_image.append(1 - (truth & output).sum() / (truth | output).sum())
         losses.append(np.mean(of_image))
     assert float(LovaszSoftmaxLoss()(labels, logits)) == pytest.approx(
         np.mean(losses), rel=TOLERANCE

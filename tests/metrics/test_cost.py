@@ -36,7 +36,7 @@ def test_a_tiny_model_by_hand():
     dense = 5 * 2
     counted = cost(model, (8, 12))
     assert counted["macs"] == shared + depthwise + transposed + dense
-    # Kernel; two norms of scale and shift; each of the others with its bias.
+    # Kernel; gamma and beta of two norms; each of the others with its bias.
     assert counted["parameters"] == 108 + 2 * 8 + (36 + 4) + (320 + 5) + (10 + 2)
     # An odd size is rounded up by a stride of 2.
     assert cost(model, (7, 11)) == counted
@@ -66,7 +66,7 @@ def test_the_second_stream_doubles_the_work_and_adds_norms_alone():
     alone = Segmenter(("rgb",), 3, backbone="narrow", decoder_options={"filters": 8})
     one, two = cost(alone, (64, 96)), cost(segmenter(), (64, 96))
     assert two["macs"] == 2 * one["macs"]
-    # Scale and shift of every channel of every norm, and one weight of the ensemble.
+    # Gamma and beta of every channel of every norm, and one weight of the ensemble.
     norms = sum(
         2 * layer.scales()[0].shape[0] for layer in alone.layers if isinstance(layer, ModalityNorm)
     )

@@ -78,12 +78,12 @@ def test_data_that_are_no_array_are_an_error():
 @pytest.mark.parametrize("run", [traced, spied])
 def test_a_distance_in_a_compiled_step_is_refused(run):
     metric = FrechetInceptionDistance(lambda images: images)
-    told = []
+    errors = []
 
     def step(x):
         with pytest.raises(InputError, match=r"not in `compile") as caught:
             metric.update_state(x, x)
-        told.append(caught)
+        errors.append(caught)
 
     run(step, "float32")
-    assert len(told) == 1 and metric.real == []
+    assert len(errors) == 1 and metric.real == []

@@ -64,9 +64,9 @@ def test_a_step_is_the_official_one():
     logs = model.train_on_batch(x, y, return_dict=True)
 
     def entropy(image, condition, label):
-        answer = oracle.discriminator(tf.concat([condition, image], -1))
+        output = oracle.discriminator(tf.concat([condition, image], -1))
         return tf.reduce_mean(
-            keras.losses.binary_crossentropy(tf.fill(answer.shape, label), answer)
+            keras.losses.binary_crossentropy(tf.fill(output.shape, label), output)
         )
 
     weights = [w.value for w in oracle.discriminator.trainable_weights]

@@ -191,9 +191,9 @@ def test_keras_own_losses_and_metrics_compare_at_the_labels_size(data, loads, tm
         share = exponent / exponent.sum(-1, keepdims=True)
         valid = labels != 255
         total -= np.log(share[valid, labels[valid]]).mean()
-        seen, told = large.argmax(-1)[valid], labels[valid]
+        seen, wanted = large.argmax(-1)[valid], labels[valid]
         iou = [
-            ((seen == c) & (told == c)).sum() / max(1, ((seen == c) | (told == c)).sum())
+            ((seen == c) & (wanted == c)).sum() / max(1, ((seen == c) | (wanted == c)).sum())
             for c in range(CLASSES)
         ]
         # Counts; a pixel whose two largest logits agree to a float32 step may fall to either side.

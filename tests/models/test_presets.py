@@ -1,4 +1,4 @@
-"""Presets: every one builds, and weights come in whole, rounded no more than told, or not at all."""
+"""Presets: every one builds, and weights come in whole, rounded no more than the card says, or not at all."""
 
 import json
 
@@ -134,7 +134,7 @@ def test_what_is_not_finite_is_not_packed(model, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_unknown_names_and_damaged_cards_are_told(shipped):
+def test_unknown_names_and_damaged_cards_are_refused(shipped):
     with pytest.raises(InputError, match="cen_edge_m, cen_edge_l, tiny_rooms"):
         Segmenter.from_preset("cen_edge_xl")
     (shipped.parent / "tiny_rooms.json").write_text("{}")

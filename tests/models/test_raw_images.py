@@ -137,7 +137,7 @@ def test_a_model_of_an_image_shape_sees_all_images_at_it_and_answers_at_their_ow
         Segmenter(num_classes=4, backbone="narrow", image_shape=(24, None))
 
 
-def told_of(caplog):
+def warnings_of(caplog):
     return [
         record.getMessage()
         for record in caplog.records
@@ -145,7 +145,7 @@ def told_of(caplog):
     ]
 
 
-def test_a_loader_that_normalises_otherwise_is_told(model, caplog):
+def test_a_loader_that_normalises_otherwise_gives_a_warning(model, caplog):
     views = RoomViews(RoomSpec(size=SIZE), count=2)
     own = Loader(views, 2, modalities=model.descriptions.values())
     other = Loader(views, 2, modalities=("rgb", "depth"), normalization=Normalization.default())
@@ -154,8 +154,8 @@ def test_a_loader_that_normalises_otherwise_is_told(model, caplog):
         with caplog.at_level("WARNING"):
             scores.append(evaluate_streams(model, loader, 13)["ensemble"].matrix)
         if loader is own:
-            assert not told_of(caplog)
-    assert len(told_of(caplog)) == 2 and "rgb: the model knows it as" in told_of(caplog)[0]
+            assert not warnings_of(caplog)
+    assert len(warnings_of(caplog)) == 2 and "rgb: the model knows it as" in warnings_of(caplog)[0]
     # The loader that has the model's numbers scores what `segment` gives of the raw images.
     wanted = ConfusionMatrix(13)
     wanted.update(
@@ -168,4 +168,4 @@ def test_a_loader_that_normalises_otherwise_is_told(model, caplog):
     assert (scores[0] != scores[1]).any()
     caplog.clear()
     model.predict(other, verbose=0)
-    assert len(told_of(caplog)) == 2
+    assert len(warnings_of(caplog)) == 2

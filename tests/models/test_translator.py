@@ -72,7 +72,7 @@ def test_trainable_parameters_are_the_official_ones_less_the_norms_never_used():
         return sum(int(np.prod(weight.shape)) for weight in part.trainable_weights)
 
     model = Translator(("a", "b"), "c")
-    # The generator's unused norms: conv1, conv8 and deconv8, scale and shift, two modalities.
+    # The generator's unused norms: conv1, conv8 and deconv8, gamma and beta, two modalities.
     assert count(model.generator) == 54_431_633 - 2 * 2 * (64 + 512 + 3)
     assert count(model.discriminator) == 2_769_731 - 2 * (64 + 1)
 

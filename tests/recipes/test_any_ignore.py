@@ -41,4 +41,4 @@ def test_from_files_to_scores(tmp_path):
     scores = json.loads((tmp_path / "scores.json").read_text())["streams"]["ensemble"]["per_class"]
     labels = np.concatenate([view["label"].ravel() for view in written["val"]])
     counted = {name: int((labels == number).sum()) for number, name in enumerate(names)}
-    assert {name: told["pixels"] for name, told in scores.items()} == counted | {"void": 0}
+    assert {name: entry["pixels"] for name, entry in scores.items()} == counted | {"void": 0}

@@ -191,15 +191,15 @@ def test_without_a_modality_its_values_do_not_matter(finished, capsys):
 
 def test_more_views_are_those_that_a_recipe_with_as_many_scores(finished, tmp_path, capsys):
     longer = shutil.copytree(finished, tmp_path / "longer")
-    told = json.loads((longer / "recipe.json").read_text())
-    told["data"]["test"] = 3
-    write_json(longer / "recipe.json", told)
+    recipe = json.loads((longer / "recipe.json").read_text())
+    recipe["data"]["test"] = 3
+    write_json(longer / "recipe.json", recipe)
     found = evaluate_run(finished, "test", views=3)
     assert found["images"] == 3
     assert found["streams"] == evaluate_run(longer, "test")["streams"]
     assert found["streams"] != evaluate_run(finished, "test")["streams"]
     for data in ({"name": "sunrgbd", "root": "data"}, {"root": "data"}):
-        write_json(longer / "recipe.json", told | {"data": data})
+        write_json(longer / "recipe.json", recipe | {"data": data})
         assert evaluate.main([str(longer), "--views", "3"]) == 2
         assert "only rooms are generated" in one_line(capsys)
     with pytest.raises(SystemExit):

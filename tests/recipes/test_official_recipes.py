@@ -140,7 +140,7 @@ def test_the_loader_gives_what_the_recipe_says(tmp_path):
     assert inputs["depth"].min() == pytest.approx(114 / 5000) and inputs["depth"].max() <= 4
 
 
-def test_missing_weights_and_unknown_augmentations_are_told():
+def test_missing_weights_and_unknown_augmentations_are_refused():
     recipe = recipe_of("nyudv2_cen_refinenet101")
     with pytest.raises(InputError, match="resnet101-5d3b4d8f.pth: is missing; .*pretrained=null"):
         build_model(recipe, LOADER)

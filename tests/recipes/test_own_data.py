@@ -15,7 +15,7 @@ TINY = ("epochs=1", "epoch_steps=2", "batch=2", "optimizer.warmup_steps=0")
 SMALL = {
     "recipes.train": [part for setting in TINY for part in ("--set", setting)],
     "deploy export": ["--calibration-count", "4"],
-    # After two steps a class is hardly told from another.
+    # After two steps classes can hardly be distinguished.
     "deploy verify": ["--max-drop", "100", "--json", "verified.json"],
 }
 

@@ -212,13 +212,13 @@ def test_two_replicas_that_are_killed_go_on(tmp_path):
     if importlib.util.find_spec("tensorflow") is None:
         pytest.skip("tensorflow is not installed")
     one, whole, broken = (tmp_path / name for name in ("one", "whole", "broken"))
-    told = {"changes": SGD | NO_DROPOUT, "LOGICAL_DEVICES": "2"}
-    alone = run(one, "tensorflow", **told)
+    options = {"changes": SGD | NO_DROPOUT, "LOGICAL_DEVICES": "2"}
+    alone = run(one, "tensorflow", **options)
     assert alone.returncode == 0, alone.stderr
-    two = run(whole, "tensorflow", "--distribute", "mirrored", COPY_TO=str(broken), **told)
+    two = run(whole, "tensorflow", "--distribute", "mirrored", COPY_TO=str(broken), **options)
     assert two.returncode == 0, two.stderr
     assert "on 2 devices" in two.stdout
-    resume(broken, "tensorflow", "--distribute", "mirrored", **told)
+    resume(broken, "tensorflow", "--distribute", "mirrored", **options)
     assert_same_runs(whole, broken, ("weights/", "optimizer/"))
     assert_near(one, whole)
 

@@ -79,11 +79,11 @@ def test_the_same_classes(source, place, one_by_one, tmp_path, monkeypatch):
     assert predict.main([source, str(place / "views"), "--out", str(tmp_path)]) == 0
     predicted = read(tmp_path / "classes")
     np.testing.assert_array_equal(predicted, one_by_one)
-    same, told = evaluated(source, place, 1, monkeypatch)
+    same, reported = evaluated(source, place, 1, monkeypatch)
     np.testing.assert_array_equal(predicted, same)
     # The scores are those of the pictures that were written.
     wanted = scores(confusion_matrix(read(place / "views" / "label"), predicted, 13))
-    assert {key: told[key] for key in wanted} == pytest.approx(wanted, rel=1e-12)
+    assert {key: reported[key] for key in wanted} == pytest.approx(wanted, rel=1e-12)
 
 
 def test_another_batch_changes_next_to_nothing(model, place, raw, one_by_one, monkeypatch):

@@ -44,8 +44,8 @@ PAPER = [name for name in all_recipes() if name.startswith("taskonomy_")]
 
 def command(folder, *more, **changes):
     settings = [f"{key}={value}" for key, value in {**TINY, **changes}.items()]
-    told = [text for setting in settings for text in ("--set", setting)]
-    return train.main(["rooms_translation_tiny", "--run", str(folder), *told, *more])
+    options = [text for setting in settings for text in ("--set", setting)]
+    return train.main(["rooms_translation_tiny", "--run", str(folder), *options, *more])
 
 
 def rows(path):
@@ -56,7 +56,7 @@ def rows(path):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    assert command(folder, "--json", str(folder / "told.json")) == 0
+    assert command(folder, "--json", str(folder / "result.json")) == 0
     return folder
 
 
@@ -70,12 +70,12 @@ def test_a_run_leaves_losses_errors_pictures_and_the_model(run):
     for epoch in (1, 2):
         picture = cv2.imread(str(run / f"pictures/epoch_{epoch:04d}.png"))
         assert picture.shape == (2 * 34 - 2, 6 * 34 - 2, 3)
-    told = json.loads((run / "told.json").read_text())
-    assert told == json.loads((run / "scores.json").read_text())
+    result = json.loads((run / "result.json").read_text())
+    assert result == json.loads((run / "scores.json").read_text())
     best = min(float(row["val_ensemble_mae"]) for row in log)
     # The log has six digits.
-    assert told["streams"]["ensemble"]["mae"] == pytest.approx(best, rel=1e-5)
-    assert set(told["streams"]) == {"rgb", "reshading", "ensemble"}
+    assert result["streams"]["ensemble"]["mae"] == pytest.approx(best, rel=1e-5)
+    assert set(result["streams"]) == {"rgb", "reshading", "ensemble"}
     data = json.loads((run / "data.json").read_text())
     assert data["task"] == "translation" and data["image_shape"] == [32, 32]
 
@@ -83,9 +83,9 @@ def test_a_run_leaves_losses_errors_pictures_and_the_model(run):
 def test_a_run_is_scored_again_with_the_same_result(run, tmp_path, capsys):
     assert evaluate.main([str(run), "--json", str(tmp_path / "again.json")]) == 0
     again = json.loads((tmp_path / "again.json").read_text())
-    told = json.loads((run / "scores.json").read_text())
+    first = json.loads((run / "scores.json").read_text())
     # The same graph on the same device.
-    assert again["streams"] == told["streams"] and again["exchange"] == told["exchange"]
+    assert again["streams"] == first["streams"] and again["exchange"] == first["exchange"]
     assert "normal" in capsys.readouterr().out
     assert evaluate.main([str(run), "--flip"]) == 2
     assert "leave out --scales" in capsys.readouterr().err
@@ -122,18 +122,18 @@ def test_a_full_disk_is_a_line_that_names_the_run_folder(tmp_path, monkeypatch, 
 
     monkeypatch.setattr(callbacks, "save_checkpoint", full)
     assert command(tmp_path, epochs=1) == 2
-    told = capsys.readouterr().err.strip()
-    assert len(told.splitlines()) == 1
-    assert f"no space is left on the disk for {tmp_path};" in told
+    error = capsys.readouterr().err.strip()
+    assert len(error.splitlines()) == 1
+    assert f"no space is left on the disk for {tmp_path};" in error
 
 
 def test_nan_in_the_discriminator_stops_the_run(tmp_path, capsys):
     assert command(tmp_path, **{"optimizer.discriminator_learning_rate": 1e38}) == 1
-    told = capsys.readouterr().err
-    # The rate breaks the weights: the loss before was finite, the answer after it is not.
-    assert re.search("the generator's adversarial loss became (nan|inf) in epoch 1", told)
-    assert "optimizer.discriminator_learning_rate" in told
-    assert len(told.strip().splitlines()) == 1
+    error = capsys.readouterr().err
+    # The rate breaks the weights: the loss before was finite, the output after it is not.
+    assert re.search("the generator's adversarial loss became (nan|inf) in epoch 1", error)
+    assert "optimizer.discriminator_learning_rate" in error
+    assert len(error.strip().splitlines()) == 1
 
 
 def test_joined_domains_are_one_modality_of_six_channels():
@@ -168,9 +168,9 @@ def test_joined_domains_are_one_modality_of_six_channels():
 )
 def test_bad_settings_are_one_line(change, message, tmp_path, capsys):
     assert command(tmp_path, **change) == 2
-    told = capsys.readouterr().err.strip()
+    error = capsys.readouterr().err.strip()
     keras.config.set_dtype_policy("float32")
-    assert len(told.splitlines()) == 1 and re.search(message, told), told
+    assert len(error.splitlines()) == 1 and re.search(message, error), error
 
 
 def test_the_paper_s_tasks_are_there():
@@ -244,8 +244,8 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from recipes import train
-one, two, *told = sys.argv[1:]
-ended = train.main([*told, "--run", one]) or train.main([*told, "--run", two, "--distribute", "mirrored"])
+one, two, *options = sys.argv[1:]
+ended = train.main([*options, "--run", one]) or train.main([*options, "--run", two, "--distribute", "mirrored"])
 sys.exit(ended)
 """
 
@@ -256,9 +256,9 @@ def test_two_replicas_train_as_one_device(tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     # Dropout, of which every replica would draw its own, is in deeper nets only.
     changes = {**TINY, "data.train": 8, "batch": 4}
-    told = [text for key, value in changes.items() for text in ("--set", f"{key}={value}")]
+    options = [text for key, value in changes.items() for text in ("--set", f"{key}={value}")]
     ended = subprocess.run(
-        [sys.executable, "-c", ON_TWO_DEVICES, one, two, "rooms_translation_tiny", *told],
+        [sys.executable, "-c", ON_TWO_DEVICES, one, two, "rooms_translation_tiny", *options],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,

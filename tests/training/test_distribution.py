@@ -45,11 +45,11 @@ def start(backend, *arguments):
 def finish(*processes):
     """Waits for processes; shows what they wrote if one failed."""
     try:
-        told = [process.communicate(timeout=300)[0] for process in processes]
+        printed = [process.communicate(timeout=300)[0] for process in processes]
     finally:
         for process in processes:
             process.kill()
-    assert all(process.returncode == 0 for process in processes), "\n".join(told)[-4000:]
+    assert all(process.returncode == 0 for process in processes), "\n".join(printed)[-4000:]
 
 
 def assert_same(path, tolerances):
@@ -71,7 +71,7 @@ def assert_same(path, tolerances):
             rounding = 6 * 2**-23 * np.abs(one).max()
             worst = np.abs(many - one).max()
             assert worst <= tolerance * change + rounding, (case, name, worst, change)
-        # Kernels, scales, shifts, alpha, and unless frozen the statistics.
+        # Kernels, gammas, betas, alpha, and unless frozen the statistics.
         assert moved >= (12 if case == "frozen" else 20), (case, moved, len(names))
     return arrays
 

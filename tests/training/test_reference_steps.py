@@ -61,7 +61,7 @@ def test_three_steps_equal_the_official_code():
     wanted = {key: vectors[f"after3:{key}"] for key in before if f"after3:{key}" in vectors}
     # A change is a difference of float32 numbers of size w: known to 6e-8 * w, which for alpha
     # (w 0.6, change 4e-5) and the classifier (w 0.3, change 7e-5) is 0.1 % and less, and for the
-    # shift of layer4 (w 0.3, change 3e-6) 1 %; two such differences are compared.
+    # bias of layer4 (w 0.3, change 3e-6) 1 %; two such differences are compared.
     for key, tolerance in (
         ("alpha", 1e-2),
         ("clf_conv.module.bias", 1e-2),

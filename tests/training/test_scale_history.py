@@ -140,7 +140,7 @@ def test_a_translators_generator_is_looked_into(tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PK no archive"])
-def test_a_missing_or_damaged_file_is_told(tmp_path, content):
+def test_a_missing_or_damaged_file_is_refused(tmp_path, content):
     if content is not None:
         (tmp_path / SCALES).write_bytes(content)
     with pytest.raises(InputError, match="scales.npz is (missing|damaged).*train again"):

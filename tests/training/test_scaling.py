@@ -67,7 +67,7 @@ def assert_close(found, wanted, start, tolerance):
         # A number is known to half a float32 unit of its size; three steps round three times.
         rounding = 3 * 2**-23 * np.abs(value).max()
         assert np.abs(found[name] - value).max() <= tolerance * change + rounding, name
-    assert moved >= 8  # two kernels, two scales, two shifts, a bias, alpha
+    assert moved >= 8  # two kernels, two gammas, two betas, a bias, alpha
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam"])

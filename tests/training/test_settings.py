@@ -184,9 +184,9 @@ def test_differences_name_keys_and_both_values():
 def test_recipes_are_found_and_described():
     recipes = all_recipes()
     assert {"rooms_tiny", "rooms_tiny_rgb", "rooms_tiny_depth"} <= recipes.keys()
-    for name, (recipe, told) in recipes.items():
+    for name, (recipe, description) in recipes.items():
         assert recipe.name == name
-        assert told.endswith(".")
+        assert description.endswith(".")
     with pytest.raises(InputError, match="did you mean 'rooms_tiny'"):
         recipe_of("room_tiny")
 

@@ -84,6 +84,6 @@ def test_a_missing_package_is_named_with_the_way_out(name, tmp_path, monkeypatch
     with pytest.raises(InputError, match=f"pip install {name}"):
         TRACKERS[name](tmp_path, "robots", {})
     assert train.main(["rooms_tiny", "--run", str(tmp_path / "run"), f"--{name}"]) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1 and f"--{name} needs {name}, which is not installed" in said
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and f"--{name} needs {name}, which is not installed" in error
     assert not (tmp_path / "run" / "recipe.json").exists()

@@ -41,7 +41,7 @@ class Cache:
     """Files of rendered views.
 
     Args:
-        folder: where caches live; this one gets a sub-folder.
+        folder: where caches are stored; this one gets a sub-folder.
         spec: what decides the pictures.
         count: number of views wanted; a later, larger count keeps what is there.
         workers: processes that render; 0 renders in this one.
@@ -108,8 +108,8 @@ class Cache:
 
 def spec_key(spec: rooms.RoomSpec) -> str:
     """Hash of everything that decides the pictures, 12 hexadecimal digits."""
-    told = dataclasses.asdict(spec) | {"renderer": rooms.RENDERER_VERSION}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+    parts = dataclasses.asdict(spec) | {"renderer": rooms.RENDERER_VERSION}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _records(path: Path, dtype: np.dtype) -> int:
@@ -151,12 +151,12 @@ def _fill_in_processes(cache: Cache, jobs: list[tuple[int, int]], step) -> None:
     workers, listeners, messages = [], [], [[] for _ in range(count)]
     try:
         for number in range(count):
-            told = {
+            job = {
                 "spec": dataclasses.asdict(cache.spec),
                 "jobs": [(str(cache.path(s)), s, length) for s, length in jobs[number::count]],
             }
             process = subprocess.Popen(
-                [sys.executable, "-c", _WORKER, package, json.dumps(told)],
+                [sys.executable, "-c", _WORKER, package, json.dumps(job)],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -165,7 +165,7 @@ def _fill_in_processes(cache: Cache, jobs: list[tuple[int, int]], step) -> None:
             )
             workers.append(process)
             listener = threading.Thread(
-                target=_listen, args=(process, step, messages[number]), daemon=True
+                target=_read_output, args=(process, step, messages[number]), daemon=True
             )
             listener.start()
             listeners.append(listener)
@@ -177,31 +177,31 @@ def _fill_in_processes(cache: Cache, jobs: list[tuple[int, int]], step) -> None:
             if process.poll() is None:
                 process.terminate()
                 process.wait()
-    for process, said in zip(workers, messages, strict=True):
+    for process, output in zip(workers, messages, strict=True):
         if process.returncode:
-            _raise(said, cache.folder)
+            _raise(output, cache.folder)
 
 
-def _listen(process, step, said: list[str]) -> None:
+def _read_output(process, step, output: list[str]) -> None:
     for line in process.stdout:
         if line == ".\n":
             step()
         else:
-            said.append(line.rstrip())
+            output.append(line.rstrip())
 
 
-def _raise(said: list[str], folder: Path) -> None:
-    """Turns what a worker said last into an error of this process."""
-    for line in said:
+def _raise(output: list[str], folder: Path) -> None:
+    """Turns what a worker printed last into an error of this process."""
+    for line in output:
         if line.startswith("errno "):
             number = int(line.split()[1])
             raise OSError(number, os.strerror(number), str(folder))
-    raise RuntimeError("Rendering rooms failed in a worker process:\n" + "\n".join(said[-20:]))
+    raise RuntimeError("Rendering rooms failed in a worker process:\n" + "\n".join(output[-20:]))
 
 
-def work(told: str) -> None:
-    """Runs in a worker: renders the files it is told as JSON and writes a dot after each view."""
-    job = json.loads(told)
+def work(message: str) -> None:
+    """Runs in a worker: renders the files that the JSON names and writes a dot after each view."""
+    job = json.loads(message)
     fields = job["spec"] | {name: tuple(job["spec"][name]) for name in ("size", "domains")}
     spec = rooms.RoomSpec(**fields)
 

@@ -43,8 +43,8 @@ def walk_apart(
         for _ in range(frames):
             content = process.stdout.read(record.itemsize)
             if len(content) < record.itemsize:
-                said = process.stderr.read().decode(errors="replace").strip().splitlines()
-                raise RuntimeError(f"rendering the walk ended early: {(said or ['killed'])[-1]}")
+                errors = process.stderr.read().decode(errors="replace").strip().splitlines()
+                raise RuntimeError(f"rendering the walk ended early: {(errors or ['killed'])[-1]}")
             frame = np.frombuffer(content, record)[0]
             yield {"rgb": frame["rgb"], "depth": frame["depth"]}
     finally:
@@ -58,8 +58,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     seed, frames, height, width, number, sensed = map(int, sys.argv[1:])
     record = np.zeros((), record_of((height, width)))
-    told = {"number": number, "sensed": bool(sensed), "wanted": ("rgb", "depth")}
-    for view in walk_through(seed, frames, (height, width), **told):
+    options = {"number": number, "sensed": bool(sensed), "wanted": ("rgb", "depth")}
+    for view in walk_through(seed, frames, (height, width), **options):
         record["rgb"], record["depth"] = view["rgb"], view["depth"]
         try:
             sys.stdout.buffer.write(record.tobytes())

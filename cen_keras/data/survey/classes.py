@@ -47,18 +47,18 @@ def survey_labels(files: Sequence[Path], names: Sequence[str] | None, ignore: in
     Raises:
         InputError: a file cannot be read, the names are too few, or do not fit the labels' colours.
     """
-    told = parsed(names) if names else Names((), {})
-    counts = _counts(files, bool(told.colours))
+    named = parsed(names) if names else Names((), {})
+    counts = _counts(files, bool(named.colours))
     coloured = any(isinstance(value, str) for value in counts)
     if coloured:
-        numbers = _numbers_of_colours(counts, told, files[0].parent)
+        numbers = _numbers_of_colours(counts, named, files[0].parent)
         colours = numbers
     else:
-        numbers = _numbers_of_values(counts, told.names, ignore, files[0].parent)
-        colours = told.colours
+        numbers = _numbers_of_values(counts, named.names, ignore, files[0].parent)
+        colours = named.colours
     found = {value: number for value, number in numbers.items() if number is not None}
     count = max(found.values()) + 1
-    classes = told.names or tuple(f"class{number}" for number in range(count))
+    classes = named.names or tuple(f"class{number}" for number in range(count))
     if len(classes) < count:
         raise InputError(
             f"{files[0].parent}: {len(classes)} names of classes ({', '.join(classes)}), but the labels "
@@ -100,11 +100,13 @@ def _numbers_of_values(
     return {value: value for value in values}
 
 
-def _numbers_of_colours(counts: dict[Any, int], told: Names, folder: Path) -> dict[Any, int | None]:
-    """Colour -> class number, None for what does not count: as told, by value where nothing is."""
-    if not told.names:
+def _numbers_of_colours(
+    counts: dict[Any, int], named: Names, folder: Path
+) -> dict[Any, int | None]:
+    """Colour -> class number, None for what does not count: as named, else by value."""
+    if not named.names:
         return {colour: number for number, colour in enumerate(sorted(counts))}
-    unknown = sorted(set(counts) - set(told.colours), key=lambda colour: -counts[colour])
+    unknown = sorted(set(counts) - set(named.colours), key=lambda colour: -counts[colour])
     if unknown:
         total = sum(counts.values())
         shares = [f"{c} ({100 * counts[c] / total:.2g} % of the pixels)" for c in unknown[:12]]
@@ -113,7 +115,7 @@ def _numbers_of_colours(counts: dict[Any, int], told: Names, folder: Path) -> di
             f"{folder}: labels hold colours of no class: {', '.join(shares)}{more}; say whose they "
             f"are: --classes 'NAME={unknown[0]},...', or {IGNORE_NAME}={unknown[0]} for what does not count."
         )
-    return dict(told.colours)
+    return dict(named.colours)
 
 
 def _palette(colours: dict[str, int | None]) -> list[list[int]]:

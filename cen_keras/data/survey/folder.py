@@ -37,7 +37,7 @@ class Survey:
         spec: of `cen_keras.data.datasets.open_dataset`.
         modalities: with the numbers of the files.
         splits: split -> views.
-        how: how they are told apart, for people.
+        how: how they are distinguished, for people.
         sizes: (height, width) -> views that were looked at.
         image_shape: height and width to train at, pixels.
         units: modality -> unit of a depth.
@@ -151,7 +151,7 @@ class _Files:
 
 
 def _splits(root: Path) -> tuple[str, list[Path], str]:
-    """The root as a spec says it, the folders of views, and how splits are told apart."""
+    """The root as a spec says it, the folders of views, and how splits are distinguished."""
     folders = [root / split for split in SPLITS if (root / split).is_dir()]
     if root / "train" in folders and root / "val" in folders:
         return f"{root.as_posix()}/{{split}}", folders, "a folder each"
@@ -181,8 +181,8 @@ def _counts(
 ) -> dict[str, int]:
     counts = {"train": len(training)}
     for split in (split for split in SPLITS if split != "train"):
-        told = spec.get("lists") or spec.get("fractions")
-        there = split in told if told else Path(spec["root"].replace("{split}", split)).is_dir()
+        listed = spec.get("lists") or spec.get("fractions")
+        there = split in listed if listed else Path(spec["root"].replace("{split}", split)).is_dir()
         if there:
             counts[split] = len(open_dataset(spec, split, kinds, ignore))
     return counts

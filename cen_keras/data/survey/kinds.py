@@ -74,7 +74,7 @@ def usual_name(word: str) -> str | None:
 
 
 def images_in(folder: Path, deep: bool = True) -> list[Path]:
-    """The images of a folder, sorted, of its sub-folders too where that is said; no hidden ones."""
+    """The images of a folder, sorted, of its sub-folders too where wanted; no hidden ones."""
     paths: Iterable[Path] = folder.rglob("*") if deep else folder.iterdir()
     return sorted(
         path

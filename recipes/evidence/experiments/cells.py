@@ -53,14 +53,14 @@ class Cell:
         of the settings is the same training, and a changed recipe another one.
         """
         recipe = self.made()
-        told = _said(dataclasses.replace(recipe, seed=0))
-        told["data"] = dict(recipe.data)
-        for section in (told, told["data"]):
+        settings = _non_defaults(dataclasses.replace(recipe, seed=0))
+        settings["data"] = dict(recipe.data)
+        for section in (settings, settings["data"]):
             for key in UNSEEN:
                 section.pop(key, None)
         if recipe.task == "translation":
-            told["features"] = FEATURES.digest
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+            settings["features"] = FEATURES.digest
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def folder(self) -> str:
@@ -74,7 +74,7 @@ class Cell:
         return recipe.epochs * recipe.epoch_steps if recipe.epoch_steps else None
 
 
-def _said(value: Any) -> Any:
+def _non_defaults(value: Any) -> Any:
     """Returns what a section of a recipe says beside its defaults."""
     if not dataclasses.is_dataclass(value):
         return value
@@ -84,7 +84,7 @@ def _said(value: Any) -> Any:
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
         if getattr(value, field.name) != default:
-            found[field.name] = _said(getattr(value, field.name))
+            found[field.name] = _non_defaults(getattr(value, field.name))
     return found
 
 

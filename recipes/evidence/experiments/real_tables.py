@@ -33,7 +33,7 @@ REAL_TABLES = {
         {
             "rgb": Row("colour alone", alone("rgb")),
             "depth": Row("depth alone", alone("depth")),
-            **{name: Row(told, fusion(name)) for name, told in AGAINST_CEN.items()},
+            **{name: Row(description, fusion(name)) for name, description in AGAINST_CEN.items()},
             "cen": CEN,
         },
     ),

@@ -16,11 +16,11 @@ class Row:
     """A row of a table.
 
     Attributes:
-        told: what it is, for people.
+        description: what it is, for people.
         settings: `key=value`, as `recipes.train --set` takes them.
     """
 
-    told: str
+    description: str
     settings: tuple[str, ...] = ()
 
 
@@ -29,13 +29,13 @@ class Table:
     """Nets that are compared with each other.
 
     Attributes:
-        told: what the table shows.
+        title: what the table shows.
         recipe: name of the recipe that all rows change.
         rows: name -> row, in the order in which they are shown.
         metrics: columns of scores.
     """
 
-    told: str
+    title: str
     recipe: str
     rows: dict[str, Row]
     metrics: tuple[str, ...] = SEGMENTATION
@@ -64,7 +64,7 @@ AGAINST_CEN = {
     "attention": "SSMA's gated concatenation behind every stage",
     "align": "streams apart, a penalty on the discrepancy of their features at every stage",
 }
-FUSIONS = {name: Row(told, fusion(name)) for name, told in AGAINST_CEN.items()}
+FUSIONS = {name: Row(description, fusion(name)) for name, description in AGAINST_CEN.items()}
 
 
 PENALTIES = {
@@ -94,8 +94,8 @@ def _rendered(*names: str) -> tuple[str, ...]:
     return (*only(*names), f"data.domains={json.dumps((*names, 'label'))}")
 
 
-def _numbers(key: str, values: dict[str, str], told: str) -> dict[str, Row]:
-    return {name: Row(f"{told} {text}", (f"{key}={text}",)) for name, text in values.items()}
+def _numbers(key: str, values: dict[str, str], prefix: str) -> dict[str, Row]:
+    return {name: Row(f"{prefix} {text}", (f"{key}={text}",)) for name, text in values.items()}
 
 
 TABLES = {
@@ -164,8 +164,8 @@ TABLES = {
         "fusion (align: two nets)",
         "rooms_evidence",
         {
-            name: Row(f"{told}; common protocol", fusion(name, protocol="common"))
-            for name, told in AGAINST_CEN.items()
+            name: Row(f"{description}; common protocol", fusion(name, protocol="common"))
+            for name, description in AGAINST_CEN.items()
         }
         | {"cen": CEN},
     ),
@@ -210,7 +210,8 @@ TABLES = {
             **LONGER,
             **{
                 f"{name}_2400": Row(
-                    f"{row.told}; 2400 steps", (*row.settings, "epochs=24", "evaluation.every=24")
+                    f"{row.description}; 2400 steps",
+                    (*row.settings, "epochs=24", "evaluation.every=24"),
                 )
                 for name, row in LONGER.items()
             },
@@ -223,10 +224,10 @@ TABLES = {
             "gamma": Row("CEN with little sparsity", (f"model.fusion.sparsity={LITTLE}",)),
             **{
                 criterion: Row(
-                    told,
+                    description,
                     fusion("criterion", criterion=criterion, threshold=SHARE),
                 )
-                for criterion, told in (
+                for criterion, description in (
                     ("random", "channels drawn once and for all, no penalty"),
                     ("variance", "channels of the least moving variance, no penalty"),
                 )

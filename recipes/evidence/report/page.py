@@ -192,7 +192,7 @@ def _link(folder: Path, name: str) -> str:
 def _table(scores: Scores, name: str, plotted: bool, study: Study) -> list[str]:
     known = study.tables.get(name)
     parts = [
-        f"## {name}: {known.told if known else name}",
+        f"## {name}: {known.title if known else name}",
         f"Every line: [{name}.csv]({name}.csv). Again: `python -m recipes.evidence {name}{study.options}`.",
     ]
     if "fid" in scores.metrics(name):
@@ -209,7 +209,7 @@ def _table(scores: Scores, name: str, plotted: bool, study: Study) -> list[str]:
         parts += [f"![{name}]({name}.png)", SWEEP_CAPTION if name in SWEPT else COST_CAPTION]
     body = []
     for row in scores.rows(name):
-        meaning = known.rows[row].told if known and row in known.rows else ""
+        meaning = known.rows[row].description if known and row in known.rows else ""
         body.append([row, meaning, f"`{scores.lines(name, row)[0].command}`"])
     commands = markdown(["row", "what it is", "command of its first seed"], body)
     parts.append(

@@ -157,11 +157,11 @@ def show(run: Path, out: Path, index: int = 0) -> None:
         exchanging=rate["layers_exchanging"],
         layers=len(norms),
         table=markdown(head, body),
-        scales=_scales_told(*shows_plots.split_scales(scales, parts), theta),
-        ensemble=_ensemble_told(scales),
+        scales=_scales_text(*shows_plots.split_scales(scales, parts), theta),
+        ensemble=_ensemble_text(scales),
         view=index,
         split=recipe.evaluation.split,
-        maps=_maps_told(found),
+        maps=_maps_text(found),
         command=shlex.join(
             ["python", "-m", "recipes.evidence.report.shows", str(run), "--view", str(index)]
         ),
@@ -172,20 +172,20 @@ def show(run: Path, out: Path, index: int = 0) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _scales_told(own, rest, theta):
+def _scales_text(own, rest, theta):
     """Compares the first and the last epoch of (E, n) sizes."""
-    told = [
+    parts = [
         f"below theta = {theta:g} are {percent((sizes[0] < theta).mean())} % of {name} before the "
         f"training and {percent((sizes[-1] < theta).mean())} % after it (median abs(gamma) "
         f"{np.median(sizes[0]):.2g} and {np.median(sizes[-1]):.2g})"
         for name, sizes in (("the own parts' scales", own), ("the others", rest))
         if sizes.size
     ]
-    text = "; ".join(told)
+    text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _ensemble_told(scales):
+def _ensemble_text(scales):
     parts = (
         f"{name} {first:.3f} at first, {last:.3f} at the end"
         for name, first, last in zip(scales.streams, scales.alpha[0], scales.alpha[-1], strict=True)
@@ -193,7 +193,7 @@ def _ensemble_told(scales):
     return f"Softmax(alpha): {'; '.join(parts)}."
 
 
-def _maps_told(found):
+def _maps_text(found):
     if not found:
         return "No channel is exchanged."
     ratios = [one.own.std() / max(one.donated.std(), 1e-12) for one in found]

@@ -82,7 +82,7 @@ def train_cell(cell: Cell, runs: Path, console: Any, folder: Path | None = None)
     if colour:
         streams = _with_distances(recipe, model, features)
     metrics = TRANSLATION if translation else SEGMENTATION
-    told = {
+    record = {
         "recipe": cell.recipe,
         "settings": list(cell.settings),
         "seed": cell.seed,
@@ -103,8 +103,8 @@ def train_cell(cell: Cell, runs: Path, console: Any, folder: Path | None = None)
         "backend": machine.backend(),
         "time": machine.now(),
     }
-    write_json(folder / CELL, told)
-    return told
+    write_json(folder / CELL, record)
+    return record
 
 
 def _prepare(recipe: Any) -> int:

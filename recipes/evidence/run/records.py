@@ -79,14 +79,14 @@ def _found(name: str, table: Table, runs: Path) -> list[dict[str, Any]]:
         for folder in sorted((runs / cell.folder).parent.glob("seed*")):
             if not finished(folder):
                 continue
-            told = read_json(folder / CELL)
-            if told["seed"] < FIRST_SEED:
+            record = read_json(folder / CELL)
+            if record["seed"] < FIRST_SEED:
                 continue
             # Its settings may be spelt in another table's way.
-            command = cells_of(table, told["seed"], (row,))[row].command
-            for output, scores in told["outputs"].items():
+            command = cells_of(table, record["seed"], (row,))[row].command
+            for output, scores in record["outputs"].items():
                 own = {"table": name, "row": row, "output": output, "command": command}
-                line = {**told, **scores, **own}
+                line = {**record, **scores, **own}
                 lines.append({column: line[column] for column in columns_of(table)})
     return lines
 

@@ -72,7 +72,7 @@ class State:
 
     def estimate(self, job: Job) -> float | None:
         """Returns the seconds that a job will probably take, None where nothing tells."""
-        known = self.seconds.get(job.kind) or [s for told in self.seconds.values() for s in told]
+        known = self.seconds.get(job.kind) or [s for times in self.seconds.values() for s in times]
         return mean(known) if known else None
 
     def remaining(self, processes: int) -> float | None:
@@ -196,8 +196,8 @@ def _start(job: Job, command: Iterable[str], threads: int) -> subprocess.Popen:
 
 def _why(ended: Running) -> str:
     """Returns the last line of what a failed process wrote to standard error."""
-    said = (ended.job.folder / "cell.err").read_text(encoding="utf-8", errors="replace")
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = (ended.job.folder / "cell.err").read_text(encoding="utf-8", errors="replace")
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
     code = ended.process.returncode
     return lines[-1] if lines else f"ended with {code} and said nothing"
 

@@ -84,12 +84,12 @@ def read_lines(path: Path, study: Study = ROOMS) -> list[Line]:
     """
     own = [field.name for field in fields(Line) if field.name != "scores"]
     lines = []
-    for number, told in enumerate(records.read(path, study), start=2):
-        scores = {name: told[name] for name in METRICS if told.get(name) is not None}
+    for number, record in enumerate(records.read(path, study), start=2):
+        scores = {name: record[name] for name in METRICS if record.get(name) is not None}
         for name, score in scores.items():
             if not math.isfinite(score):
                 raise InputError(f"{path}, line {number}: {name} is {score}, wanted a number.")
-        lines.append(Line(scores=scores, **{name: told[name] for name in own}))
+        lines.append(Line(scores=scores, **{name: record[name] for name in own}))
     return lines
 
 

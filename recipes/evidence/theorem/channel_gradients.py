@@ -97,7 +97,7 @@ def measure(
         batches: of the training: inputs and labels.
         loss: of labels and one output; the task's loss is its sum over the outputs.
         theta: threshold for a net that is penalised but does not exchange.
-        progress: told how many channels of how many are done.
+        progress: called with the numbers of channels done and in all.
 
     Raises:
         InputError: no norm of the model is penalised, it exchanges by another criterion than gamma,

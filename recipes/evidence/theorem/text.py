@@ -221,7 +221,7 @@ def _life(found, net):
     spans = quantiles(times)
     sizes = [one.largest_since for one in net.histories if one.first is not None]
     least, median, largest = quantiles(sizes)
-    told = (
+    returned = (
         f"; the first return came {spans[0]} to {spans[2]} epochs after (median {spans[1]:g})"
         if spans
         else ""
@@ -229,7 +229,7 @@ def _life(found, net):
     return [
         *parts,
         f"{ever.hits} of {ever.count} penalised channels were below theta after some epoch. Of these "
-        f"{back.hits} were above it after a later one, in % {_measured(back)}{told}; at the end "
+        f"{back.hits} were above it after a later one, in % {_measured(back)}{returned}; at the end "
         f"{now.hits} are. The largest abs(gamma) after the first time below is {median:.2g} in the "
         f"median ({least:.2g} to {largest:.2g}); theta is {net.theta:g}. Scales are seen once an epoch: "
         "what comes and goes within one is not counted.",

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Faults of a data spec told late, not at all, or as a stack trace: palette shorter than classes (only at export, after the training), palette as a numpy array, root without {split} (validates on the training views).
+# Faults of a data spec reported late, not at all, or as a stack trace: palette shorter than classes (only at export, after the training), palette as a numpy array, root without {split} (validates on the training views).
 # Usage: bash repro.sh      (PY: a python with the project installed; CEN: the project's folder)
 HERE=$(cd "$(dirname "$0")" && pwd); export CEN=${CEN:-$PWD}; export PY=${PY:-$CEN/.venv/bin/python}
 W=$(mktemp -d "${TMPDIR:-/tmp}/case.XXXXXX"); export W CEN_KERAS_RUNS=$W/runs PYTHONPATH=$HERE/.. PYTHONDONTWRITEBYTECODE=1 TF_CPP_MIN_LOG_LEVEL=3

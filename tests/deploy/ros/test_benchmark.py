@@ -70,7 +70,7 @@ def test_a_short_run_of_the_real_thing(short, tmp_path):
     assert rows[0] == "seconds,resident_mb,own_mb,peak_mb" and len(rows) > 3
 
 
-def test_a_node_that_gives_up_is_told_with_its_last_words(short, monkeypatch):
+def test_a_node_that_gives_up_is_reported_with_its_last_words(short, monkeypatch):
     monkeypatch.setattr(ros, "_NODE", (sys.executable, "-c", "raise SystemExit('no camera')"))
     found = short()
     assert found["failed"] == "the node did not get ready: no camera"

@@ -240,6 +240,6 @@ def test_a_depth_camera_that_stops_and_images_that_cannot_be_read(robot, node, a
 )
 def test_what_cannot_start_says_why_in_one_line(ros, artifacts, arguments, words):
     process = start(*[str(artifacts["int8"]) if a == "ARTIFACT" else a for a in arguments])
-    _, said = process.communicate(timeout=PATIENCE)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2
-    assert words in said.splitlines()[-1] and "Traceback" not in said
+    assert words in errors.splitlines()[-1] and "Traceback" not in errors

@@ -83,7 +83,7 @@ def test_a_topic_that_never_speaks():
     assert len(found) in (19, 20)
 
 
-def test_clocks_that_differ_are_told_and_the_first_topic_goes_on():
+def test_clocks_that_differ_are_reported_and_the_first_topic_goes_on():
     synchroniser = Synchroniser(["rgb", "depth"], patience=1.0)
     times = [0.1 * i for i in range(30)]
     found = run(synchroniser, pairs(times, lag=100.0))

@@ -1,4 +1,4 @@
-"""Sets of messages become frames at the rate that was asked for; what cannot be read is told once."""
+"""Sets of messages become frames at the rate that was asked for; what cannot be read is reported once."""
 
 import threading
 from types import SimpleNamespace
@@ -22,9 +22,11 @@ def message(image, encoding, stamp=1.0):
     return fill_image(SimpleNamespace(header=SimpleNamespace(stamp=time)), image, encoding)
 
 
-def topics_with(said, **options):
+def topics_with(messages, **options):
     names = {"rgb": "/rgb", "depth": "/depth"}
-    return Topics(names, Frames(CONTENTS, 0.001, said.append), said.append, slop=0.02, **options)
+    return Topics(
+        names, Frames(CONTENTS, 0.001, messages.append), messages.append, slop=0.02, **options
+    )
 
 
 def test_a_pair_becomes_a_frame_with_the_header_of_its_colours():
@@ -77,9 +79,9 @@ def test_the_rate_is_held():
     assert 28 <= len(taken) <= 31
 
 
-def test_depth_of_half_the_size_is_scaled_and_told_once():
-    said = []
-    frames = Frames(CONTENTS, 0.001, said.append)
+def test_depth_of_half_the_size_is_scaled_and_reported_once():
+    messages = []
+    frames = Frames(CONTENTS, 0.001, messages.append)
     small = DEPTH[::2, ::2]
     for stamp in (1.0, 2.0):
         found = {
@@ -91,7 +93,7 @@ def test_depth_of_half_the_size_is_scaled_and_told_once():
         np.testing.assert_array_equal(
             frame.images["depth"], frame.images["depth"][::2, ::2].repeat(2, 0).repeat(2, 1)
         )
-    assert said == [
+    assert messages == [
         "depth: 16x12 pixels, the colour image 32x24; scaled by taking the nearest pixels"
     ]
 
@@ -103,26 +105,26 @@ def test_depth_of_half_the_size_is_scaled_and_told_once():
         (message(RGB, "rgb8"), "'rgb8' is none of a depth image"),
     ],
 )
-def test_depth_that_does_not_fit_is_left_out_and_told_once(depth, words):
-    said = []
-    frames = Frames(CONTENTS, 0.001, said.append)
+def test_depth_that_does_not_fit_is_left_out_and_reported_once(depth, words):
+    messages = []
+    frames = Frames(CONTENTS, 0.001, messages.append)
     for _ in range(3):
         frame = frames({"rgb": (1.0, message(RGB, "rgb8")), "depth": (1.0, depth)}, 0.0)
         assert list(frame.images) == ["rgb"]
-    assert len(said) == 1 and words in said[0]
+    assert len(messages) == 1 and words in messages[0]
 
 
 def test_nothing_readable_is_no_frame():
     assert Frames(CONTENTS, 0.001, [].append)({"rgb": (1.0, message(DEPTH, "16UC1"))}, 0.0) is None
 
 
-def test_stamps_that_never_match_are_told_once_and_colours_go_on():
-    said, clock = [], [0.0]
-    topics = topics_with(said, clock=lambda: clock[0])
+def test_stamps_that_never_match_are_reported_once_and_colours_go_on():
+    messages, clock = [], [0.0]
+    topics = topics_with(messages, clock=lambda: clock[0])
     for i in range(60):
         clock[0] = 0.1 * i
         topics.take("rgb", message(RGB, "rgb8", 100 + 0.1 * i))
         topics.take("depth", message(DEPTH, "16UC1", 500 + 0.1 * i))
     assert list(next(topics.source().start()).images) == ["rgb"]
-    assert len(said) == 1
-    assert "stamps of /rgb and /depth are" in said[0] and "wanted 0.02 s" in said[0]
+    assert len(messages) == 1
+    assert "stamps of /rgb and /depth are" in messages[0] and "wanted 0.02 s" in messages[0]

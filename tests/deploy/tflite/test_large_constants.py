@@ -28,11 +28,11 @@ def parameters(values):
 
 
 def test_codes_are_those_of_the_textbook(constant):
-    told = parameters(constant)
+    quantization = parameters(constant)
     with large_constants():
-        codes = library.uniform_quantize(constant, told)
+        codes = library.uniform_quantize(constant, quantization)
     assert codes.dtype == np.int8
-    wanted = np.rint(constant / told.scale[:, None, None, None])
+    wanted = np.rint(constant / quantization.scale[:, None, None, None])
     # Half a code away from a boundary, float32 division may round to either side.
     differing = codes != wanted
     assert (

@@ -115,13 +115,15 @@ def test_the_refusal_names_a_budget_that_is_met(run_path, monkeypatch):
     monkeypatch.setattr(sensitivity, "_float", lambda *arguments: (b"", None, Calibration({})))
     monkeypatch.setattr(sensitivity, "_drop", lambda *arguments: drops[len(arguments[4])])
     monkeypatch.setattr(sensitivity, "rank", lambda *arguments: ranking)
-    run, said = open_run(run_path), []
+    run, messages = open_run(run_path), []
     with pytest.raises(InputError) as refused:
-        choose_float_layers(run, 0.5, say=said.append)
+        choose_float_layers(run, 0.5, say=messages.append)
     assert "8 bits cost 1.24 points at the least, with 4 layers in float" in str(refused.value)
     budget = re.search(r"--float-budget (\S+)", str(refused.value)).group(1)
     assert len(choose_float_layers(run, float(budget))) == 4
-    assert said[0] == "0 layers in float: +9.00 points on 8 training views", "as many as there are"
+    assert messages[0] == "0 layers in float: +9.00 points on 8 training views", (
+        "as many as there are"
+    )
     drops[0] = float("nan")
     with pytest.raises(InputError, match="none of 8 training views has a label"):
         choose_float_layers(run, 0.5)

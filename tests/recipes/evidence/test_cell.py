@@ -70,20 +70,20 @@ def runs(tmp_path_factory, least):
 
 def test_a_segmentation_s_line_holds_what_the_run_folder_says(runs):
     cell = Cell("rooms_evidence", SEGMENTATION, 5)
-    told = json.loads((runs / cell.folder / "cell.json").read_text())
+    record = json.loads((runs / cell.folder / "cell.json").read_text())
     scores = json.loads((runs / cell.folder / "scores.json").read_text())
-    assert list(told["outputs"]) == ["rgb", "depth", "ensemble"]
-    for output, found in told["outputs"].items():
+    assert list(record["outputs"]) == ["rgb", "depth", "ensemble"]
+    for output, found in record["outputs"].items():
         assert set(found) == {"miou", "mean_accuracy", "pixel_accuracy"}
         assert all(scores["streams"][output][name] == value for name, value in found.items())
-    assert told["steps"] == 2 and told["seed"] == 5
-    assert told["exchanged"] == scores["exchange"]["share_of_penalised"]
+    assert record["steps"] == 2 and record["seed"] == 5
+    assert record["exchanged"] == scores["exchange"]["share_of_penalised"]
     # The first 3x3 convolution alone: two streams, 16x24 places, 3 channels to 4.
-    assert told["macs"] > 2 * 16 * 24 * 9 * 3 * 4
-    assert told["parameters"] > 0 and told["seconds"] > 0 and told["processor_seconds"] > 0
-    assert told["command"] == cell.command and told["digest"] == cell.digest
-    assert re.fullmatch("[0-9a-f]{10}(-dirty)?|unknown", told["commit"])
-    assert told["backend"].startswith("tensorflow 2.") and "cores" in told["hardware"]
+    assert record["macs"] > 2 * 16 * 24 * 9 * 3 * 4
+    assert record["parameters"] > 0 and record["seconds"] > 0 and record["processor_seconds"] > 0
+    assert record["command"] == cell.command and record["digest"] == cell.digest
+    assert re.fullmatch("[0-9a-f]{10}(-dirty)?|unknown", record["commit"])
+    assert record["backend"].startswith("tensorflow 2.") and "cores" in record["hardware"]
 
 
 def test_what_is_finished_is_not_trained_again(runs, monkeypatch):
@@ -108,19 +108,19 @@ def test_a_training_that_was_stopped_has_no_time(runs):
 
 
 def test_bad_settings_are_one_line(runs, capsys):
-    told = ["rooms_evidence", "--runs", str(runs), "--set", "model.fusion=conct"]
-    assert main(told) == 2
+    arguments = ["rooms_evidence", "--runs", str(runs), "--set", "model.fusion=conct"]
+    assert main(arguments) == 2
     assert "fusion 'conct' is unknown" in capsys.readouterr().err
     assert not list(runs.glob("rooms_evidence/*/seed0/cell.json"))
 
 
 def test_a_translation_s_distances_are_of_rooms_features(runs):
     cell = Cell("rooms_translation_evidence", TRANSLATION, 1)
-    told = train_cell(cell, runs, Console(quiet=True))
+    record = train_cell(cell, runs, Console(quiet=True))
     assert (features_folder(runs) / "cell.json").is_file()
-    assert list(told["outputs"]) == ["reshading", "edge_texture", "ensemble"]
+    assert list(record["outputs"]) == ["reshading", "edge_texture", "ensemble"]
     scores = json.loads((runs / cell.folder / "scores.json").read_text())
-    for output, found in told["outputs"].items():
+    for output, found in record["outputs"].items():
         assert set(found) == {"mae", "rmse", "fid", "kid"}
         # The same images, made anew.
         assert found["mae"] == pytest.approx(scores["streams"][output]["mae"], rel=1e-6)
@@ -130,12 +130,12 @@ def test_a_translation_s_distances_are_of_rooms_features(runs):
 def test_one_trunk_is_scored_as_one_stream(runs):
     settings = (*SEGMENTATION, "epochs=1", 'model.fusion={"name": "concat", "protocol": "common"}')
     cell = Cell("rooms_evidence", settings, 1)
-    told = train_cell(cell, runs, Console(quiet=True))
-    assert list(told["outputs"]) == ["fused", "ensemble"]
-    assert told["outputs"]["fused"] == told["outputs"]["ensemble"]
+    record = train_cell(cell, runs, Console(quiet=True))
+    assert list(record["outputs"]) == ["fused", "ensemble"]
+    assert record["outputs"]["fused"] == record["outputs"]["ensemble"]
     with open(runs / cell.folder / "log.csv", newline="") as file:
         (row,) = csv.DictReader(file)
-    assert float(row["fused_miou"]) == pytest.approx(told["outputs"]["fused"]["miou"], rel=1e-5)
+    assert float(row["fused_miou"]) == pytest.approx(record["outputs"]["fused"]["miou"], rel=1e-5)
     assert "rgb_miou" not in row
 
 

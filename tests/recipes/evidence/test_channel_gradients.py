@@ -63,14 +63,14 @@ def test_every_channel_alone_has_its_own_gradient():
     norm = model.get_layer("norm")
     scales = {n: keras.ops.convert_to_numpy(norm.norm(n).gamma).copy() for n in NAMES}
     betas = {n: keras.ops.convert_to_numpy(norm.norm(n).beta).copy() for n in NAMES}
-    told = []
-    found = measure(model, batches, loss, progress=lambda *state: told.append(state))
+    calls = []
+    found = measure(model, batches, loss, progress=lambda *state: calls.append(state))
     # rgb owns channels 0 and 1, depth 2 to 4.
     assert [(c.modality, c.index) for c in found] == [
         *(("rgb", i) for i in (0, 1)),
         *(("depth", i) for i in (2, 3, 4)),
     ]
-    assert told == [(i, 5) for i in range(1, 6)]
+    assert calls == [(i, 5) for i in range(1, 6)]
     for c in found:
         assert c.scale == scales[c.modality][c.index] and c.beta == betas[c.modality][c.index]
         assert c.theta == 0.02 and c.strength == 1e-3 and c.positions == 72

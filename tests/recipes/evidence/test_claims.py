@@ -1,4 +1,4 @@
-"""Verdicts on tables made up so that the answer is known."""
+"""Verdicts on tables made up so that the verdict is known."""
 
 import json
 
@@ -133,7 +133,7 @@ def test_verdicts_are_written_whole(judge, tmp_path):
     assert not list(tmp_path.glob(".part-*"))
 
 
-def test_follow_ups_are_told_and_decide_nothing(judge):
+def test_follow_ups_are_reported_and_decide_nothing(judge):
     alone = judge(baselines=BASELINES)["aggregation_and_alignment"]
     assert all(check["difference"] is None for check in alone["checks"])
     steps = {"cen": 0.40, "concat": 0.50, "cen_2400": 0.60, "concat_2400": 0.50}

@@ -17,9 +17,9 @@ def finish(job):
     seed = job.name.split(", seed ")[1]
     job.folder.mkdir(parents=True, exist_ok=True)
     scores = dict.fromkeys(("miou", "mean_accuracy", "pixel_accuracy"), 0.5)
-    told = {"seed": int(seed), "outputs": {"ensemble": scores}, "parameters": 1, "macs": 1}
-    told |= {"exchanged": 0.0, "layers_exchanging": 0, "steps": 400, "seconds": 1.0}
-    told |= {
+    record = {"seed": int(seed), "outputs": {"ensemble": scores}, "parameters": 1, "macs": 1}
+    record |= {"exchanged": 0.0, "layers_exchanging": 0, "steps": 400, "seconds": 1.0}
+    record |= {
         "processor_seconds": 1.0,
         "commit": "1",
         "digest": "",
@@ -27,7 +27,7 @@ def finish(job):
         "backend": "",
         "time": "",
     }
-    (job.folder / "cell.json").write_text(json.dumps(told))
+    (job.folder / "cell.json").write_text(json.dumps(record))
 
 
 @pytest.fixture
@@ -82,22 +82,22 @@ def test_all_are_all_and_a_table_named_twice_is_one():
         (["threshold"], "0.05,rgb", "row 'rgb' is unknown.*known: none, 0.005"),
     ],
 )
-def test_what_there_is_not_is_told(tables, only, message):
+def test_unknown_tables_and_rows_are_refused(tables, only, message):
     with pytest.raises(InputError, match=message):
         command.chosen(ROOMS, tables, only, 1)
 
 
 def test_the_list_names_every_row(capsys):
     assert command.main(["--list"]) == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for name, table in TABLES.items():
-        assert name in told
-        assert all(row in told for row in table.rows)
+        assert name in printed
+        assert all(row in printed for row in table.rows)
 
 
 def test_a_run_writes_the_tables_and_goes_on(ran, tmp_path, capsys):
-    told = arguments(tmp_path, "baselines", "--seeds", "2", "--only", "rgb,cen")
-    assert command.main(told) == 0
+    options = arguments(tmp_path, "baselines", "--seeds", "2", "--only", "rgb,cen")
+    assert command.main(options) == 0
     wanted = [f"baselines {row}, seed {seed}" for seed in (1, 2) for row in ("rgb", "cen")]
     assert ran == [*wanted, "page"]
     lines = (tmp_path / "results/baselines.csv").read_text().splitlines()
@@ -106,7 +106,7 @@ def test_a_run_writes_the_tables_and_goes_on(ran, tmp_path, capsys):
     ]
     assert "4 of 4 trainings done" in capsys.readouterr().out
     # Again: nothing is trained; another table takes what it shares.
-    assert command.main(told) == 0
+    assert command.main(options) == 0
     assert ran == [*wanted, "page", "page"]
     assert command.main(arguments(tmp_path, "threshold", "--seeds", "2", "--report")) == 0
     shared = (tmp_path / "results/threshold.csv").read_text().splitlines()
@@ -117,13 +117,13 @@ def test_a_run_writes_the_tables_and_goes_on(ran, tmp_path, capsys):
     assert ran == [*wanted, "page", "page", "page"]
 
 
-def test_a_failed_cell_is_told_and_the_rest_is_written(ran, tmp_path, capsys):
+def test_a_failed_cell_is_reported_and_the_rest_is_written(ran, tmp_path, capsys):
     assert (
         command.main(arguments(tmp_path, "baselines", "--seeds", "1", "--only", "rgb,depth")) == 1
     )
-    told = capsys.readouterr()
-    assert told.err == "failed: baselines depth, seed 1: error: the loss became nan\n"
-    assert "1 of 2 trainings done" in told.out
+    printed = capsys.readouterr()
+    assert printed.err == "failed: baselines depth, seed 1: error: the loss became nan\n"
+    assert "1 of 2 trainings done" in printed.out
     assert (tmp_path / "results/baselines.csv").exists()
     assert "page" in ran
 
@@ -147,7 +147,7 @@ def test_ctrl_c_ends_with_130(monkeypatch, tmp_path, capsys):
     assert "interrupted; the same command goes on" in capsys.readouterr().err
 
 
-def test_nothing_to_report_is_told(ran, tmp_path, capsys):
+def test_a_report_of_nothing_says_so(ran, tmp_path, capsys):
     assert command.main(arguments(tmp_path, "baselines", "--report")) == 0
     assert "no cell is finished" in capsys.readouterr().out
     assert ran == [] and not (tmp_path / "results").exists()

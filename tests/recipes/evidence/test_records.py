@@ -43,7 +43,7 @@ def finish(runs, row, seed, miou=0.5, **changes):
     cell = Cell(TABLE.recipe, TABLE.rows[row].settings, seed)
     scores = {"miou": miou, "mean_accuracy": 2 / 3, "pixel_accuracy": None}
     outputs = ["rgb", "ensemble"] if row == "rgb" else ["rgb", "depth", "ensemble"]
-    told = {
+    record = {
         "recipe": cell.recipe,
         "settings": list(cell.settings),
         "seed": seed,
@@ -65,7 +65,7 @@ def finish(runs, row, seed, miou=0.5, **changes):
     }
     folder = runs / cell.folder
     folder.mkdir(parents=True)
-    (folder / "cell.json").write_text(json.dumps(told))
+    (folder / "cell.json").write_text(json.dumps(record))
     return folder
 
 
@@ -134,7 +134,9 @@ def test_a_training_that_is_there_replaces_its_lines(runs, results):
     assert [line["output"] for line in records.read(results / "tiny.csv")] == ["fused"]
 
 
-def test_what_the_table_would_train_otherwise_today_is_dropped_and_told(runs, results, monkeypatch):
+def test_what_the_table_would_train_otherwise_today_is_dropped_and_reported(
+    runs, results, monkeypatch
+):
     for row in ("cen", "rgb"):
         finish(runs, row, 1)
     finish(runs, "cen", 2, digest="0123456789ab")
@@ -162,7 +164,7 @@ def test_nothing_finished_writes_nothing(runs, results):
     assert not results.exists()
 
 
-def test_what_is_no_table_is_told(runs, results):
+def test_what_is_no_table_is_refused(runs, results):
     path = results / "tiny.csv"
     with pytest.raises(InputError, match=r"tiny.csv is missing; .*recipes.evidence tiny"):
         records.read(path)

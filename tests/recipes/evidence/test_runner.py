@@ -30,8 +30,8 @@ try:
         sys.exit(1)
     if behaviour == "dumb":
         sys.exit(3)
-    told = {"threads": os.environ["OMP_NUM_THREADS"], "seconds": 0.3}
-    (folder / "cell.json").write_text(json.dumps(told))
+    record = {"threads": os.environ["OMP_NUM_THREADS"], "seconds": 0.3}
+    (folder / "cell.json").write_text(json.dumps(record))
 except KeyboardInterrupt:
     log.write(f"interrupted {folder.name}\\n")
     sys.exit(130)
@@ -104,7 +104,7 @@ def test_what_others_need_runs_alone(fake, tmp_path):
     assert log_of(tmp_path) == ["start a", "end a", "start b", "end b"]
 
 
-def test_a_failure_is_told_and_stops_nothing(fake, tmp_path):
+def test_a_failure_is_reported_and_stops_nothing(fake, tmp_path):
     command, jobs = fake
     state = run(jobs(a="fail", b="dumb", c="good"), command=command)
     assert state.failed == {

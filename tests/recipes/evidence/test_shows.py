@@ -144,7 +144,7 @@ def test_the_command_writes_text_and_small_pictures(tiny_run, tmp_path, capsys):
     assert f"rgb 0.500 at first, {last[0]:.3f} at the end" in text
 
 
-def test_what_cannot_be_shown_is_told(tiny_run, tmp_path, capsys, monkeypatch):
+def test_what_cannot_be_shown_is_refused(tiny_run, tmp_path, capsys, monkeypatch):
     out = ["--out", str(tmp_path / "out")]
     assert main([str(tiny_run), *out, "--view", "4"]) == 2
     assert "views 0 to 3" in capsys.readouterr().err

@@ -16,8 +16,8 @@ from recipes.evidence.run.cell import make_parser
 ROWS = [
     (study, table, row)
     for study in STUDIES
-    for table, told in STUDIES[study].tables.items()
-    for row in told.rows
+    for table, content in STUDIES[study].tables.items()
+    for row in content.rows
 ]
 
 
@@ -88,7 +88,7 @@ def test_a_translations_digest_holds_what_its_distances_are_made_of(monkeypatch)
     assert cen.digest != before
 
 
-def test_unknown_names_are_told():
+def test_unknown_names_are_refused():
     with pytest.raises(InputError, match=r"'ablatoin' is unknown .did you mean 'ablation'"):
         ROOMS.table("ablatoin")
     with pytest.raises(InputError, match=r"row 'cne' is unknown .did you mean 'cen'.*known: rgb"):

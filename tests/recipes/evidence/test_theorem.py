@@ -90,16 +90,16 @@ def test_text_and_picture_are_there(written, tiny_run):
 
 
 @pytest.mark.parametrize(
-    ("told", "options", "wanted"),
+    ("name", "options", "wanted"),
     [
         (None, [], "python -m recipes.train rooms_tiny"),
         ("rooms_translation_tiny", [], "translation"),
         (None, ["--batches", "0"], "--batches"),
     ],
 )
-def test_what_cannot_be_measured_is_told(tmp_path, capsys, told, options, wanted):
-    if told is not None:
-        (tmp_path / "recipe.json").write_text(json.dumps(recipe_of(told).to_json()))
+def test_what_cannot_be_measured_is_refused(tmp_path, capsys, name, options, wanted):
+    if name is not None:
+        (tmp_path / "recipe.json").write_text(json.dumps(recipe_of(name).to_json()))
     assert main([str(tmp_path), "--out", str(tmp_path / "out"), *options]) == 2
     error = capsys.readouterr().err
     assert wanted in error and error.startswith("error: ") and error.count("\n") == 1

@@ -40,14 +40,14 @@ def mat(tmp_path, monkeypatch):
     return tmp_path / "labeled.mat"
 
 
-def told(capsys):
+def printed(capsys):
     return " ".join(capsys.readouterr().out.split())
 
 
 def test_nyudv2_reads_back_as_the_mat(mat, tmp_path, capsys):
     out = tmp_path / "out"
     assert nyudv2.main([str(mat), "--out", str(out), "--whole"]) == 0
-    assert "2 views to train, 3 to validate, 17 files" in told(capsys)
+    assert "2 views to train, 3 to validate, 17 files" in printed(capsys)
     assert (out / "train.txt").read_text().splitlines() == [
         f"rgb/{n}.png\tmasks/{n}.png\tdepth/{n}.png" for n in ("000003", "000005")
     ]
@@ -66,7 +66,7 @@ def test_sunrgbd_reads_back_as_the_tree(tree, tmp_path, capsys):
     root, _ = tree
     out = tmp_path / "out"
     assert sunrgbd.main([str(root), "--out", str(out)]) == 0
-    assert "1 views to train, 1 to validate, 8 files" in told(capsys)
+    assert "1 views to train, 1 to validate, 8 files" in printed(capsys)
     assert (out / "val.txt").read_text().startswith("rgb/000001.png\t")
     for split in ("train", "val"):
         a = open_dataset({"name": "sunrgbd", "raw": str(root)}, split)[0]
@@ -108,7 +108,7 @@ def test_a_stopped_unpacking_goes_on_and_ends_alike(mat, tmp_path, capsys, monke
     monkeypatch.setattr(unpacking, "_write_missing", write)
     capsys.readouterr()
     assert nyudv2.main([*arguments, str(broken)]) == 0
-    assert "9 written now" in told(capsys)
+    assert "9 written now" in printed(capsys)
     assert sums_of(whole) == sums_of(broken)
 
 
@@ -125,7 +125,7 @@ def test_sums_find_what_changed(mat, tmp_path, capsys):
     (out / "depth" / "000001.png").write_bytes(b"no")
     capsys.readouterr()
     assert nyudv2.main([*command, "--check"]) == 1
-    assert "17 files, 1 missing, 1 changed rgb/000003.png, depth/000001.png" in told(capsys)
+    assert "17 files, 1 missing, 1 changed rgb/000003.png, depth/000001.png" in printed(capsys)
 
 
 def test_other_options_or_other_files_are_not_mixed(mat, tmp_path, capsys):
@@ -152,7 +152,7 @@ def test_bad_sources_are_one_line(mat, tmp_path, tree, capsys):
     assert sunrgbd.main([str(root), "--out", str(out)]) == 2
     assert "kv1/a/seg.mat: is damaged" in capsys.readouterr().err
     assert sunrgbd.main([str(root), "--out", str(out), "--bad-frames", "skip"]) == 0
-    assert "0 views to train, 1 to validate" in told(capsys)
+    assert "0 views to train, 1 to validate" in printed(capsys)
     note = json.loads((out / "prepared.json").read_text())
     assert list(note["left_out"]) == ["000002"]
     shutil.rmtree(root)
