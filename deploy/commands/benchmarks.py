@@ -4,9 +4,10 @@
 
 writes OUT/deploy.json: latency and size of a full network frozen and as trained, the mIoU points
 that each scheme loses on the run of `make demo` (trained first where it is not there), what the
-linter says, the table of the edge presets, which goes to OUT/edge.json too, and their time beside
-ESANet's. It takes up to 40 minutes; a part that is done is kept when it is interrupted. Exit code 1
-when a part fails or a figure that does not depend on the machine misses its target.
+linter says, the table of the edge presets, which goes to OUT/edge.json too, their time beside
+ESANet's, and the demo's frames per second at a camera's size. It takes up to 40 minutes; a part that
+is done is kept when it is interrupted. Exit code 1 when a part fails or a figure that does not
+depend on the machine misses its target.
 
     python -m deploy benchmarks --part endurance --minutes 60
 
@@ -25,11 +26,12 @@ import signal
 import time
 from pathlib import Path
 
+from ..benchmarks import PARTS
 from ..runtime.console import CHECK_FAILED, GOOD, INTERRUPTED, Output
 from . import positive
 
 SUMMARY = "measure the edge figures of the project again"
-_PARTS = ("network", "accuracy", "lint", "edge_network", "edge", "esanet", "endurance", "ros")
+_LONG = ("endurance", "ros")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--demo", default="runs/demo", metavar="FOLDER", help="of `make demo` (runs/demo)"
     )
-    parser.add_argument("--part", choices=_PARTS, help="measure this part only, in this process")
+    parser.add_argument(
+        "--part", choices=(*PARTS, *_LONG), help="measure this part only, in this process"
+    )
     parser.add_argument("--epochs", type=positive, default=4, help="of qat (default: 4)")
     parser.add_argument("--rounds", type=positive, default=40, help="timed rounds (default: 40)")
     parser.add_argument(
@@ -94,7 +98,7 @@ def _part(arguments: argparse.Namespace, out: Path, output: Output) -> int:
     from ..benchmarks import keep, part_path
     from ..host import quiet_tensorflow
 
-    if arguments.part in ("endurance", "ros"):
+    if arguments.part in _LONG:
         return _long(arguments, out, output)
     start = time.perf_counter()
     quiet_tensorflow()
@@ -116,6 +120,10 @@ def _part(arguments: argparse.Namespace, out: Path, output: Output) -> int:
         from ..benchmarks import esanet
 
         found = esanet.measure(out, output.say, arguments.rounds, arguments.threads)
+    elif arguments.part == "whole_loop":
+        from ..benchmarks import whole_loop
+
+        found = whole_loop.measure(out, output.say, arguments.threads)
     else:
         from ..benchmarks import accuracy, lint
 

@@ -3,6 +3,8 @@
 After NVIDIA's placement rules (the quantisation toolkits' "custom Q/DQ cases").
 """
 
+from collections.abc import Sequence
+
 import onnx
 
 CONVOLUTIONS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
@@ -23,18 +25,22 @@ class Pairs:
     """
 
     def __init__(self, model: onnx.ModelProto):
-        graph = model.graph
-        constant = {tensor.name for tensor in graph.initializer}
-        self.producers = {name: node for node in graph.node for name in node.output}
+        self._constant = {tensor.name for tensor in model.graph.initializer}
+        self.producers: dict[str, onnx.NodeProto] = {}
         self.source: dict[str, str] = {}
         self.dequantised: dict[str, str] = {}
-        for node in graph.node:
+        self.extend(model.graph.node)
+
+    def extend(self, nodes: Sequence[onnx.NodeProto]) -> None:
+        """Takes in nodes that were added to the graph."""
+        self.producers.update((name, node) for node in nodes for name in node.output)
+        for node in nodes:
             before = self.producers.get(node.input[0]) if node.input else None
             if (
                 node.op_type == "DequantizeLinear"
                 and before is not None
                 and before.op_type == "QuantizeLinear"
-                and before.input[0] not in constant
+                and before.input[0] not in self._constant
             ):
                 self.source[node.output[0]] = before.input[0]
                 self.dequantised[before.input[0]] = node.output[0]

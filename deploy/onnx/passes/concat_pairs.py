@@ -29,7 +29,7 @@ def quantise_concat_inputs(model: onnx.ModelProto) -> None:
                     like = pairs.quantiser(node.output[0])
                     scale = numpy_helper.to_array(values[like.input[1]])
                     _add_pair(graph, name, scale)
-                    pairs = Pairs(model)
+                    pairs.extend(graph.node[-2:])
                 node.input[index] = pairs.dequantised[name]
 
 
