@@ -28,3 +28,16 @@ def keep_freed_memory() -> bool:
         return False
     options = {_TRIM_THRESHOLD: _ALL, _MMAP_THRESHOLD: _LARGEST, _ARENA_MAX: 1}
     return all([set_option(option, value) for option, value in options.items()])
+
+
+def give_back_freed_memory() -> bool:
+    """Gives back what this process freed: an engine that was exchanged, of which the next frame needs nothing.
+
+    Returns:
+        Whether the C library can.
+    """
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):
+        return False
+    return bool(trim(0))
