@@ -21,6 +21,7 @@ from ..runtime.preprocess import Frame, Preprocessor
 from ..runtime.runner import ENGINES, PHASES, Runner, open_runner
 from . import domains
 from .missing import complete
+from .steady_memory import large_blocks_apart
 
 AUTO = "auto"
 _NO_CLASSES = np.zeros((0, 0), np.uint8)
@@ -90,15 +91,16 @@ class Network:
 
     def __init__(self, choice: Choice, threads: int | None = None):
         self.choice = choice
-        self.runner: Runner = open_runner(choice.artifact, threads, choice.engine)
-        self._check()
-        self._prepare = Preprocessor(self.runner.inputs)
-        # The first run of an engine prepares its kernels; no frame shall wait for that.
-        height, width = self.manifest.image_shape
-        blank = Frame("warm-up", {"": np.zeros((height, width), np.uint8)})
-        if self.translates:
-            blank = domains.blank(self.manifest)
-        self.runner.run_raw(self._feeds(blank))
+        with large_blocks_apart():
+            self.runner: Runner = open_runner(choice.artifact, threads, choice.engine)
+            self._check()
+            self._prepare = Preprocessor(self.runner.inputs)
+            # The first run of an engine prepares its kernels; no frame shall wait for that.
+            height, width = self.manifest.image_shape
+            blank = Frame("warm-up", {"": np.zeros((height, width), np.uint8)})
+            if self.translates:
+                blank = domains.blank(self.manifest)
+            self.runner.run_raw(self._feeds(blank))
 
     @property
     def manifest(self) -> Manifest:

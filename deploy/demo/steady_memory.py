@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+from typing import Callable, Iterator
 
 # Of glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 # The largest that glibc takes for the second.
 _ALL, _LARGEST = 1 << 30, 32 << 20
+# What glibc begins with.
+_USUAL = 128 << 10
+_kept = False
 
 
 def keep_freed_memory() -> bool:
@@ -22,22 +27,46 @@ def keep_freed_memory() -> bool:
     Returns:
         Whether the C library has these options; others stay as they are.
     """
-    try:
-        set_option = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
+    set_option = _function("mallopt")
+    if set_option is None:
         return False
+    global _kept
     options = {_TRIM_THRESHOLD: _ALL, _MMAP_THRESHOLD: _LARGEST, _ARENA_MAX: 1}
-    return all([set_option(option, value) for option, value in options.items()])
+    _kept = all([set_option(option, value) for option, value in options.items()])
+    return _kept
+
+
+@contextlib.contextmanager
+def large_blocks_apart() -> Iterator[None]:
+    """Lets what is allocated inside, from 128 kB on, come from the system and go back to it when it is freed.
+
+    An engine stays for long. In the heap, between frames that come and go, it would leave a hole that the next engine
+    does not fit into, and the process would grow with each exchange. Where freed memory is not kept, nothing changes.
+    """
+    set_option = _function("mallopt")
+    if set_option is None or not _kept:
+        yield
+        return
+    set_option(_MMAP_THRESHOLD, _USUAL)
+    try:
+        yield
+    finally:
+        set_option(_MMAP_THRESHOLD, _LARGEST)
 
 
 def give_back_freed_memory() -> bool:
-    """Gives back what this process freed: an engine that was exchanged, of which the next frame needs nothing.
+    """Gives back what this process freed: with an engine that was exchanged, more than the next frame needs.
 
     Returns:
         Whether the C library can.
     """
+    trim = _function("malloc_trim")
+    return trim is not None and bool(trim(0))
+
+
+def _function(name: str) -> Callable[..., int] | None:
+    """Of the C library, None where it lacks it."""
     try:
-        trim = ctypes.CDLL(None).malloc_trim
+        return getattr(ctypes.CDLL(None), name)
     except (AttributeError, OSError, TypeError):
-        return False
-    return bool(trim(0))
+        return None

@@ -28,6 +28,23 @@ if sys.argv[1] == "trimmed":
 print(held - resident())
 """
 
+ENGINES = """
+import re, sys
+from pathlib import Path
+import numpy as np
+from deploy.demo.steady_memory import keep_freed_memory, large_blocks_apart
+if sys.argv[1] != "given back":
+    assert keep_freed_memory()
+def resident():
+    return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+with large_blocks_apart():
+    engine = [np.ones(1 << 20, np.uint8) for _ in range(32)]
+frame = np.ones(1 << 20, np.uint8)  # on top of it
+held = resident()
+del engine
+print(held - resident())
+"""
+
 THREADS = """
 import ctypes, sys, threading
 import numpy as np
@@ -62,6 +79,12 @@ def test_32_megabytes_of_frames(freed):
     given_back = float(output_of(FRAMES, freed))
     # All but what the allocator itself holds on to, or nothing but small change.
     assert given_back < 1 if freed == "kept" else given_back > 28
+
+
+@needs_glibc
+@pytest.mark.parametrize("freed", ["kept", "given back"])
+def test_an_engine_of_32_megabytes_leaves_no_hole(freed):
+    assert float(output_of(ENGINES, freed)) > 28
 
 
 @needs_glibc
