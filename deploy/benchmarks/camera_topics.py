@@ -26,7 +26,7 @@ class CameraTopics:
 
     Attributes:
         published: pairs so far.
-        latencies: seconds from the publication of a pair to the arrival of its labels, in order of arrival.
+        latencies: in order of arrival, the number of a pair, and seconds from its publication to its labels' arrival.
     """
 
     def __init__(self, views: Sequence[tuple[np.ndarray, np.ndarray]]):
@@ -36,8 +36,8 @@ class CameraTopics:
         from sensor_msgs.msg import Image
 
         self.published = 0
-        self.latencies: list[float] = []
-        self._sent: dict[tuple[int, int], float] = {}
+        self.latencies: list[tuple[int, float]] = []
+        self._sent: dict[tuple[int, int], tuple[int, float]] = {}
         self._views = [
             (_message(Image, rgb, "rgb8"), _message(Image, depth, "16UC1")) for rgb, depth in views
         ]
@@ -55,7 +55,7 @@ class CameraTopics:
         """Publishes the next pair."""
         stamp = self._node.get_clock().now().to_msg()
         # Noted before: the labels may be here before `publish` returns.
-        self._sent[stamp.sec, stamp.nanosec] = time.monotonic()
+        self._sent[stamp.sec, stamp.nanosec] = self.published, time.monotonic()
         pair = self._views[self.published % len(self._views)]
         for publisher, message in zip(self._publishers, pair, strict=True):
             message.header.stamp = stamp
@@ -73,9 +73,9 @@ class CameraTopics:
 
     def _labelled(self, labels: Any) -> None:
         stamp = labels.header.stamp
-        sent = self._sent.pop((stamp.sec, stamp.nanosec), None)
-        if sent is not None:
-            self.latencies.append(time.monotonic() - sent)
+        number, sent = self._sent.pop((stamp.sec, stamp.nanosec), (None, 0.0))
+        if number is not None:
+            self.latencies.append((number, time.monotonic() - sent))
 
 
 def _message(kind: Any, image: np.ndarray, encoding: str) -> Any:

@@ -154,11 +154,9 @@ def _watch(
         InputError: the node ended before.
     """
     total, first = round(RATE * seconds), round(RATE * settled)
-    start, sampled, before = time.monotonic(), -INTERVAL, 0
+    start, sampled = time.monotonic(), -INTERVAL
     while camera.published < total:
         at = time.monotonic() - start
-        if camera.published == first:
-            before = len(camera.latencies)
         camera.publish()
         if at - sampled >= INTERVAL:
             sampled = at
@@ -169,9 +167,9 @@ def _watch(
         # To the next whole period, so that a late pair is not followed by a burst.
         time.sleep(1 / RATE - (time.monotonic() - start) % (1 / RATE))
     time.sleep(1)  # the last labels are on their way
-    latencies = 1e3 * np.array(camera.latencies[before:])
+    latencies = [1e3 * seconds for number, seconds in camera.latencies if number >= first]
     figures: dict[str, Any] = {"pairs": total - first, "labelled": len(latencies)}
-    if len(latencies):
+    if latencies:
         for name, percentile in (("p50_ms", 50), ("p95_ms", 95), ("most_ms", 100)):
             figures[name] = float(np.percentile(latencies, percentile))
     return figures
