@@ -1,6 +1,6 @@
 """The project's edge figures, measured again on this machine: what `make bench` runs.
 
-Seven parts, each a process of its own, so that one that fails or is interrupted costs the others
+Six parts, each a process of its own, so that one that fails or is interrupted costs the others
 nothing and the memory of one is free for the next:
 
     network    latency and file size of ResNet-50 with the light decoder, frozen against as trained
@@ -10,7 +10,6 @@ nothing and the memory of one is free for the next:
                cen_edge_m's network: frozen against as trained, two modalities against one
     edge       the edge presets: size, work, frames per second, scores of those with weights
     esanet     their time beside ESANet's
-    whole_loop the demo on pictures of 1280x720 at 30 Hz
 
 A part leaves OUT/parts/NAME.json; a part that is there is not measured again until all are done.
 """
@@ -26,7 +25,7 @@ from typing import Any
 from ..runtime.console import GOOD, INTERRUPTED, plain
 from ..runtime.files import atomic_path
 
-PARTS = ("network", "accuracy", "lint", "edge_network", "edge", "esanet", "whole_loop")
+PARTS = ("network", "accuracy", "lint", "edge_network", "edge", "esanet")
 
 # What the figures are held against; latency on somebody's machine is reported, not judged.
 LIMITS = {

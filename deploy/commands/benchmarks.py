@@ -4,8 +4,8 @@
 
 writes OUT/deploy.json: latency and size of a full network frozen and as trained, the mIoU points
 that each scheme loses on the run of `make demo` (trained first where it is not there), what the
-linter says, the table of the edge presets, which goes to OUT/edge.json too, their time beside
-ESANet's, and the demo's frames per second at a camera's size. It takes up to 40 minutes; a part that
+linter says, the table of the edge presets, which goes to OUT/edge.json too, and their time beside
+ESANet's. It takes up to 40 minutes; a part that
 is done is kept when it is interrupted. Exit code 1 when a part fails or a figure that does not
 depend on the machine misses its target.
 
@@ -120,10 +120,6 @@ def _part(arguments: argparse.Namespace, out: Path, output: Output) -> int:
         from ..benchmarks import esanet
 
         found = esanet.measure(out, output.say, arguments.rounds, arguments.threads)
-    elif arguments.part == "whole_loop":
-        from ..benchmarks import whole_loop
-
-        found = whole_loop.measure(out, output.say, arguments.threads)
     else:
         from ..benchmarks import accuracy, lint
 
