@@ -5,9 +5,8 @@
 writes OUT/deploy.json: latency and size of a full network frozen and as trained, the mIoU points
 that each scheme loses on the run of `make demo` (trained first where it is not there), what the
 linter says, the table of the edge presets, which goes to OUT/edge.json too, and their time beside
-ESANet's. It takes up to 40 minutes; a part that
-is done is kept when it is interrupted. Exit code 1 when a part fails or a figure that does not
-depend on the machine misses its target.
+ESANet's. It takes up to 40 minutes; a part that is done is kept when it is interrupted. Exit code 1
+when a part fails or a figure that does not depend on the machine misses its target.
 
     python -m deploy benchmarks --part endurance --minutes 60
 

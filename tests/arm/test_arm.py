@@ -13,16 +13,26 @@ HERE = Path(__file__).parent
 # float32 sums in another order and with fused multiply-adds: a class changes only where two logits are
 # as good as equal.
 SAME_CLASSES = 0.999
-# ARM rounds elsewhere than this machine. ONNX Runtime sums 16-bit floats in 16 bits there, of which each sum loses
-# 2**-11; where floats are rounded to 8 bits between the layers (at run time, or behind ONNX Runtime's float depthwise
-# convolutions), a difference of 1e-7 may move one to the next code, and the layers behind go on from there. The images
-# are noise, of which a trained network is sure nowhere: of cen_lite0_nyudv2's 40 classes 0.984 are the same.
-SAME_ROUNDED = 0.98
+# Cortex-A76 rounds elsewhere than this machine and Cortex-A57. ONNX Runtime sums 16-bit floats in 16 bits there, of
+# which each sum loses 2**-11; where activations are quantised at run time, a difference of 1e-7 before may move one to
+# the next code, and the layers behind go on from there. Logits of cen_edge_m_rooms are 0.005 and 0.01 of the largest
+# apart, and 0.997 and 0.995 of its classes the same.
+SAME_ROUNDED = 0.99
 SAME_CODES = 0.9999
-ROUNDED = {("fp16", ".onnx"), ("dynamic_w8", ".tflite"), ("static_w8a8", ".onnx")}
+ROUNDED = {("fp16", ".onnx"), ("dynamic_w8", ".tflite")}
+# The same happens behind the float depthwise convolutions of ONNX Runtime. The images are noise, on which a network of
+# 40 classes is undecided: 0.984 and 0.995 of its classes are the same.
+LEAST_SAME = {
+    "cen_lite0_nyudv2-dynamic_w8.tflite": 0.98,
+    "cen_lite0_nyudv2-static_w8a8.onnx": 0.99,
+}
+# Of ONNX Runtime 1.19 in static_w8a8, which rounds elsewhere than 1.31: 0.986 of cen_edge_s_rooms' are.
+SAME_OLDER = 0.98
 
 
 def least_same(made):
+    if made.path.name in LEAST_SAME:
+        return LEAST_SAME[made.path.name]
     return SAME_ROUNDED if (made.scheme, made.path.suffix) in ROUNDED else SAME_CLASSES
 
 
@@ -102,7 +112,9 @@ def test_an_older_python_computes_the_same(zoo, tmp_path):
     for made, found in zip(zoo, compute(zoo, PROCESSORS[1], PYTHONS[1], tmp_path), strict=True):
         for name, wanted in made.outputs.items():
             same = (wanted.argmax(-1) == found[name].argmax(-1)).mean()
-            assert same >= least_same(made), (made.path.name, name, same)
+            older = made.scheme == "static_w8a8" and made.path.suffix == ".onnx"
+            least = SAME_OLDER if older else least_same(made)
+            assert same >= least, (made.path.name, name, same)
 
 
 @pytest.mark.parametrize("zoo", CASES[:1], ids="-".join, indirect=True, scope="session")
