@@ -43,10 +43,10 @@ def large_blocks_apart() -> Iterator[None]:
     An engine stays for long. In the heap, between frames that come and go, it would leave a hole that the next engine
     does not fit into, and the process would grow with each exchange. Where freed memory is not kept, nothing changes.
     """
-    set_option = _function("mallopt")
-    if set_option is None or not _kept:
+    if not _kept:
         yield
         return
+    set_option = ctypes.CDLL(None).mallopt
     set_option(_MMAP_THRESHOLD, _USUAL)
     try:
         yield

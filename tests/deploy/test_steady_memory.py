@@ -11,15 +11,18 @@ import pytest
 
 from deploy.demo.steady_memory import give_back_freed_memory, keep_freed_memory
 
-FRAMES = """
+RESIDENT = """
 import re, sys
 from pathlib import Path
 import numpy as np
-from deploy.demo.steady_memory import give_back_freed_memory, keep_freed_memory
+from deploy.demo.steady_memory import give_back_freed_memory, keep_freed_memory, large_blocks_apart
 if sys.argv[1] != "given back":
     assert keep_freed_memory()
 def resident():
     return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+"""
+
+FRAMES = """
 frames = [np.ones(1 << 20, np.uint8) for _ in range(32)]
 held = resident()
 del frames
@@ -29,14 +32,6 @@ print(held - resident())
 """
 
 ENGINES = """
-import re, sys
-from pathlib import Path
-import numpy as np
-from deploy.demo.steady_memory import keep_freed_memory, large_blocks_apart
-if sys.argv[1] != "given back":
-    assert keep_freed_memory()
-def resident():
-    return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 with large_blocks_apart():
     engine = [np.ones(1 << 20, np.uint8) for _ in range(32)]
 frame = np.ones(1 << 20, np.uint8)  # on top of it
@@ -76,7 +71,7 @@ def output_of(script: str, freed: str) -> str:
 @needs_glibc
 @pytest.mark.parametrize("freed", ["kept", "given back", "trimmed"])
 def test_32_megabytes_of_frames(freed):
-    given_back = float(output_of(FRAMES, freed))
+    given_back = float(output_of(RESIDENT + FRAMES, freed))
     # All but what the allocator itself holds on to, or nothing but small change.
     assert given_back < 1 if freed == "kept" else given_back > 28
 
@@ -84,7 +79,7 @@ def test_32_megabytes_of_frames(freed):
 @needs_glibc
 @pytest.mark.parametrize("freed", ["kept", "given back"])
 def test_an_engine_of_32_megabytes_leaves_no_hole(freed):
-    assert float(output_of(ENGINES, freed)) > 28
+    assert float(output_of(RESIDENT + ENGINES, freed)) > 28
 
 
 @needs_glibc
