@@ -12,6 +12,7 @@ import json
 import math
 import os
 import sys
+from pathlib import Path
 from typing import Any, Callable, Sequence
 
 from .errors import InputError
@@ -33,11 +34,13 @@ _USERS = {
     errno.ENAMETOOLONG: "the name is too long",
 }
 
-# What only a host has: a board that was given this folder alone lacks it, and some commands with it.
+# What only a host has, and some commands need.
 _HOSTS = {
     "cen_keras", "tensorflow", "keras", "tf_keras", "tf2onnx", "onnx", "litert_quantizer", "cv2",
     "jinja2", "matplotlib", "rich", "scipy", "h5py",
 }  # fmt: skip
+# The wheel of a board holds a part of this package.
+_ON_HOST = (Path(__file__).resolve().parent.parent / "host.py").is_file()
 
 
 class Output:
@@ -117,13 +120,17 @@ def guarded(command: Callable[[], int]) -> int:
         # it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return GOOD
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         name = (error.name or "").split(".")[0]
-        if name not in _HOSTS:
+        if name == "deploy" and not _ON_HOST:
+            missing = "is not in cen-keras-runtime"
+        elif name in _HOSTS and isinstance(error, ModuleNotFoundError):
+            missing = f"needs {name}, which is not installed"
+        else:
             raise
         return _refuse(
-            f"this command needs {name}, which is not installed: pip install "
-            "'cen-keras[train,export]' on a host. A board runs engine, bench and demo"
+            f"this command {missing}: pip install 'cen-keras[train,export]' on a host. A board runs "
+            "engine, bench and demo"
         )
     except OSError as error:
         if error.errno is None and isinstance(error, FileNotFoundError):
