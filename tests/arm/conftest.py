@@ -1,5 +1,6 @@
 """Artifacts for the emulated board, a preset and a target at a time; nothing runs without it."""
 
+import functools
 import sys
 from pathlib import Path
 
@@ -19,8 +20,8 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.timeout(3600))
             # An artifact is made once, in the process that runs all tests of it.
             callspec = getattr(item, "callspec", None)
-            if callspec and "zoo" in callspec.params:
-                item.add_marker(pytest.mark.xdist_group("-".join(callspec.params["zoo"])))
+            if callspec and "case" in callspec.params:
+                item.add_marker(pytest.mark.xdist_group("-".join(callspec.params["case"])))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,8 +33,14 @@ def board():
 
 
 @pytest.fixture(scope="session")
-def zoo(request, tmp_path_factory):
-    """A preset in every scheme of a target, by its parameter: of `artifacts.CASES`."""
+def zoo_of(tmp_path_factory):
+    """Gives a case of `artifacts.CASES` in every scheme of its target, made once."""
     from artifacts import make
 
-    return list(make(*request.param, tmp_path_factory.mktemp("zoo")))
+    return functools.cache(lambda case: list(make(*case, tmp_path_factory.mktemp("zoo"))))
+
+
+@pytest.fixture
+def zoo(zoo_of, case):
+    """What `case` names."""
+    return zoo_of(case)

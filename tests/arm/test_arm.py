@@ -1,5 +1,6 @@
 """The board's part on an emulated ARM64 processor computes what this machine computes."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -41,13 +42,23 @@ def finished(done):
     return done.stdout.splitlines()
 
 
-EVERY = pytest.mark.parametrize("zoo", CASES, ids="-".join, indirect=True, scope="session")
+EVERY = pytest.mark.parametrize("case", CASES, ids="-".join)
 
 
-@pytest.fixture(scope="module", params=PROCESSORS)
-def computed(request, zoo, tmp_path_factory):
-    """What each artifact gives on a processor."""
-    return compute(zoo, request.param, PYTHONS[0], tmp_path_factory.mktemp(request.param))
+@pytest.fixture(scope="session")
+def outputs_of(zoo_of, tmp_path_factory):
+    """Gives what a case's artifacts compute on a processor, run once."""
+    return functools.cache(
+        lambda case, processor: compute(
+            zoo_of(case), processor, PYTHONS[0], tmp_path_factory.mktemp(processor)
+        )
+    )
+
+
+@pytest.fixture(params=PROCESSORS)
+def computed(request, outputs_of, case):
+    """What each of the case's artifacts computes on a processor."""
+    return outputs_of(case, request.param)
 
 
 def compute(zoo, processor, python, folder):
@@ -106,7 +117,7 @@ def test_every_command_says_what_it_does(python, tmp_path):
     assert {"deploy.demo", "deploy.ros", "engine", "bench"} <= set(lines)
 
 
-@pytest.mark.parametrize("zoo", CASES[:2], ids="-".join, indirect=True, scope="session")
+@pytest.mark.parametrize("case", CASES[:2], ids="-".join)
 def test_an_older_python_computes_the_same(zoo, tmp_path):
     # Its engines are older, too (LiteRT 2.1, ONNX Runtime 1.19): other kernels, the same numbers to rounding.
     for made, found in zip(zoo, compute(zoo, PROCESSORS[1], PYTHONS[1], tmp_path), strict=True):
@@ -117,7 +128,7 @@ def test_an_older_python_computes_the_same(zoo, tmp_path):
             assert same >= least, (made.path.name, name, same)
 
 
-@pytest.mark.parametrize("zoo", CASES[:1], ids="-".join, indirect=True, scope="session")
+@pytest.mark.parametrize("case", CASES[:1], ids="-".join)
 def test_the_demo_draws_the_same_pictures(zoo, tmp_path):
     made = next(made for made in zoo if made.scheme == "static_w8a8")
     rng = np.random.default_rng(0)
