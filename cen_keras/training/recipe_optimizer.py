@@ -1,16 +1,24 @@
 """From a recipe of segmentation to its optimiser."""
 
+import re
 from typing import Any
 
 from cen_keras.errors import InputError
+from cen_keras.metrics.exchange_rate import norm_layers
 from cen_keras.training.segmentation import Optimizer, Recipe
 
 
-def build_optimizer(recipe: Recipe, steps_per_epoch: int):
+def build_optimizer(recipe: Recipe, steps_per_epoch: int, model: Any = None):
     """Builds the recipe's optimiser for a run of `epochs * steps_per_epoch` steps.
 
+    Args:
+        recipe: the recipe.
+        steps_per_epoch: of the training.
+        model: whose variables it updates; needed where scales have a rate of their own.
+
     Raises:
-        InputError: an unknown name or schedule, or rates and stages that do not fit each other.
+        InputError: an unknown name or schedule, rates and stages that do not fit each other, or a rate of
+            scales for a model that neither penalises nor exchanges.
     """
     import keras
 
@@ -31,6 +39,8 @@ def build_optimizer(recipe: Recipe, steps_per_epoch: int):
         "gradient_accumulation_steps": spec.accumulate if spec.accumulate > 1 else None,
     }
     groups = {}
+    if spec.scale_learning_rate is not None:
+        groups[scales_of(model)] = _schedule(spec, spec.scale_learning_rate, steps, stages)
     if spec.encoder_learning_rate is not None:
         groups[ENCODER] = _schedule(spec, spec.encoder_learning_rate, steps, stages)
     if spec.name == "sgd":
@@ -49,6 +59,25 @@ def build_optimizer(recipe: Recipe, steps_per_epoch: int):
     if groups:
         return GroupedAdam(rate, groups=groups, weight_decay=decay, **common)
     return keras.optimizers.Adam(rate, weight_decay=decay, **common)
+
+
+def scales_of(model: Any) -> str:
+    """Returns an expression that matches the paths of the scales that a penalty moves or an exchange reads.
+
+    Raises:
+        InputError: there are none.
+    """
+    paths = [
+        norm.gamma.path
+        for layer in ([] if model is None else norm_layers(model))
+        if layer.sparsity > 0 or layer.exchange_threshold is not None
+        for norm in layer.norms
+    ]
+    if not paths:
+        raise InputError(
+            "optimizer.scale_learning_rate: the model's norms neither exchange nor are penalised; set it to null."
+        )
+    return "^(" + "|".join(map(re.escape, paths)) + ")$"
 
 
 def _schedule(spec: Optimizer, rate: Any, steps: int, stages: list[int]) -> Any:

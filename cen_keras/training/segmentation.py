@@ -21,6 +21,8 @@ class Optimizer:
         learning_rate: of all variables, or of all but the encoder's; one number, or for the
             schedule "stages" one per stage.
         encoder_learning_rate: of the backbone's variables, as `learning_rate`. None: no difference.
+        scale_learning_rate: of the scales of norms that exchange or are penalised, as `learning_rate`: how far
+            they can travel towards the threshold. None: that of the variables around them.
         schedule: "cosine" (to zero at the last step), "constant" or "stages".
         warmup_steps: steps of a linear rise from zero, before a cosine.
         stage_epochs: lengths of the stages; their sum is the recipe's `epochs`. Momentum starts
@@ -35,6 +37,7 @@ class Optimizer:
     name: str = "adam"
     learning_rate: float | tuple[float, ...] = 2e-3
     encoder_learning_rate: float | tuple[float, ...] | None = None
+    scale_learning_rate: float | tuple[float, ...] | None = None
     schedule: str = "cosine"
     warmup_steps: int = 0
     stage_epochs: tuple[int, ...] = ()
@@ -47,7 +50,7 @@ class Optimizer:
     def __post_init__(self):
         check_fields(self, "optimizer.")
         check_counts("optimizer.", self, accumulate=1, warmup_steps=0, weight_decay=0)
-        for name in ("learning_rate", "encoder_learning_rate"):
+        for name in ("learning_rate", "encoder_learning_rate", "scale_learning_rate"):
             rates = getattr(self, name)
             for rate in rates if isinstance(rates, list | tuple) else (rates or 0,):
                 if rate < 0:

@@ -196,7 +196,7 @@ def compile_model(
     distribution = distribution or OneDevice()
     distribution.prepare(model)
     model.compile(
-        build_optimizer(recipe, steps_per_epoch),
+        build_optimizer(recipe, steps_per_epoch, model),
         loss=distribution.loss(recipe.ignore, recipe.pixels_per_image),
         # On JAX every step is compiled, and a step that is not would be many times slower.
         jit_compile=recipe.jit or keras.backend.backend() == "jax",

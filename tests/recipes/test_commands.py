@@ -13,6 +13,7 @@ from frame_folders import write_views
 
 from cen_keras.errors import InputError
 from cen_keras.files import write_json
+from cen_keras.metrics.exchange_rate import norm_layers
 from cen_keras.training.console import full_disk_of, run_command
 from cen_keras.training.errors import NonFiniteError
 from cen_keras.training.evaluation import evaluate_run
@@ -401,6 +402,41 @@ def test_the_encoder_has_a_rate_of_its_own_with_adam_too():
     # Both fall along one cosine; float32 rounds at 6e-8.
     for step in (0, 3, 7):
         assert float(encoder(step)) == pytest.approx(float(optimizer._learning_rate(step)) / 4)
+
+
+def test_scales_that_travel_have_a_rate_of_their_own():
+    from cen_keras.models import Segmenter
+
+    recipe = recipe_of("rooms_tiny").derive(
+        "x",
+        epochs=1,
+        optimizer=Optimizer(
+            learning_rate=0.0,
+            encoder_learning_rate=0.0,
+            scale_learning_rate=0.5,
+            schedule="constant",
+        ),
+    )
+    options = {"backbone": "narrow", "num_classes": 3, "decoder_options": {"filters": 4}}
+    model = Segmenter(fusion={"name": "exchange", "sparsity": 1e-3}, **options)
+    optimizer = build_optimizer(recipe, 8, model)
+    before = [keras.ops.convert_to_numpy(v) for v in model.trainable_variables]
+    # Adam's first step is the rate, whatever the gradient.
+    optimizer.apply(
+        [keras.ops.ones_like(v) for v in model.trainable_variables], model.trainable_variables
+    )
+    moved = set()
+    for variable, old in zip(model.trainable_variables, before, strict=True):
+        change = keras.ops.convert_to_numpy(variable) - old
+        if np.any(change):
+            moved.add(variable.path)
+            # Adam's epsilon of 1e-7 beside a gradient of 1.
+            np.testing.assert_allclose(change, -0.5, rtol=1e-5)
+    norms = [norm for norm in norm_layers(model) if norm.exchange_threshold is not None]
+    assert norms and moved == {private.gamma.path for norm in norms for private in norm.norms}
+    apart = Segmenter(fusion="none", **options)
+    with pytest.raises(InputError, match="scale_learning_rate: the model's norms neither"):
+        build_optimizer(recipe, 8, apart)
 
 
 @pytest.mark.parametrize(("deterministic", "wanted"), [("false", "1"), ("true", None)])
