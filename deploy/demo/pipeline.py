@@ -20,7 +20,6 @@ from .missing import PATIENCE, MissingWatch
 from .network import AUTO, Choice, Network, Result
 from .slot import Closed, Slot
 from .sources import Source
-from .steady_memory import give_back_freed_memory
 from .timing import Statistics
 
 
@@ -236,7 +235,6 @@ class Pipeline:
                     if not waiting.translates:
                         self.watch.add(waiting.kinds)
                     before.close()
-                    give_back_freed_memory()
                     self._say(f"now at work: {waiting.choice.label}, {waiting.runner.engine}")
                 # The stream chosen before may be none of the artifact that came after.
                 if self.stream not in self.network.manifest.outputs:

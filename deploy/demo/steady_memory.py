@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-from typing import Callable, Iterator
+from typing import Iterator
 
 # Of glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
@@ -27,8 +27,9 @@ def keep_freed_memory() -> bool:
     Returns:
         Whether the C library has these options; others stay as they are.
     """
-    set_option = _function("mallopt")
-    if set_option is None:
+    try:
+        set_option = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
         return False
     global _kept
     options = {_TRIM_THRESHOLD: _ALL, _MMAP_THRESHOLD: _LARGEST, _ARENA_MAX: 1}
@@ -46,27 +47,19 @@ def large_blocks_apart() -> Iterator[None]:
     if not _kept:
         yield
         return
-    set_option = ctypes.CDLL(None).mallopt
-    set_option(_MMAP_THRESHOLD, _USUAL)
+    library = ctypes.CDLL(None)
+    # The heap's free end goes first: what fits into it would be taken from it, however large. To free a block of this
+    # size makes glibc look at the end.
+    library.mallopt(_TRIM_THRESHOLD, 0)
+    library.free(_malloc(library, _USUAL - 4096))
+    library.mallopt(_TRIM_THRESHOLD, _ALL)
+    library.mallopt(_MMAP_THRESHOLD, _USUAL)
     try:
         yield
     finally:
-        set_option(_MMAP_THRESHOLD, _LARGEST)
+        library.mallopt(_MMAP_THRESHOLD, _LARGEST)
 
 
-def give_back_freed_memory() -> bool:
-    """Gives back what this process freed: with an engine that was exchanged, more than the next frame needs.
-
-    Returns:
-        Whether the C library can.
-    """
-    trim = _function("malloc_trim")
-    return trim is not None and bool(trim(0))
-
-
-def _function(name: str) -> Callable[..., int] | None:
-    """Of the C library, None where it lacks it."""
-    try:
-        return getattr(ctypes.CDLL(None), name)
-    except (AttributeError, OSError, TypeError):
-        return None
+def _malloc(library: ctypes.CDLL, size: int) -> ctypes.c_void_p:
+    library.malloc.argtypes, library.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
+    return ctypes.c_void_p(library.malloc(size))
