@@ -10,8 +10,11 @@ RECIPE = "nyudv2_evidence"
 
 
 def fusion(method: str, **options: Any) -> tuple[str, ...]:
-    """Returns the settings of a fusion without a penalty: its scales stay ImageNet's."""
-    return (f"model.fusion={json.dumps({'name': method, **options})}", "small_scales=null")
+    """Returns the settings of a fusion without a penalty."""
+    return (
+        f"model.fusion={json.dumps({'name': method, **options})}",
+        "optimizer.scale_learning_rate=null",
+    )
 
 
 def alone(modality: str) -> tuple[str, ...]:
