@@ -22,6 +22,7 @@ ELSEWHERE = (
     "recipes/results/*.png",
     "recipes/results/*.csv",
     "recipes/results/*.json",
+    "recipes/results/nyudv2/*.*",
     "deploy/jetson/README.md",
     "deploy/ros/README.md",
     "cen_keras/models/weights/*.md",
