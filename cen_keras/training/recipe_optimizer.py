@@ -4,7 +4,6 @@ import re
 from typing import Any
 
 from cen_keras.errors import InputError
-from cen_keras.metrics.exchange_rate import norm_layers
 from cen_keras.training.segmentation import Optimizer, Recipe
 
 
@@ -67,6 +66,8 @@ def scales_of(model: Any) -> str:
     Raises:
         InputError: there are none.
     """
+    from cen_keras.metrics.exchange_rate import norm_layers
+
     paths = [
         norm.gamma.path
         for layer in ([] if model is None else norm_layers(model))
