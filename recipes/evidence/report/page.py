@@ -95,7 +95,7 @@ def write(
             f"`python -m recipes.evidence baselines{study.options}`."
         )
     scores = Scores(_in_order([line for path in tables for line in read_lines(path, study)], study))
-    verdicts = decide_all(scores)
+    verdicts = decide_all(scores, study.tables)
     plots = write_plots(scores, results)
     write_verdicts(results / "verdicts.json", verdicts)
     others = [path.name for path in files if path not in tables]

@@ -7,8 +7,8 @@ all of them, which is stricter than each; `fails` needs one of k and is reached 
 the larger k is.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from cen_keras.files import write_json
@@ -18,7 +18,7 @@ from recipes.evidence.statistics.paired import Paired, compare
 from recipes.evidence.statistics.scores import METRICS, Scores
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Outcome:
     """A contest and what came of it.
 
@@ -137,11 +137,21 @@ def _entry(o: Outcome) -> dict:
     }
 
 
-def decide_all(scores: Scores) -> dict[str, dict]:
-    """Returns every finding's entry, by name."""
-    entries = {finding.name: decide(scores, finding) for finding in FINDINGS}
+def decide_all(scores: Scores, tables: Collection[str] | None = None) -> dict[str, dict]:
+    """Returns the entry of every finding that the tables are for, by name; None: of all."""
+    entries = {
+        finding.name: decide(scores, _within(finding, tables))
+        for finding in FINDINGS
+        if tables is None or all(contest.table in tables for contest in finding.contests)
+    }
     entries["parameters"] = decide_parameters(scores)
     return {name: _rounded(entry) for name, entry in entries.items()}
+
+
+def _within(finding: Finding, tables: Collection[str] | None) -> Finding:
+    """A finding without the checks that the tables are not for."""
+    checks = tuple(c for c in finding.checks if tables is None or c.table in tables)
+    return dataclasses.replace(finding, checks=checks, question=finding.question if checks else "")
 
 
 def _rounded(value):

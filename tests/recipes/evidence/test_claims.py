@@ -99,6 +99,25 @@ def test_a_missing_row_is_named_and_decides_nothing(judge):
     assert found["note"].endswith("missing: mIoU of row align in baselines.csv")
 
 
+def test_a_study_decides_what_its_tables_are_for(tmp_path):
+    write_table(tmp_path, "baselines", BASELINES)
+    scores = Scores(read_lines(tmp_path / "baselines.csv"))
+    found, everything = decide_all(scores, ("baselines",)), decide_all(scores)
+    assert (
+        set(found) == {"aggregation_and_alignment", "streams_alone", "parameters"} < set(everything)
+    )
+    # One of its checks is a longer training, in a table of its own.
+    longer, left = (
+        [
+            check["name"]
+            for check in entries["aggregation_and_alignment"]["checks"]
+            if "2400" in check["name"]
+        ]
+        for entries in (everything, found)
+    )
+    assert longer and not left
+
+
 def test_one_seed_is_not_tested(tmp_path):
     write_table(tmp_path, "ablation", ABLATION, seeds=(1,))
     found = decide_all(Scores(read_lines(tmp_path / "ablation.csv")))["half_above_all"]
