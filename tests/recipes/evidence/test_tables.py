@@ -108,9 +108,9 @@ def test_of_real_pictures_no_two_rows_are_one_training_and_cen_is_one_in_all():
     assert len({cell_of(name, "cen", study="nyudv2").folder for name in NYUDV2.tables}) == 1
 
 
-def test_without_a_penalty_the_scales_stay_those_of_imagenet():
+def test_only_a_penalty_gives_the_scales_a_rate_of_their_own():
     for name, table in NYUDV2.tables.items():
         for row in table.rows:
             recipe = cell_of(name, row, study="nyudv2").made()
             penalised = recipe.model["fusion"]["name"] == "exchange"
-            assert (recipe.small_scales is not None) == penalised, row
+            assert (recipe.optimizer.scale_learning_rate is not None) == penalised, row
