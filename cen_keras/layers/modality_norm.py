@@ -82,13 +82,12 @@ class ModalityNorm(keras.layers.Layer):
     def _copy(self, index):
         """Returns the norm of one modality: the given one's settings, penalised where asked for."""
         config = {**self._norm_config, "name": self.modalities[index]}
-        needs_scale = self.exchange_threshold is not None or self.sparsity
-        if needs_scale and "gamma_initializer" not in config:
+        if self.uses_scales and "gamma_initializer" not in config:
             raise InputError(
                 f"{self.name}: {self._norm_class.__name__} has no scales gamma to compare with a threshold; select "
                 "other norms with where=."
             )
-        if needs_scale and config.get("scale") is False:
+        if self.uses_scales and config.get("scale") is False:
             config["scale"] = True
         # Every norm draws for itself: an initializer is used once.
         if self.gamma_initializer is not None:
@@ -105,6 +104,11 @@ class ModalityNorm(keras.layers.Layer):
             )
             config["gamma_regularizer"] = keras.regularizers.serialize(penalty)
         return self._norm_class.from_config(config)
+
+    @property
+    def uses_scales(self) -> bool:
+        """Whether it exchanges channels or its scales are penalised."""
+        return self.exchange_threshold is not None or self.sparsity > 0
 
     def norm(self, modality: str) -> keras.layers.Layer:
         """Returns the normalisation layer of one modality."""

@@ -66,12 +66,11 @@ def scales_of(model: Any) -> str:
     Raises:
         InputError: there are none.
     """
-    from cen_keras.metrics.exchange_rate import norm_layers
+    from cen_keras.training.scale_history import spared_norms
 
     paths = [
         norm.gamma.path
-        for layer in ([] if model is None else norm_layers(model))
-        if layer.sparsity > 0 or layer.exchange_threshold is not None
+        for layer in ([] if model is None else spared_norms(model))
         for norm in layer.norms
     ]
     if not paths:

@@ -78,7 +78,7 @@ def read_scales(run: Path) -> Scales:
 def spared_norms(model: keras.Model) -> Iterator[ModalityNorm]:
     """Yields the norms of a model that exchange channels or whose scales are penalised."""
     for layer in norm_layers(model):
-        if layer.exchange_threshold is not None or layer.sparsity:
+        if layer.uses_scales:
             yield layer
 
 

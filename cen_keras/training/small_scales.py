@@ -38,7 +38,7 @@ def start_small(model: keras.Model, median: float = 0.1) -> tuple[str, ...]:
     """
     pairs = []
     for call in Graph(model).calls:
-        if call.is_a(ModalityNorm) and _travels(call.operation):
+        if call.is_a(ModalityNorm) and call.operation.uses_scales:
             behind = {id(r.operation): r.operation for r in map(_reader, call.outputs)}
             if len(behind) != 1:
                 raise InputError(
@@ -52,10 +52,6 @@ def start_small(model: keras.Model, median: float = 0.1) -> tuple[str, ...]:
     for norm, filters in pairs:
         _shrink(norm, filters, median)
     return tuple(norm.name for norm, _ in pairs)
-
-
-def _travels(norm: ModalityNorm) -> bool:
-    return norm.exchange_threshold is not None or norm.sparsity > 0
 
 
 def _reader(tensor: Tensor) -> Call:
