@@ -42,3 +42,13 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         help="for .tflite: litert; for .onnx: ort (default), ort-cuda, ort-tensorrt, tensorrt or "
         "tensorrt-rtx",
     )
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Adds `--data`, for commands that read a run's views: what `RunFolder.on` takes."""
+    parser.add_argument(
+        "--data",
+        metavar="FOLDER",
+        help="where the run's data set lies now; of generated data or a model file, a folder of labelled "
+        "frames of one's own; or a data spec as JSON",
+    )

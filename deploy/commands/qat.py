@@ -2,6 +2,8 @@
 
     python -m deploy qat runs/demo/cen --epochs 4
 
+    python -m deploy qat preset:cen_lite0_nyudv2 --data FOLDER
+
 writes RUN/tflite/qat_w8a8.tflite; `python -m deploy verify` judges it like any other.
 """
 
@@ -11,14 +13,17 @@ import argparse
 import time
 
 from ..runtime.console import GOOD, Output
-from . import positive
+from . import add_data, positive
 
 SUMMARY = "train on with 8-bit rounding and write the int8 artifact"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument("run_folder", metavar="RUN", help="folder that recipes.train wrote")
+    parser.add_argument(
+        "run_folder", metavar="RUN", help="folder that recipes.train wrote, or preset:NAME"
+    )
+    add_data(parser)
     parser.add_argument("--epochs", type=positive, default=4, metavar="N", help="(default: 4)")
     parser.add_argument("--batch-size", type=positive, default=8, metavar="N", help="(default: 8)")
     parser.add_argument("--rate", type=float, default=1e-4, help="of Adam (default: 1e-4)")
@@ -42,6 +47,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
     start = time.perf_counter()
     folder = open_run(arguments.run_folder)
+    if arguments.data is not None:
+        folder = folder.on(arguments.data)
     quiet_tensorflow()
     from ..qat.train import Settings, summary, train
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from ..runtime.console import CHECK_FAILED, GOOD, Output, plain
 from ..runtime.errors import InputError
 from ..runtime.files import atomic_path, beside
-from . import add_engine, positive
+from . import add_data, add_engine, positive
 
 SUMMARY = "compare an artifact with the float model on held-out views"
 
@@ -28,12 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "artifact", metavar="ARTIFACT", help="a .tflite or .onnx file, or a run folder"
     )
     parser.add_argument("--run", metavar="RUN", help="run folder (default: as the manifest says)")
-    parser.add_argument(
-        "--data",
-        metavar="FOLDER",
-        help="where the run's data set lies now; of generated data or a model file, a folder of labelled "
-        "frames of one's own; or a data spec as JSON",
-    )
+    add_data(parser)
     parser.add_argument("--count", type=positive, metavar="N", help="held-out views (default: all)")
     parser.add_argument("--split", default="val", help="of the data set (default: val)")
     parser.add_argument(

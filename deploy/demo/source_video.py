@@ -9,6 +9,7 @@ an ordinary video codec leaves of it is a picture, not metres.
 from __future__ import annotations
 
 import itertools
+import os
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -68,6 +69,8 @@ def load_opencv(purpose: str) -> Any:
     Raises:
         InputError: it is not installed.
     """
+    # What cannot be opened is said by whoever opens it, in one line.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     try:
         import cv2
     except ImportError:

@@ -7,6 +7,7 @@ to full int8 and is to be judged as that file: the simulation rounds not quite a
 
 import dataclasses
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from ..runtime.tensors import TensorSpec
 from ..tflite.pipeline import TFLITE, finish
 
 QAT_SCHEME = "qat_w8a8"
+_SAY_EVERY = 60.0
+"""Seconds."""
 # Gives the inputs of the views of these numbers, float32 (n, h, w, c) by name.
 Feed = Callable[[np.ndarray], dict[str, np.ndarray]]
 
@@ -153,7 +156,7 @@ def distil(
         feed: gives the inputs of views.
         count: how many views there are.
         settings: how to train.
-        say: takes a line of progress per epoch.
+        say: takes a line per epoch, and one a minute on the time that is left.
 
     Returns:
         The mean loss of each epoch: nats per pixel that the float model's probabilities are away,
@@ -178,7 +181,8 @@ def distil(
         apply(tape.gradient(loss, student.trained))
         return loss
 
-    means = []
+    means, total = [], steps * settings.epochs
+    started = said = time.monotonic()
     for epoch in range(settings.epochs):
         order = generator.permutation(count)
         losses = []
@@ -187,6 +191,13 @@ def distil(
             logits = teacher.predict_on_batch(batch)
             inputs = [tf.constant(batch[tensor.name]) for tensor in teacher.inputs]
             losses.append(float(step(inputs, [tf.constant(logits[n]) for n in sorted(logits)])))
+            now = time.monotonic()
+            if now - said > _SAY_EVERY:
+                done, said = epoch * steps + len(losses), now
+                left = (now - started) / done * (total - done) / 60
+                say(
+                    f"step {done} of {total}, {np.mean(losses):.5f} nats; about {left:.0f} minutes left"
+                )
         means.append(float(np.mean(losses)))
         say(f"epoch {epoch + 1} of {settings.epochs}: {means[-1]:.5f} nats from the float model")
         if not np.isfinite(means[-1]):

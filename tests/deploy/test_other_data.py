@@ -74,6 +74,18 @@ def test_data_that_do_not_fit_are_named(artifacts, held_out, tmp_path, capsys):
     assert "has no labels, which training and scoring need" in capsys.readouterr().err
 
 
+def test_training_with_rounding_takes_views_from_elsewhere(run_path, held_out, tmp_path, capsys):
+    command = ["qat", str(run_path), "--epochs", "1", "--views", "2", "--batch-size", "1"]
+    command += ["--out", str(tmp_path)]
+    for data, words in ((tmp_path / "none", "no such folder"), ('{"name": ', "is no JSON")):
+        assert main([*command, "--data", str(data)]) == 2
+        assert words in capsys.readouterr().err
+    assert main([*command, "--data", str(held_out)]) == 0
+    samples = manifests.load(tmp_path / "qat_w8a8.tflite").calibration
+    run = open_run(run_path)
+    assert samples["count"] == len(run.views("val")) != len(run.views("train"))
+
+
 def test_calibration_from_a_folder_draws_the_samples_of_its_views(run_path, tmp_path, capsys):
     folder = write_views(open_run(run_path).views("train"), tmp_path / "frames", label=False)
     command = ["export", str(run_path), "--scheme", "static_w8a8", "--calibration-count", "4"]

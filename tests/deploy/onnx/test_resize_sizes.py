@@ -19,12 +19,16 @@ def chain(sizes):
         scales.append(numpy_helper.from_array(factor, f"scales{index}"))
         nodes.append(
             helper.make_node(
-                "Resize", [f"x{index}", "", f"scales{index}"], [f"x{index + 1}"], mode="linear"
+                "Resize",
+                [f"x{index}", "region", f"scales{index}"],
+                [f"x{index + 1}"],
+                mode="linear",
             )
         )
     last = helper.make_tensor_value_info(f"x{len(nodes)}", TensorProto.FLOAT, (1, 3, *sizes[-1]))
     first = helper.make_tensor_value_info("x0", TensorProto.FLOAT, (1, 3, *sizes[0]))
-    graph = helper.make_graph(nodes, "g", [first], [last], scales)
+    region = numpy_helper.from_array(np.zeros(0, np.float32), "region")
+    graph = helper.make_graph(nodes, "g", [first], [last], [*scales, region])
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
@@ -42,6 +46,7 @@ def test_maps_have_the_sizes_that_were_meant(sizes):
     ort = pytest.importorskip("onnxruntime")
     model = chain(sizes)
     write_sizes(model)
+    assert not any(node.input[1] for node in model.graph.node)
     onnx.checker.check_model(model, full_check=True)
     inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True)
     found = {v.name: v.type.tensor_type.shape.dim for v in inferred.graph.value_info}
