@@ -33,7 +33,6 @@ ELSEWHERE = (
 """Pages and their pictures outside docs; on the site they have the path that they have here."""
 REFERENCE = "reference"
 CARDS = "cen_keras/models/weights"
-PRESETS = "<!-- presets -->"
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^()\s]+)\)")
 
 
@@ -61,8 +60,7 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, config, files):
-    """Puts in the table of presets and makes links those of the site."""
-    markdown = markdown.replace(PRESETS, make_reference.presets_table())
+    """Makes links those of the site."""
     here = page.file.src_uri
     if here.startswith(f"{REFERENCE}/"):
         return markdown

@@ -31,9 +31,9 @@ def recipe_text(survey: Survey, name: str) -> str:
     parts = [
         f'"""{survey.spec["root"].replace("/{split}", "")}: {about}, {views} views. {start}',
         "",
-        f"    python -m recipes.train ./{name}.py",
-        f"    python -m recipes.evaluate runs/{name}",
-        f"    python -m recipes.predict runs/{name} FOLDER --out predicted",
+        f"    cen train ./{name}.py",
+        f"    cen evaluate runs/{name}",
+        f"    cen predict runs/{name} FOLDER --out predicted",
         "",
         "Give it more epochs while the loss falls.",
         '"""',

@@ -94,7 +94,7 @@ def start(options: argparse.Namespace, console: Any) -> dict[str, Any]:
     start = "a preset's weights" if starts_from_preset(survey) else "a small net, random weights"
     console.print(f"{out}: a recipe from {start}; {picture}: {count} of its views", soft_wrap=True)
     place = out if out.is_absolute() else f"./{out.as_posix()}"
-    console.print(f"next: python -m recipes.train {place}", soft_wrap=True)
+    console.print(f"next: cen train {place}", soft_wrap=True)
     return {
         "recipe": str(out),
         "picture": str(picture),

@@ -5,6 +5,7 @@ NAME_rgb.png, NAME_depth.png. A model knows how its inputs are normalised and wh
 
     OUT/classes/NAME.png    class numbers, with the classes' colours as palette
     OUT/overlays/NAME.png   half the picture, half the classes' colours
+    OUT/classes.txt         name=#rrggbb of each class, from number 0 on
 """
 
 import argparse
@@ -24,13 +25,18 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("model", help="run folder, .keras file or preset:NAME")
     parser.add_argument("folder", type=Path, help="folder of views")
     parser.add_argument("--out", type=Path, required=True, help="where the pictures go")
-    parser.add_argument("--output", default="ensemble", help="or a modality (default: ensemble)")
+    parser.add_argument(
+        "--output",
+        default="ensemble",
+        help="whose classes: ensemble (default) or a modality, such as rgb",
+    )
     parser.add_argument(
         "--files",
         action="append",
         default=[],
         metavar="MODALITY=FOLDER",
-        help="folder, or ending of the files, of a modality whose name is none of the usual",
+        help="where a modality's files are if not in a folder of its name: thermal=ir, or an ending, "
+        "thermal=_ir.png; may be repeated",
     )
     parser.add_argument("--json", metavar="FILE", help="write the list of files; - for stdout")
     return parser
@@ -63,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
                 folders=dict(text.split("=", 1) for text in options.files) or None,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
-        console.print(f"{len(written)} views: classes and overlays in {options.out}")
+        console.print(f"{len(written)} views: classes, their names, and overlays in {options.out}")
         consoles.write_result([str(path) for path in written], options.json)
         return 0
 

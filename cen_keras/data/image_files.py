@@ -230,7 +230,7 @@ def _with_channels(
         return np.repeat(planes, channels, axis=2)
     raise InputError(
         f"{path}: has {found} channels, must have {'one' if channels == 1 else channels}; a picture "
-        f"of {name} in false colours cannot be turned back into numbers"
+        f"of {name} in false colours cannot be turned back into numbers (are two folders swapped?)"
     )
 
 

@@ -24,6 +24,11 @@ SHOWN = 5
 Files = "dict[str, Path]"
 
 
+def located(path: str | Path) -> str:
+    """Returns a path for a message: a relative one with the folder that it was looked for in."""
+    return str(path) if Path(path).is_absolute() else f"{path} (looked for in {Path.cwd()})"
+
+
 def find_views(
     root: Any,
     kinds: Mapping[str, Any],
@@ -47,7 +52,7 @@ def find_views(
     """
     root = Path(root)
     if not root.is_dir():
-        raise InputError(f"{root}: is not a folder; give one that holds {_wanted(kinds)}")
+        raise InputError(f"{located(root)}: is not a folder; give one that holds {_wanted(kinds)}")
     if folders is not None and not isinstance(folders, Mapping):
         raise InputError(f'{root}: folders is {folders!r}; wanted {{"rgb": "color"}}')
     names = {name: _names(name, kinds[name].aliases, folders) for name in kinds}

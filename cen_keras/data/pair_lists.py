@@ -13,6 +13,7 @@ import numpy as np
 from cen_keras.data import labels
 from cen_keras.data.folder_checks import check_units
 from cen_keras.data.image_files import read_image, read_label
+from cen_keras.data.image_folders import located
 from cen_keras.data.label_tables import mapped
 from cen_keras.data.text_files import lines_of
 from cen_keras.data.views import Views
@@ -128,7 +129,7 @@ def read_list(root: Path, path: Path) -> list[dict[str, Path]]:
     """
     if not root.is_dir():
         raise InputError(
-            f"{root}: is not a folder; give the one that holds rgb/, masks/ and depth/, as `python "
+            f"{located(root)}: is not a folder; give the one that holds rgb/, masks/ and depth/, as `python "
             "-m recipes.prepare.nyudv2` or `... .sunrgbd` writes it."
         )
     if not path.is_file():

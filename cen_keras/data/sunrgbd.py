@@ -20,6 +20,7 @@ import numpy as np
 
 from cen_keras.data import labels
 from cen_keras.data.image_files import SUFFIXES, read_array, read_colour
+from cen_keras.data.image_folders import located
 from cen_keras.data.pair_lists import open_pair_list
 from cen_keras.data.sunrgbd_labels import ToolboxLabels, find_labels, relative_folder
 from cen_keras.data.views import Views
@@ -226,7 +227,7 @@ class TreeViews(Views):
         self.root = Path(root).expanduser()
         if not self.root.is_dir():
             raise FileNotFoundError(
-                f"{self.root}: is not a folder; give the SUNRGBD that holds kv1, kv2, realsense "
+                f"{located(self.root)}: is not a folder; give the SUNRGBD that holds kv1, kv2, realsense "
                 "and xtion."
             )
         self.depth = depth

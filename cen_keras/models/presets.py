@@ -20,7 +20,7 @@ from typing import Any
 import keras
 
 from cen_keras.classes import classes_of
-from cen_keras.errors import InputError
+from cen_keras.errors import InputError, suggestion
 from cen_keras.files import write_json
 from cen_keras.models import weight_files
 
@@ -145,7 +145,8 @@ def preset_of(name: str) -> Preset:
     known = presets()
     if name not in known:
         raise InputError(
-            f"preset {name!r} is unknown; choose one of {', '.join(known)}, or a folder of a saved preset."
+            f"preset {name!r} is unknown{suggestion(name, known)}; choose one of {', '.join(known)}, or a "
+            "folder of a saved preset."
         )
     return known[name]
 

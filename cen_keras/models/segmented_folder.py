@@ -27,6 +27,7 @@ def segment_folder(
 
         OUT/classes/NAME.png    class numbers, one channel, with the classes' colours as palette
         OUT/overlays/NAME.png   half the picture, half the classes' colours
+        OUT/classes.txt         name=#rrggbb of each class, from number 0 on
 
     Args:
         model: a Segmenter.
@@ -65,6 +66,10 @@ def segment_folder(
         written.append(path)
         if progress is not None:
             progress(index + 1, len(views))
+    names = zip(model.classes.names, colours.tolist(), strict=True)
+    lines = ["{}=#{:02x}{:02x}{:02x}\n".format(name, *colour) for name, colour in names]
+    with atomic_path(Path(out) / "classes.txt") as temporary:
+        temporary.write_text("".join(lines), encoding="utf-8")
     return written
 
 

@@ -115,6 +115,12 @@ def percent(value: float | None, digits: int = 1) -> str:
     return f"{100 * value:.{digits}f}"
 
 
+def scored(result: dict[str, Any]) -> str:
+    """Returns what was scored: the recipe, and the epoch of which a training kept the weights."""
+    best = result.get("best_epoch")
+    return result["recipe"] if best is None else f"{result['recipe']}, best epoch ({best + 1})"
+
+
 def print_exchange_rate(console, exchange: dict[str, Any]) -> None:
     """Prints the share of exchanged channels over all layers, if the model exchanges at all."""
     if exchange["layers"]:

@@ -100,7 +100,8 @@ def _schedule(spec: Optimizer, rate: Any, steps: int, stages: list[int]) -> Any:
         warm = spec.warmup_steps
         if not 0 <= warm < steps:
             raise InputError(
-                f"optimizer.warmup_steps is {warm}; the run has {steps} steps, take fewer."
+                f"optimizer.warmup_steps is {warm}; the run has {steps} steps; take fewer: "
+                f"--set optimizer.warmup_steps={steps // 10}"
             )
         return keras.optimizers.schedules.CosineDecay(
             0.0 if warm else rates[0],

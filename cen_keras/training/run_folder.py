@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cen_keras.errors import InputError, reason_of
+from cen_keras.quiet import import_keras
 from cen_keras.training.recipe import RecipeBase, differences
 
 PROLONGS = ("epochs", "optimizer.stage_epochs")
@@ -42,12 +43,13 @@ def load_model(path: Path) -> Any:
     """
     import zipfile
 
+    if not path.is_file():
+        raise InputError(f"{path} is missing; give a run folder, a .keras file or preset:NAME.")
+    import_keras()
     import keras
 
     import cen_keras.models  # noqa: F401  registers the classes that the file names
 
-    if not path.is_file():
-        raise InputError(f"{path} is missing; give a run folder, a .keras file or preset:NAME.")
     try:
         return keras.models.load_model(path, compile=False)
     except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cen_keras.errors import InputError, suggestion
-from cen_keras.training.console import percent, print_exchange_rate
+from cen_keras.training.console import percent, print_exchange_rate, scored
 from cen_keras.training.recipe import arguments_of, check_arguments, fusion_keys
 from cen_keras.training.recipe_optimizer import build_optimizer
 from cen_keras.training.segmentation import Recipe
@@ -365,7 +365,7 @@ def print_scores(console: Any, result: dict[str, Any], classes: bool = False) ->
     from rich.table import Table
 
     labels = f"; labels: {result['labels']}" if "labels" in result else ""
-    title = f"{result['recipe']}: {result['images']} images of {result['split']}{labels}"
+    title = f"{scored(result)}: {result['images']} images of {result['split']}{labels}"
     table = Table(title=title)
     for column in ("stream", "mIoU %", "mean accuracy %", "pixel accuracy %"):
         table.add_column(column, justify="left" if column == "stream" else "right")

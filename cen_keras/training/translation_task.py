@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cen_keras.errors import InputError
-from cen_keras.training.console import print_exchange_rate
+from cen_keras.training.console import print_exchange_rate, scored
 from cen_keras.training.recipe import arguments_of, check_arguments, fusion_keys
 from cen_keras.training.translation import TranslationRecipe
 
@@ -272,7 +272,7 @@ def print_scores(console: Any, result: dict[str, Any], classes: bool = False) ->
 
     names = [n for n in (*ERRORS, *DISTANCES) if n in next(iter(result["streams"].values()))]
     table = Table(
-        title=f"{result['recipe']}: {', '.join(result['modalities'])} to {result['target']}, "
+        title=f"{scored(result)}: {', '.join(result['modalities'])} to {result['target']}, "
         f"{result['images']} images of {result['split']}"
     )
     for column in ("output", *names):

@@ -20,9 +20,7 @@ SUMMARY = "train on with 8-bit rounding and write the int8 artifact"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument(
-        "run_folder", metavar="RUN", help="folder that recipes.train wrote, or preset:NAME"
-    )
+    parser.add_argument("run_folder", metavar="RUN", help="run folder, .keras file or preset:NAME")
     add_data(parser)
     parser.add_argument("--epochs", type=positive, default=4, metavar="N", help="(default: 4)")
     parser.add_argument("--batch-size", type=positive, default=8, metavar="N", help="(default: 8)")

@@ -20,7 +20,9 @@ SUMMARY = "write one HTML page about a run and its artifacts"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument("run_folder", metavar="RUN", help="folder that recipes.train wrote")
+    parser.add_argument(
+        "run_folder", metavar="RUN", help="folder that `train` wrote, or preset:NAME"
+    )
     parser.add_argument("--out", metavar="FILE", help="the page (default: RUN/report.html)")
     parser.add_argument(
         "--control",

@@ -21,7 +21,7 @@ SUMMARY = "rank the layers by what 8 bits cost in them"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument("run_folder", metavar="RUN", help="folder that recipes.train wrote")
+    parser.add_argument("run_folder", metavar="RUN", help="run folder, .keras file or preset:NAME")
     parser.add_argument("--outputs", default="all", help="as for export (default: all)")
     parser.add_argument("--image-shape", type=image_size, metavar="HxW", help="(default: trained)")
     parser.add_argument("--calibration", metavar="FILE.npz|FOLDER", help="samples, or frames")
@@ -53,8 +53,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         [[x.name, x.kind, f"{100 * x.share:+.1f} %"] for x in found.layers[: arguments.top]],
     )
     output.say(
-        "share: of the noise, what goes with this layer alone in float; not the whole where "
-        "roundings add up or cancel, so shares need not sum to 100 %"
+        "share: how much of the noise goes when this layer alone is float (shares need not add up to 100 %); "
+        f"next: cen export {arguments.run_folder} --scheme static_w8a8 --float-layers {found.layers[0].name}"
     )
     out = Path(arguments.out) if arguments.out else folder.path
     with atomic_path(out / "sensitivity.json") as temporary:

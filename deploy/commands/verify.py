@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from itertools import pairwise
 from pathlib import Path
 
 from ..runtime.console import CHECK_FAILED, GOOD, Output, plain
@@ -171,6 +172,13 @@ def _layers(path: Path, folder, arguments: argparse.Namespace, output: Output) -
         ["layer", "operator", "SQNR dB"],
         [[error.name, error.kind, f"{error.sqnr_db:.1f}"] for error in errors],
     )
+    if len(errors) > 1:
+        lowest = min(errors, key=lambda error: error.sqnr_db)
+        before, after = max(pairwise(errors), key=lambda pair: pair[0].sqnr_db - pair[1].sqnr_db)
+        output.say(
+            f"lowest: {lowest.name}, {lowest.sqnr_db:.1f} dB; steepest fall: {after.name}, "
+            f"{after.sqnr_db:.1f} dB after {before.sqnr_db:.1f} in the line above it"
+        )
     return [error.to_json() for error in errors]
 
 

@@ -24,7 +24,7 @@ def test_the_recipe_of_rgb_and_depth_starts_from_a_preset(there, capsys):
     assert new.main(["mine", "--classes", ",".join(CLASSES)]) == 0
     out = capsys.readouterr().out
     assert "assumed: 0.001 m a count" in out and "train 4, val 1" in out
-    assert out.splitlines()[-1] == "next: python -m recipes.train ./my_recipe.py"
+    assert out.splitlines()[-1] == "next: cen train ./my_recipe.py"
     recipe = recipe_of("my_recipe.py")
     assert recipe.pretrained == "preset:cen_edge_m_rooms" and recipe.batch == 4
     assert len(open_dataset(recipe.data, "val", recipe.model["modalities"])) == 1

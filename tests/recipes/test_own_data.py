@@ -10,13 +10,15 @@ import pytest
 from own_folders import CLASSES, write_views
 from PIL import Image
 
+from cen.__main__ import main
+
 PAGE = Path(__file__).parents[2] / "docs" / "own_data.md"
 TINY = ("epochs=1", "epoch_steps=2", "batch=2", "optimizer.warmup_steps=0")
 SMALL = {
-    "recipes.train": [part for setting in TINY for part in ("--set", setting)],
-    "deploy export": ["--calibration-count", "4"],
+    "train": [part for setting in TINY for part in ("--set", setting)],
+    "export": ["--calibration-count", "4"],
     # After two steps classes can hardly be distinguished.
-    "deploy verify": ["--max-drop", "100", "--json", "verified.json"],
+    "verify": ["--max-drop", "100", "--json", "verified.json"],
 }
 
 
@@ -28,15 +30,10 @@ def sections():
 
 
 def run(command):
-    """Runs `python -m ...` in this process, in small; returns the exit code."""
-    python, dash, module, *arguments = shlex.split(command)
-    assert (python, dash) == ("python", "-m")
-    key = " ".join([module, arguments[0]]) if module == "deploy" else module
-    if module == "deploy":
-        from deploy.__main__ import main
-    else:
-        main = __import__(module, fromlist=["main"]).main
-    return main([*arguments, *SMALL.get(key, [])])
+    """Runs `cen ...` in this process, in small; returns the exit code."""
+    console, name, *arguments = shlex.split(command)
+    assert console == "cen"
+    return main([name, *arguments, *SMALL.get(name, [])])
 
 
 def test_five_commands_each():

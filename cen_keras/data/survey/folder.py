@@ -11,7 +11,7 @@ import numpy as np
 
 from cen_keras.data.datasets import open_dataset
 from cen_keras.data.folder_checks import check_labelled, spread
-from cen_keras.data.image_folders import LABEL, find_views
+from cen_keras.data.image_folders import LABEL, find_views, located
 from cen_keras.data.labels import IGNORE
 from cen_keras.data.splits import SPLITS
 from cen_keras.data.survey.classes import survey_labels
@@ -88,7 +88,9 @@ def survey_folder(
     """
     root = Path(root).expanduser()
     if not root.is_dir():
-        raise InputError(f"{root}: is not a folder; give one that holds rgb/, depth/ and label/.")
+        raise InputError(
+            f"{located(root)}: is not a folder; give one that holds rgb/, depth/ and label/."
+        )
     place, parts, how = _splits(root)
     kinds, left = kinds_in(parts[0], modalities)
     spec: dict[str, Any] = {"name": "frames", "root": place}
