@@ -22,9 +22,9 @@ demo: $(READY) ## Train a small CEN on rooms, freeze, export, verify, bench: run
 	$(BIN)/python -m deploy walkthrough --out runs/demo
 
 test: $(READY) ## The tests.
-	$(PYTEST) -m "not slow and not arm"
+	$(PYTEST) -m "not slow and not gate and not arm"
 
-test-gate: $(READY) ## Of the slow tests those that .ci/run runs: docs/own_data.md, the deep official networks.
+test-gate: $(READY) ## Longer tests, which .ci/run runs too: whole trainings, other backends, deep networks.
 	$(PYTEST) -m gate --ignore tests/deploy/tensorrt
 
 test-compile: $(READY) ## Each kind of ONNX artifact through NVIDIA's compiler (needs the extra tensorrt-rtx).

@@ -42,12 +42,15 @@ def own(name):
     return perturbed(keras.Model(image, BACKBONES[name](image), name=name))
 
 
-def slow(name):
-    """The deep residual nets are more of what their small ones are."""
-    return pytest.param(name, marks=pytest.mark.slow) if re.search("101|152", name) else name
+def marked(name):
+    """Marks networks that are more of what smaller ones are."""
+    if re.search("101|152", name):
+        return pytest.param(name, marks=pytest.mark.slow)
+    large = re.search("50_dilated|ResNet50|ConvNeXt|lite[12]|mobilenet_l", name)
+    return pytest.param(name, marks=pytest.mark.gate) if large else name
 
 
-@pytest.mark.parametrize("name", [*APPLICATIONS, *map(slow, BACKBONES)])
+@pytest.mark.parametrize("name", list(map(marked, (*APPLICATIONS, *BACKBONES))))
 def test_streams_equal_the_plain_network_and_only_the_norms_are_more(name):
     network = application(name) if name in APPLICATIONS else own(name)
     lifted = cen_keras.lift(network, ("rgb", "depth"))
@@ -308,6 +311,7 @@ def test_a_fusion_is_read_back_from_its_config():
         Fusion(where=lambda name: True).get_config()
 
 
+@pytest.mark.gate
 def test_two_replicas_take_the_steps_of_one():
     script = Path(__file__).with_name("run_lifted_on_replicas.py")
     env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}

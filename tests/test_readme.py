@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -17,6 +18,7 @@ SMALL = {
 }
 
 
+@pytest.mark.gate
 def test_the_example_in_python_trains():
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     for whole, small in SMALL.items():

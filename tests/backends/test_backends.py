@@ -36,6 +36,7 @@ def results(backend):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_a_backend_agrees_with_tensorflow(backend):
     if importlib.util.find_spec(backend) is None:

@@ -139,6 +139,7 @@ def test_every_mismatch_is_listed_and_nothing_loaded(model, state):
     assert same_weights(model, before)
 
 
+@pytest.mark.gate
 def test_another_depth_class_count_or_number_of_modalities_is_described(monkeypatch):
     monkeypatch.undo()
     narrow_resnets(monkeypatch, shallow=False)

@@ -112,6 +112,7 @@ def test_it_is_saved_and_loaded(tmp_path):
     np.testing.assert_array_equal(again(x)["ensemble"], model(x)["ensemble"])
 
 
+@pytest.mark.gate
 def test_it_trains_with_one_stream():
     model = joined("light_refinenet", "P5", ("rgb", "depth"))
     x = images(model, (32, 32))

@@ -57,7 +57,9 @@ CASES = [
     pytest.param(
         name,
         target,
-        marks=() if (name, target) == ("three modalities", "tflite") else pytest.mark.slow,
+        marks=pytest.mark.gate
+        if (name, target) == ("three modalities", "tflite")
+        else pytest.mark.slow,
     )
     for name in SEGMENTERS
     for target in TARGETS

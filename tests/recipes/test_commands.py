@@ -222,6 +222,7 @@ def test_frames_of_ones_own_score_as_the_data_that_were_written_there(finished, 
     assert "none: is not a folder" in capsys.readouterr().err
 
 
+@pytest.mark.gate
 def test_a_finished_run_is_prolonged(tmp_path, capsys):
     settings = [*TINY, "model.backbone=narrow", "epoch_steps=1", "augmentation=null"]
     command = ["rooms_tiny", "--run", str(tmp_path / "run")]

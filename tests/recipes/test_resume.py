@@ -150,6 +150,7 @@ def resume(folder, backend, *options, **environment):
     assert "going on after epoch 1" in resumed.stdout
 
 
+@pytest.mark.gate
 def test_a_run_goes_on_as_if_never_ended(tmp_path, monkeypatch, capsys):
     """In one process; those that are killed are in processes of their own, below."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"

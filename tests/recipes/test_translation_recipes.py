@@ -91,6 +91,7 @@ def test_a_run_is_scored_again_with_the_same_result(run, tmp_path, capsys):
     assert "leave out --scales" in capsys.readouterr().err
 
 
+@pytest.mark.gate
 def test_a_run_stopped_in_its_second_epoch_ends_as_one_that_was_not(run, tmp_path, monkeypatch):
     from cen_keras.training import callbacks
 

@@ -93,6 +93,7 @@ def test_two_replicas_train_as_one_device(tmp_path):
         np.testing.assert_allclose(many, one, rtol=0.1)
 
 
+@pytest.mark.gate
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
 def test_two_processes_train_as_one(tmp_path):
     out = tmp_path / "weights.npz"

@@ -54,6 +54,7 @@ def data():
 ONCE = {"batch_size": 2, "shuffle": False, "verbose": 0}
 
 
+@pytest.mark.gate
 def test_early_stopping_ends_a_fit(trained):
     model, reset = trained
     reset(0.0)
@@ -126,6 +127,7 @@ RECIPE = apply_settings(
 """
 
 
+@pytest.mark.gate
 def test_a_recipe_of_one_s_own_registers_and_is_stopped_early(tmp_path, monkeypatch, capsys):
     from cen_keras.backbones import BACKBONES
     from cen_keras.training.evaluation import evaluate_run

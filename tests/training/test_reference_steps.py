@@ -29,6 +29,7 @@ DECAY = 1e-5
 EAGERLY = keras.backend.backend() != "jax"
 
 
+@pytest.mark.gate
 def test_three_steps_equal_the_official_code():
     model = Segmenter(
         num_classes=40,

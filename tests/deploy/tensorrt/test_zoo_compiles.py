@@ -64,17 +64,14 @@ CASES = {
     "translator of two": (of(translator, ("rgb", "depth")), (256, 256), FLOAT),
     "translator of three": (of(translator, ("rgb", "depth", "edge")), (256, 256), FLOAT),
 }  # fmt: skip
-QUICK = ("three modalities",)
 # What the gate builds: each kind once. The presets that are left are these networks with other weights or classes.
 GATE = (
     "resnet50 refinenet", "one modality", "cen_edge_s_rooms", "cen_edge_m_rooms", "cen_edge_l", "cen_lite0_nyudv2",
-    "translator of two",
+    "translator of two", "three modalities",
 )  # fmt: skip
 
 
 def marks(name):
-    if name in QUICK:
-        return ()
     return (pytest.mark.slow, pytest.mark.gate) if name in GATE else pytest.mark.slow
 
 

@@ -126,6 +126,7 @@ def test_a_large_picture_gets_a_palette(tmp_path):
     assert picture[25] == 3  # IHDR's colour type: indexed
 
 
+@pytest.mark.gate
 def test_the_command_writes_text_and_small_pictures(tiny_run, tmp_path, capsys):
     assert main([str(tiny_run), "--out", str(tmp_path), "--view", "3"]) == 0
     text = (tmp_path / "shows.md").read_text()
