@@ -1,9 +1,10 @@
 """The rounding of int8, simulated in the frozen graph itself by Keras' own fake quantisation.
 
-What is rounded, and to which codes, is decided here, as static calibration decides it: maps between
-the smallest and largest value that the float model showed on the calibration samples, kernels per
-channel between plus and minus their largest weight. So before any training the simulation is as near to the
-float model as a calibrated file. Ranges stay as they are; the weights adapt to them.
+What is rounded, and to which codes, is decided here: maps between the smallest and largest value that
+the float model showed on the calibration samples, or within the part of it that rounds with less
+error (a rare outlier makes every step coarse); kernels per channel between plus and minus their
+largest weight. So before any training the simulation is as near to the float model as a calibrated
+file. Ranges stay as they are; the weights adapt to them.
 
 Where an int8 kernel wants one scale for what it reads and what it gives (joining, pooling,
 resizing), all these maps have one range, so that no file needs a conversion between codes. Kernels of
@@ -14,7 +15,7 @@ the logits, is written as a depthwise convolution.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
@@ -40,6 +41,8 @@ _FUSING = (*_CHANNELS, "Rescaling", "Add")
 # Kernels divided by their largest weights agree to a few roundings of float32, or not at all.
 _SAME_KERNEL = 1e-4
 _FED_AT_ONCE = 8
+FACTORS = (1.0, 0.85, 0.7, 0.5, 0.35)
+"""Of a map's range, from which the one with the least squared error is taken."""
 
 fake_quantise = keras.quantizers.fake_quant_with_min_max_vars
 Range = tuple[float, float]
@@ -139,12 +142,40 @@ class KerasStudent:
         """(least, largest) of every tensor, zero between them; one where a kernel wants one scale."""
         found: dict[Tensor, Range] = {}
 
-        def look(tensor: Tensor, values) -> None:
+        def widen(tensor: Tensor, values) -> None:
             array = np.asarray(values)
             least, most = found.get(
                 tensor, (0.0, 1e-6)
             )  # a map of nothing but zeros needs some width
             found[tensor] = (min(least, float(array.min())), max(most, float(array.max())))
+
+        for start in range(0, len(samples[0]), _FED_AT_ONCE):
+            self._show(widen, [s[start : start + _FED_AT_ONCE] for s in samples])
+        together = {tensor: {tensor} for tensor in found}
+        for entry in self._graph.calls:
+            if type(entry.operation).__name__ in _ONE_SCALE:
+                joined = set().union(*(together[t] for t in (*entry.inputs, *entry.outputs)))
+                together.update(dict.fromkeys(joined, joined))
+        groups = {tensor: frozenset(group) for tensor, group in together.items()}
+        spans = {
+            group: (min(found[t][0] for t in group), max(found[t][1] for t in group))
+            for group in set(groups.values())
+        }
+        errors = {group: np.zeros(len(FACTORS)) for group in spans}
+
+        def compare(tensor: Tensor, values) -> None:
+            group = groups[tensor]
+            errors[group] += [squared_error(values, spans[group], factor) for factor in FACTORS]
+
+        self._show(compare, [s[:_FED_AT_ONCE] for s in samples])
+        held = {*self._graph.inputs, *self._graph.flat_outputs}
+        for group in [group for group in spans if not group & held]:
+            factor = FACTORS[int(np.argmin(errors[group]))]
+            spans[group] = (factor * spans[group][0], factor * spans[group][1])
+        return {tensor: spans[group] for tensor, group in groups.items()}
+
+    def _show(self, look: Callable[[Tensor, object], None], samples: Sequence[np.ndarray]) -> None:
+        """Lets `look` see every tensor of the float model and its values."""
 
         def call(call: Call, values: dict[Tensor, object]) -> list:
             args, kwargs = call.fill(values.__getitem__)
@@ -153,20 +184,10 @@ class KerasStudent:
                 look(tensor, result)
             return results
 
-        for start in range(0, len(samples[0]), _FED_AT_ONCE):
-            fed = [ops.convert_to_tensor(s[start : start + _FED_AT_ONCE]) for s in samples]
-            for tensor, values in zip(self._graph.inputs, fed, strict=True):
-                look(tensor, values)
-            self._graph.run(fed, call)
-        together = {tensor: {tensor} for tensor in found}
-        for entry in self._graph.calls:
-            if type(entry.operation).__name__ in _ONE_SCALE:
-                joined = set().union(*(together[t] for t in (*entry.inputs, *entry.outputs)))
-                together.update(dict.fromkeys(joined, joined))
-        return {
-            tensor: (min(found[t][0] for t in group), max(found[t][1] for t in group))
-            for tensor, group in together.items()
-        }
+        fed = [ops.convert_to_tensor(array) for array in samples]
+        for tensor, values in zip(self._graph.inputs, fed, strict=True):
+            look(tensor, values)
+        self._graph.run(fed, call)
 
     def _take_weights(self) -> None:
         """One variable for kernels that differ by factors only, and one for each bias."""
@@ -200,6 +221,12 @@ class KerasStudent:
                 bias = keras.Variable(ops.convert_to_numpy(layer.bias), name=f"{layer.name}_bias")
                 self.variables.append(bias)
                 self._biases[id(layer)] = (layer.bias, bias)
+
+
+def squared_error(values, span: Range, factor: float) -> float:
+    """Returns what 8 bits within `factor` times a range cost values: the sum of the squared differences."""
+    rounded = fake_quantise(values, factor * span[0], factor * span[1])
+    return float(ops.sum(ops.square(rounded - values)))
 
 
 def _times(factor: float, tensor):

@@ -8,7 +8,10 @@ import subprocess
 import sys
 import textwrap
 
+import numpy as np
 import pytest
+
+from deploy.qat.keras_rounding import FACTORS, squared_error
 
 SETUP = """
     import json, keras, numpy as np
@@ -156,6 +159,21 @@ def test_the_rebuild_computes_the_same():
     assert found["parameters"][1] == found["parameters"][0] + 2 * 4 + 8
 
 
+def test_what_a_narrower_range_costs():
+    values = np.random.default_rng(0).normal(size=500).astype(np.float32)
+    values[0] = 40.0
+    span = float(values.min()), float(values.max())
+    costs = [squared_error(values, span, factor) for factor in FACTORS]
+    for factor, cost in zip(FACTORS, costs, strict=True):
+        low, high = factor * span[0], factor * span[1]
+        step = (high - low) / 255
+        zero = np.round(-low / step)
+        codes = np.clip(np.round(values / step) + zero, 0, 255)
+        wanted = np.square((codes - zero) * step - values).sum()
+        # A value at the middle of two codes may fall on either, with the same error; float32 sums.
+        assert cost == pytest.approx(wanted, rel=1e-3)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("rounding", ["keras", "tfmot"])
 def test_before_training_the_rounding_is_that_of_static_calibration(rounding):
@@ -163,8 +181,10 @@ def test_before_training_the_rounding_is_that_of_static_calibration(rounding):
     ours, static = found["scales"]
     # The same smallest and largest values; a range is widened by up to half a code to hold zero.
     assert ours == pytest.approx(static, rel=1 / 255)
-    # So the noise is the same, but where a sum in another order falls on another code: few do.
-    assert found["file"] == pytest.approx(found["static"], rel=0.1)
+    # So the noise is the same, but where a sum in another order falls on another code: few do. Keras'
+    # simulation chooses a part of each range, calibration one for all, so it may be below.
+    at_least = 0.9 if rounding == "tfmot" else 0.0
+    assert at_least * found["static"] <= found["file"] <= 1.1 * found["static"]
     # The kernels round otherwise than the simulation inside of additions and resizing: once more
     # per operator at worst, with steps no wider.
     assert 0.5 < found["file"] / found["simulated"] < 2
