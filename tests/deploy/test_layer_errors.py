@@ -56,6 +56,9 @@ def test_verify_prints_the_layers(artifacts, tmp_path, capsys):
     arguments = ["verify", str(artifacts["int8"]), "--count", "2", "--max-drop", "100"]
     assert main([*arguments, "--layers", "1", "--json", str(result)]) == 0
     layers = json.loads(result.read_text())["layers"]
-    assert "stem_conv_rgb" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "stem_conv_rgb" in printed
+    falls = np.diff([layer["sqnr_db"] for layer in layers])
+    assert f"steepest fall: {layers[int(falls.argmin()) + 1]['name']}, " in printed
     # Eight bits: a first layer has some 40 dB, a swapped or unscaled one would have none.
     assert layers[0]["sqnr_db"] > 25 and all(layer["sqnr_db"] > 3 for layer in layers)

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from seeded import trained_looking
 
+from cen_keras.data.survey import names
 from cen_keras.models import Segmenter
 from cen_keras.training.sources import open_source
 from recipes import predict
@@ -56,6 +57,10 @@ def test_class_maps_and_overlays_are_the_models(model, folder, tmp_path):
         overlay = np.array(Image.open(out / "overlays" / f"{name}.png"))
         # Half of each, rounded to a count.
         assert np.abs(overlay - (rgb / 2 + colours / 2)).max() <= 0.5
+    # Read as --classes reads a file, they are the model's.
+    listed = names.parsed(names.given_names(str(out / "classes.txt")))
+    assert listed.names == net.classes.names
+    assert list(listed.colours) == ["#{:02x}{:02x}{:02x}".format(*c) for c in net.classes.colours]
 
 
 def test_what_cannot_be_segmented_is_named(model, folder, tmp_path, capsys):
