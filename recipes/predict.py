@@ -36,7 +36,7 @@ def make_parser() -> argparse.ArgumentParser:
         default=[],
         metavar="MODALITY=FOLDER",
         help="where a modality's files are if not in a folder of its name: thermal=ir, or an ending, "
-        "thermal=_ir.png; may be repeated",
+        "thermal=_ir; may be repeated",
     )
     parser.add_argument("--json", metavar="FILE", help="write the list of files; - for stdout")
     return parser

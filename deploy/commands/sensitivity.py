@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     )
     output.say(
         "share: how much of the noise goes when this layer alone is float (shares need not add up to 100 %); "
-        f"next: cen export {arguments.run_folder} --scheme static_w8a8 --float-layers {found.layers[0].name}"
+        f"next: cen export {arguments.run_folder} --scheme static_w8a8 --float-layers NAME,NAME"
     )
     out = Path(arguments.out) if arguments.out else folder.path
     with atomic_path(out / "sensitivity.json") as temporary:
