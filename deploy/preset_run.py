@@ -4,12 +4,13 @@
     python -m deploy export my_model.keras --image-shape 480x640
 
 The first unpacks the weights that come with the package into runs/presets/cen_edge_m_rooms (under
-$CEN_KERAS_RUNS where that is set), the second makes a folder my_model beside the file, and both go on as
+$CEN_KERAS_RUNS where that is set) with the 8-bit artifact that some come with, the second makes a folder my_model beside the file, and both go on as
 with a folder of one's own training.
 """
 
 import json
 import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -25,7 +26,7 @@ _MARK = "preset.json"
 
 
 def unpack(name: str) -> Path:
-    """Writes a preset's model and data, unless they are there already.
+    """Writes a preset's model, data and 8-bit artifact, unless they are there already.
 
     Args:
         name: of a preset with weights.
@@ -38,7 +39,7 @@ def unpack(name: str) -> Path:
         OSError: full disk, no permission.
     """
     quiet_tensorflow()
-    from cen_keras.models.presets import preset_of, presets
+    from cen_keras.models.presets import WEIGHTS, preset_of, presets
 
     preset = preset_of(name)
     if preset.card is None:
@@ -48,7 +49,9 @@ def unpack(name: str) -> Path:
             f"({', '.join(trained) or 'there is none'}), or train it with `python -m recipes.train`"
         )
     folder = Path(os.environ.get("CEN_KERAS_RUNS", "runs")) / "presets" / name
+    artifacts = sorted((WEIGHTS / "int8" / name).glob("*"))
     mark = {"preset": name, "sha256": preset.card["sha256"]}
+    mark["artifacts"] = {file.name: sha256(file) for file in artifacts}
     if _read(folder / _MARK) == mark and (folder / "best.keras").is_file():
         return folder
     from cen_keras.models import Segmenter
@@ -58,6 +61,9 @@ def unpack(name: str) -> Path:
     with atomic_path(folder / "best.keras") as temporary:
         model.save(temporary)
     write_json(folder / "data.json", preset.card["data"])
+    for file in artifacts:
+        with atomic_path(folder / "tflite" / file.name) as temporary:
+            shutil.copyfile(file, temporary)
     write_json(folder / _MARK, mark)
     return folder
 

@@ -24,6 +24,8 @@ DATA = (
     "cen_keras/models/weights/cen_edge_m_rooms.npz",
     "cen_keras/models/weights/cen_edge_m_rooms.json",
     "cen_keras/models/weights/cen_edge_m_rooms.md",
+    "cen_keras/models/weights/int8/cen_lite0_nyudv2/qat_w8a8.tflite",
+    "cen_keras/models/weights/int8/cen_lite0_nyudv2/qat_w8a8.tflite.json",
     "deploy/templates/report.html",
     "deploy/templates/live.html",
     "deploy/jetson/README.md",

@@ -57,7 +57,7 @@ def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) 
     packed.mkdir(exist_ok=True)
     fresh = packed / "weights.npz"
     checksum = save_weights(model, fresh)
-    others = sum(file.stat().st_size for file in folder.glob("*.npz") if file != path)
+    others = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file() and f != path)
     size = fresh.stat().st_size
     if others + size > MOST_WEIGHTS:
         raise InputError(

@@ -11,7 +11,8 @@ from ..runtime.console import Output
 __doc__ = (
     command.__doc__
     + """
---artifact preset:NAME exports a preset's weights first, in float32, on a host: the files lie in runs/presets/NAME.
+--artifact preset:NAME takes the 8-bit artifact that comes with the preset, or exports its weights in float32, on a host: the
+files lie in runs/presets/NAME.
 """
 )
 SUMMARY = "run an artifact on rooms or on frames and write pictures"
@@ -27,7 +28,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 
 def artifact_of(preset: str, output: Output) -> Path:
-    """Returns the float artifact of a preset, exported where it is not there yet.
+    """Returns a preset's 8-bit artifact, or where it comes without one its float one, exported where it is not there yet.
 
     Args:
         preset: "preset:NAME".
@@ -40,10 +41,11 @@ def artifact_of(preset: str, output: Output) -> Path:
     from ..run_folder import open_run
 
     folder = open_run(preset)
-    path = folder.path / "tflite" / "fp32.tflite"
     # Other weights of the preset's name are unpacked later than what was made of the last ones.
-    model = folder.path / "best.keras"
-    if not path.is_file() or path.stat().st_mtime < model.stat().st_mtime:
-        output.say(f"exporting {preset} in float32")
-        path = export(folder, "tflite", "fp32")
-    return path
+    unpacked = (folder.path / "best.keras").stat().st_mtime
+    for scheme in ("qat_w8a8", "fp32"):
+        path = folder.path / "tflite" / f"{scheme}.tflite"
+        if path.is_file() and path.stat().st_mtime >= unpacked:
+            return path
+    output.say(f"exporting {preset} in float32")
+    return export(folder, "tflite", "fp32")

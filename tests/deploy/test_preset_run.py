@@ -1,5 +1,6 @@
 """Presets as run folders, and the benchmark of the edge models, with a tiny preset of our own."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ from deploy_size import SIZE
 from seeded import images, trained_looking
 
 from cen_keras.data.labels import NYU13_CLASSES, palette
+from cen_keras.data.rooms.views import RoomSpec, RoomViews
 from cen_keras.errors import InputError
 from cen_keras.models import Segmenter, presets
 from cen_keras.models.weight_files import save_weights
@@ -15,6 +17,10 @@ from cen_keras.training.sources import open_source
 from deploy.__main__ import main
 from deploy.preset_run import unpack
 from deploy.run_folder import open_run
+from deploy.runtime import manifest as manifests
+from deploy.runtime.postprocess import class_map
+from deploy.runtime.preprocess import Frame, Preprocessor
+from deploy.runtime.runner import open_runner
 
 DATA = {
     "task": "segmentation",
@@ -96,6 +102,45 @@ def test_the_demo_takes_a_preset_and_exports_it_once(package, tmp_path, capsys):
         assert len(list(tmp_path.glob("*.png"))) == 1
     assert main(["demo", "--artifact", "preset:other", "--out", str(tmp_path)]) == 2
     assert "no trained weights" in capsys.readouterr().err
+
+
+def test_the_demo_takes_the_8_bit_artifact_that_comes_with_a_preset(package, tmp_path, capsys):
+    command = ["export", "preset:tiny_rooms", "--scheme", "static_w8a8", "--calibration-count", "2"]
+    assert main([*command, "--out", str(tmp_path / "made")]) == 0
+    made = tmp_path / "made/static_w8a8.tflite"
+    packed = package / "int8/tiny_rooms/qat_w8a8.tflite"
+    packed.parent.mkdir(parents=True)
+    described = dataclasses.replace(manifests.load(made), scheme="qat_w8a8", run="..")
+    manifests.save(described, packed, made.read_bytes())
+    # The run folder is there already, without it.
+    run = unpack("tiny_rooms")
+    assert (run / "tflite/qat_w8a8.tflite").read_bytes() == made.read_bytes()
+    capsys.readouterr()
+    command = ["demo", "--artifact", "preset:tiny_rooms", "--count", "1", "--no-unit-check"]
+    assert main([*command, "--out", str(tmp_path / "seen")]) == 0
+    assert "exporting" not in capsys.readouterr().out
+    assert main(["verify", str(run / "tflite/qat_w8a8.tflite"), "--max-drop", "100"]) == 0
+
+
+@pytest.mark.parametrize(
+    "folder", sorted((presets.WEIGHTS / "int8").glob("*")), ids=lambda f: f.name
+)
+def test_a_packed_artifact_sees_what_its_preset_sees(folder):
+    float_model = Segmenter.from_preset(folder.name)
+    (path,) = folder.glob("*.tflite")
+    manifest = manifests.load(path)
+    assert manifest.run == ".." and tuple(manifest.classes) == float_model.classes.names
+    views = RoomViews(RoomSpec(size=float_model.image_shape), count=4)
+    prepare, runner = Preprocessor(manifest.inputs), open_runner(path)
+    agreement = {name: [] for name in manifest.outputs}
+    for index in range(len(views)):
+        view = {name: views[index][name] for name in float_model.modalities}
+        for name, logits in runner.run(prepare(Frame(str(index), view))).items():
+            wanted = float_model.segment(view, name)
+            found = class_map(logits[0], *wanted.shape)
+            agreement[name].append(float((found == wanted).mean()))
+    # On NYUDv2's pictures 87 to 91 % of the pixels, see the card; of another network's artifact it would be few.
+    assert all(np.mean(shares) > 0.7 for shares in agreement.values()), agreement
 
 
 @pytest.mark.slow
