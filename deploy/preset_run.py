@@ -4,8 +4,8 @@
     python -m deploy export my_model.keras --image-shape 480x640
 
 The first unpacks the weights that come with the package into runs/presets/cen_edge_m_rooms (under
-$CEN_KERAS_RUNS where that is set) with the 8-bit artifact that some come with, the second makes a folder my_model beside the file, and both go on as
-with a folder of one's own training.
+$CEN_KERAS_RUNS where that is set), with the 8-bit artifact that some presets have; the second makes
+a folder my_model beside the file. Both go on as with a folder of one's own training.
 """
 
 import json

@@ -11,8 +11,8 @@ from ..runtime.console import Output
 __doc__ = (
     command.__doc__
     + """
---artifact preset:NAME takes the 8-bit artifact that comes with the preset, or exports its weights in float32, on a host: the
-files lie in runs/presets/NAME.
+--artifact preset:NAME takes the 8-bit artifact that comes with the preset, or exports its weights in float32, on a
+host: the files lie in runs/presets/NAME.
 """
 )
 SUMMARY = "run an artifact on rooms or on frames and write pictures"
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 
 def artifact_of(preset: str, output: Output) -> Path:
-    """Returns a preset's 8-bit artifact, or where it comes without one its float one, exported where it is not there yet.
+    """Returns the 8-bit artifact that comes with a preset, else its float one, exported where it is not there yet.
 
     Args:
         preset: "preset:NAME".
