@@ -1,10 +1,11 @@
 """The rounding of int8, simulated in the frozen graph itself by Keras' own fake quantisation.
 
 What is rounded, and to which codes, is decided here: maps between the smallest and largest value that
-the float model showed on the calibration samples, or within the part of it that rounds with less
-error (a rare outlier makes every step coarse); kernels per channel between plus and minus their
-largest weight. So before any training the simulation is as near to the float model as a calibrated
-file. Ranges stay as they are; the weights adapt to them.
+the float model showed on the calibration samples, or where the outputs are nearer with them within
+the parts of these ranges that round with less error (a rare outlier makes every step coarse);
+kernels per channel between plus and minus their largest weight. So before any training the
+simulation is as near to the float model as a calibrated file. Ranges stay as they are; the weights
+adapt to them.
 
 Where an int8 kernel wants one scale for what it reads and what it gives (joining, pooling,
 resizing), all these maps have one range, so that no file needs a conversion between codes. Kernels of
@@ -64,13 +65,14 @@ class KerasStudent:
     def __init__(self, plain: keras.Model, samples: Sequence[np.ndarray]):
         self.inputs = plain.inputs
         self._graph = Graph(plain)
-        self._spans = self._ranges(samples)
         # By the id of a layer: its own variables and what stands for them.
         self._kernels: dict[int, tuple] = {}
         self._biases: dict[int, tuple] = {}
         self.variables: list[keras.Variable] = []
         self._constants: dict[int, np.ndarray] | None = None
         self._take_weights()
+        few = [array[:_FED_AT_ONCE] for array in samples]
+        self._spans = min(self._ranges(samples), key=lambda spans: self._distance(spans, few))
 
     def __call__(self, inputs, training: bool = False) -> list:
         """Runs on a list of inputs; gives the outputs in the order of their names."""
@@ -138,8 +140,19 @@ class KerasStudent:
         largest = ops.stop_gradient(ops.maximum(ops.max(ops.abs(variable), others), 1e-30))
         return fake_quantise(variable, -largest, largest, narrow_range=True, axis=axis) * factor
 
-    def _ranges(self, samples: Sequence[np.ndarray]) -> dict[Tensor, Range]:
-        """(least, largest) of every tensor, zero between them; one where a kernel wants one scale."""
+    def _distance(self, spans: dict[Tensor, Range], samples: Sequence[np.ndarray]) -> float:
+        """How far the outputs are from the float model's with these ranges: the sum of the squared differences."""
+        floats: dict[Tensor, object] = {}
+        self._show(floats.__setitem__, samples)
+        self._spans = spans
+        found = self([ops.convert_to_tensor(array) for array in samples])
+        wanted = [floats[tensor] for tensor in self._graph.flat_outputs]
+        return sum(float(ops.sum(ops.square(f - w))) for f, w in zip(found, wanted, strict=True))
+
+    def _ranges(self, samples: Sequence[np.ndarray]) -> tuple[dict[Tensor, Range], ...]:
+        """(least, largest) of every tensor, zero between them; one where a kernel wants one scale. First of all that
+        was seen, then of the part of it that rounds with the least error.
+        """
         found: dict[Tensor, Range] = {}
 
         def widen(tensor: Tensor, values) -> None:
@@ -169,10 +182,13 @@ class KerasStudent:
 
         self._show(compare, [s[:_FED_AT_ONCE] for s in samples])
         held = {*self._graph.inputs, *self._graph.flat_outputs}
+        narrow = dict(spans)
         for group in [group for group in spans if not group & held]:
             factor = FACTORS[int(np.argmin(errors[group]))]
-            spans[group] = (factor * spans[group][0], factor * spans[group][1])
-        return {tensor: spans[group] for tensor, group in groups.items()}
+            narrow[group] = (factor * spans[group][0], factor * spans[group][1])
+        return tuple(
+            {tensor: s[group] for tensor, group in groups.items()} for s in (spans, narrow)
+        )
 
     def _show(self, look: Callable[[Tensor, object], None], samples: Sequence[np.ndarray]) -> None:
         """Lets `look` see every tensor of the float model and its values."""
