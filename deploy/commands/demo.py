@@ -38,12 +38,13 @@ def artifact_of(preset: str, output: Output) -> Path:
         InputError: the preset is unknown or has no weights.
     """
     from ..artifacts import export
+    from ..qat.train import QAT_SCHEME
     from ..run_folder import open_run
 
     folder = open_run(preset)
     # Other weights of the preset's name are unpacked later than what was made of the last ones.
     unpacked = (folder.path / "best.keras").stat().st_mtime
-    for scheme in ("qat_w8a8", "fp32"):
+    for scheme in (QAT_SCHEME, "fp32"):
         path = folder.path / "tflite" / f"{scheme}.tflite"
         if path.is_file() and path.stat().st_mtime >= unpacked:
             return path

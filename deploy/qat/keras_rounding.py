@@ -72,7 +72,8 @@ class KerasStudent:
         self._constants: dict[int, np.ndarray] | None = None
         self._take_weights()
         few = [array[:_FED_AT_ONCE] for array in samples]
-        self._spans = min(self._ranges(samples), key=lambda spans: self._distance(spans, few))
+        wanted = self._show(lambda tensor, values: None, few)
+        self._spans = min(self._ranges(samples), key=lambda s: self._distance(s, few, wanted))
 
     def __call__(self, inputs, training: bool = False) -> list:
         """Runs on a list of inputs; gives the outputs in the order of their names."""
@@ -140,13 +141,12 @@ class KerasStudent:
         largest = ops.stop_gradient(ops.maximum(ops.max(ops.abs(variable), others), 1e-30))
         return fake_quantise(variable, -largest, largest, narrow_range=True, axis=axis) * factor
 
-    def _distance(self, spans: dict[Tensor, Range], samples: Sequence[np.ndarray]) -> float:
+    def _distance(
+        self, spans: dict[Tensor, Range], samples: Sequence[np.ndarray], wanted: list
+    ) -> float:
         """How far the outputs are from the float model's with these ranges: the sum of the squared differences."""
-        floats: dict[Tensor, object] = {}
-        self._show(floats.__setitem__, samples)
         self._spans = spans
         found = self([ops.convert_to_tensor(array) for array in samples])
-        wanted = [floats[tensor] for tensor in self._graph.flat_outputs]
         return sum(float(ops.sum(ops.square(f - w))) for f, w in zip(found, wanted, strict=True))
 
     def _ranges(self, samples: Sequence[np.ndarray]) -> tuple[dict[Tensor, Range], ...]:
@@ -190,8 +190,8 @@ class KerasStudent:
             {tensor: s[group] for tensor, group in groups.items()} for s in (spans, narrow)
         )
 
-    def _show(self, look: Callable[[Tensor, object], None], samples: Sequence[np.ndarray]) -> None:
-        """Lets `look` see every tensor of the float model and its values."""
+    def _show(self, look: Callable[[Tensor, object], None], samples: Sequence[np.ndarray]) -> list:
+        """Lets `look` see every tensor of the float model and its values; gives the outputs."""
 
         def call(call: Call, values: dict[Tensor, object]) -> list:
             args, kwargs = call.fill(values.__getitem__)
@@ -203,7 +203,7 @@ class KerasStudent:
         fed = [ops.convert_to_tensor(array) for array in samples]
         for tensor, values in zip(self._graph.inputs, fed, strict=True):
             look(tensor, values)
-        self._graph.run(fed, call)
+        return self._graph.run(fed, call)
 
     def _take_weights(self) -> None:
         """One variable for kernels that differ by factors only, and one for each bias."""

@@ -70,7 +70,6 @@ def test_resnet50_equals_the_official_code(refinenet50):
 
 
 @pytest.mark.gate
-@pytest.mark.slow
 @pytest.mark.parametrize("depth", [101, 152])
 def test_deeper_ones_equal_the_official_code(depth):
     model = official(depth)

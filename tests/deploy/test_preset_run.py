@@ -173,7 +173,6 @@ def test_the_edge_table_has_every_preset_and_scores_where_there_are_weights(pack
 
 def test_a_saved_segmenter_is_exported_without_a_run_folder(tmp_path, capsys):
     from cen_keras.models import Segmenter
-    from deploy.runtime import manifest as manifests
 
     model = Segmenter(
         classes=["wall", "floor", "bed"],

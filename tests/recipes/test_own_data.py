@@ -51,7 +51,6 @@ def scored(name):
 
 
 @pytest.mark.gate
-@pytest.mark.slow
 def test_rgb_and_depth_from_a_folder_to_pictures(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     written = write_views(tmp_path / "my_rooms", 10)
@@ -67,7 +66,6 @@ def test_rgb_and_depth_from_a_folder_to_pictures(tmp_path, monkeypatch):
 
 
 @pytest.mark.gate
-@pytest.mark.slow
 def test_rgb_and_thermal_from_a_folder_to_pictures(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     kinds = ("rgb", "thermal")

@@ -72,7 +72,7 @@ GATE = (
 
 
 def marks(name):
-    return (pytest.mark.slow, pytest.mark.gate) if name in GATE else pytest.mark.slow
+    return pytest.mark.gate if name in GATE else pytest.mark.slow
 
 
 @pytest.mark.timeout(1800)
