@@ -110,6 +110,8 @@ def start(options: argparse.Namespace, console: Any) -> dict[str, Any]:
 def _print(survey: Any, console: Any) -> None:
     from rich.table import Table
 
+    from cen_keras.data.labels import hexadecimal
+
     sizes = ", ".join(f"{w}x{h}" for h, w in survey.sizes)
     resized = "size" in survey.spec
     shape = f"; trained at {survey.image_shape[1]}x{survey.image_shape[0]}" if resized else ""
@@ -136,7 +138,7 @@ def _print(survey: Any, console: Any) -> None:
         table.add_column(column, justify="left" if column == "class" else "right")
     total = max(1, int(survey.pixels.sum()) + survey.ignored)
     for number, name in enumerate(survey.spec["classes"]):
-        colour = ["#{:02x}{:02x}{:02x}".format(*palette[number])] if palette else []
+        colour = [hexadecimal(palette[number])] if palette else []
         table.add_row(
             str(number), name, consoles.percent(survey.pixels[number] / total, 2), *colour
         )

@@ -60,6 +60,11 @@ def palette(num_classes: int) -> np.ndarray:
     return colours
 
 
+def hexadecimal(colour: Iterable[int]) -> str:
+    """Returns an RGB colour, 0 to 255, as "#rrggbb"."""
+    return "#{:02x}{:02x}{:02x}".format(*map(int, colour))
+
+
 def colorize(label: np.ndarray, colours: np.ndarray) -> np.ndarray:
     """Labels as a picture.
 

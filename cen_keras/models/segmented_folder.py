@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from cen_keras.data.labels import hexadecimal
 from cen_keras.errors import InputError
 from cen_keras.files import atomic_path
 
@@ -66,8 +67,8 @@ def segment_folder(
         written.append(path)
         if progress is not None:
             progress(index + 1, len(views))
-    names = zip(model.classes.names, colours.tolist(), strict=True)
-    lines = ["{}=#{:02x}{:02x}{:02x}\n".format(name, *colour) for name, colour in names]
+    names = zip(model.classes.names, colours, strict=True)
+    lines = [f"{name}={hexadecimal(colour)}\n" for name, colour in names]
     with atomic_path(Path(out) / "classes.txt") as temporary:
         temporary.write_text("".join(lines), encoding="utf-8")
     return written

@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from cen_keras.data.labels import hexadecimal
 from cen_keras.pages.extremes import Segmented
 from cen_keras.visualization import shown
 
@@ -84,10 +85,7 @@ def views_of(
 
 def legend_of(classes: Sequence[str], palette: Any) -> list[tuple[str, str]]:
     """Returns the classes as (name, colour as #rrggbb)."""
-    return [
-        (name, "#" + "".join(f"{int(value):02x}" for value in colour))
-        for name, colour in zip(classes, palette, strict=False)
-    ]
+    return [(name, hexadecimal(colour)) for name, colour in zip(classes, palette, strict=False)]
 
 
 def _pictures(

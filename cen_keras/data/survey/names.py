@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cen_keras.data import text_files
+from cen_keras.data.labels import hexadecimal
 from cen_keras.errors import InputError
 
 LISTS = ("classes.txt", "labels.txt")
@@ -95,4 +96,4 @@ def _hexadecimal(colour: str, word: str) -> str:
     parts = [int(part) for part in re.findall(r"\d+", colour)]
     if max(parts) > 255:
         raise InputError(f"class {word!r}: {colour} is no colour; give three numbers of 0 to 255.")
-    return "#{:02x}{:02x}{:02x}".format(*parts)
+    return hexadecimal(parts)
