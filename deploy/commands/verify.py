@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from itertools import pairwise
 from pathlib import Path
 
 from ..runtime.console import CHECK_FAILED, GOOD, Output, plain
@@ -174,7 +173,8 @@ def _layers(path: Path, folder, arguments: argparse.Namespace, output: Output) -
     )
     if len(errors) > 1:
         lowest = min(errors, key=lambda error: error.sqnr_db)
-        before, after = max(pairwise(errors), key=lambda pair: pair[0].sqnr_db - pair[1].sqnr_db)
+        fall = max(range(1, len(errors)), key=lambda n: errors[n - 1].sqnr_db - errors[n].sqnr_db)
+        before, after = errors[fall - 1], errors[fall]
         output.say(
             f"lowest: {lowest.name}, {lowest.sqnr_db:.1f} dB; steepest fall: {after.name}, "
             f"{after.sqnr_db:.1f} dB after {before.sqnr_db:.1f} in the line above it"

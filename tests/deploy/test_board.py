@@ -82,7 +82,9 @@ def annotations(tree):
                 yield from ast.walk(getattr(node, field))
 
 
-@pytest.mark.parametrize("path", RUNTIME + DEMO, ids=lambda p: f"{p.parent.name}/{p.name}")
+@pytest.mark.parametrize(
+    "path", RUNTIME + DEMO + COMMANDS, ids=lambda p: f"{p.parent.name}/{p.name}"
+)
 def test_python_3_8_runs_it(path):
     """What parses under 3.8 and fails there when it runs: younger names, `zip(strict=)`, and
     `list[int]` or `X | None` outside annotations.
@@ -94,6 +96,8 @@ def test_python_3_8_runs_it(path):
             continue
         if isinstance(node, ast.Attribute):
             assert node.attr not in YOUNGER, node.attr
+        if isinstance(node, ast.ImportFrom):
+            assert not YOUNGER & {alias.name for alias in node.names}
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "zip":
             assert not node.keywords, "zip(strict=)"
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
