@@ -1,6 +1,6 @@
 """The project's edge figures, measured again on this machine: what `make bench` runs.
 
-Six parts, each a process of its own, so that one that fails or is interrupted costs the others
+Seven parts, each a process of its own, so that one that fails or is interrupted costs the others
 nothing and the memory of one is free for the next:
 
     network    latency and file size of ResNet-50 with the light decoder, frozen against as trained
@@ -9,7 +9,8 @@ nothing and the memory of one is free for the next:
     edge_network
                cen_edge_m's network: frozen against as trained, two modalities against one
     edge       the edge presets: size, work, frames per second, scores of those with weights
-    esanet     their time beside ESANet's
+    camera     the demo of edge presets, from a camera's pictures of 1280x720 to a video
+    esanet     the time of networks beside ESANet's
 
 A part leaves OUT/parts/NAME.json; a part that is there is not measured again until all are done.
 """

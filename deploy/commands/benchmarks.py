@@ -4,9 +4,10 @@
 
 writes OUT/deploy.json: latency and size of a full network frozen and as trained, the mIoU points
 that each scheme loses on the run of `make demo` (trained first where it is not there), what the
-linter says, the table of the edge presets, which goes to OUT/edge.json too, and their time beside
-ESANet's. It takes up to 40 minutes; a part that is done is kept when it is interrupted. Exit code 1
-when a part fails or a figure that does not depend on the machine misses its target.
+linter says, the table of the edge presets, which goes to OUT/edge.json too, the whole demo from a
+camera's 1280x720 to a video, and the time of networks beside ESANet's. It takes up to 40 minutes; a
+part that is done is kept when it is interrupted. Exit code 1 when a part fails or a figure that does
+not depend on the machine misses its target.
 
     python -m deploy benchmarks --part endurance --minutes 60
 
@@ -30,7 +31,7 @@ from . import positive
 
 SUMMARY = "measure the edge figures of the project again"
 # Named here: a board has the command for its --help, and not the package behind it.
-_PARTS = ("network", "accuracy", "lint", "edge_network", "edge", "esanet")
+_PARTS = ("network", "accuracy", "lint", "edge_network", "edge", "camera", "esanet")
 _LONG = ("endurance", "ros")
 
 
@@ -116,6 +117,11 @@ def _part(arguments: argparse.Namespace, out: Path, output: Output) -> int:
         found = edge.measure(out, output.say, arguments.rounds)
         keep(out / "edge.json", found["edge"])
         output.table(*edge.table(found))
+    elif arguments.part == "camera":
+        from ..benchmarks import camera
+
+        found = camera.measure(out, output.say, arguments.threads)
+        output.table(*camera.table(found))
     elif arguments.part == "esanet":
         from ..benchmarks import esanet
 
