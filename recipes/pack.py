@@ -41,8 +41,16 @@ def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) 
         the card.
 
     Raises:
-        InputError: the folder is no finished run, or the weights do not fit the package.
+        InputError: the folder is no finished run, 8-bit artifacts of the weights before are in the
+            package, or the weights do not fit it.
     """
+    older = folder / "int8" / name
+    if older.exists():
+        raise InputError(
+            f"{older}: holds 8-bit artifacts of the weights packed before, which would no longer be "
+            "theirs; delete the folder, and make them anew from the packed weights "
+            f"(`python -m deploy qat preset:{name}`)."
+        )
     import keras
 
     from cen_keras.models.weight_files import load_weights, save_weights

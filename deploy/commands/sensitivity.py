@@ -38,6 +38,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
     folder = open_run(arguments.run_folder)
     quiet_tensorflow()
+    from ..report.figures import noise_by_layer
     from ..tflite.sensitivity import rank_run
 
     choice = CalibrationChoice(
@@ -60,18 +61,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     with atomic_path(out / "sensitivity.json") as temporary:
         temporary.write_text(json.dumps(plain(result), indent=2) + "\n", encoding="utf-8")
     with atomic_path(out / "sensitivity.png") as temporary:
-        _plot(found.layers[: arguments.top], temporary)
+        figure = noise_by_layer(result["layers"][: arguments.top])
+        figure.savefig(temporary, format="png", dpi=120, facecolor="white")
     output.say(f"{out / 'sensitivity.json'}, {out / 'sensitivity.png'}")
     output.result(result)
     return GOOD
 
-
-def _plot(layers, path: Path) -> None:
-    """A bar for each layer, the most costly on top."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 1 + 0.28 * len(layers)), layout="constrained")
-    axes = figure.add_subplot()
-    axes.barh([layer.name for layer in layers][::-1], [100 * x.share for x in layers][::-1])
-    axes.set_xlabel("share of the logits' noise in 8 bits, %")
-    figure.savefig(path, format="png", dpi=120)

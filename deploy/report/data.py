@@ -25,8 +25,8 @@ def gather(run: RunFolder, controls: dict[str, Path]) -> dict[str, Any]:
         controls: run folders of the same net on one modality, by a name for the table.
 
     Returns:
-        `log` and `exchange` (rows of the CSV files), `scores`, `frozen`, `artifacts`, `latency`
-        and `controls`.
+        `log` and `exchange` (rows of the CSV files), `scores`, `frozen`, `artifacts`, `latency`,
+        `sensitivity` and `controls`.
 
     Raises:
         InputError: an artifact in the run folder does not hold, or a control has no scores.
@@ -42,6 +42,7 @@ def gather(run: RunFolder, controls: dict[str, Path]) -> dict[str, Any]:
             for path in sorted((run.path / target.name).glob("*" + target.suffix))
         ],
         "latency": read_json(run.path / "bench" / "latency.json"),
+        "sensitivity": read_json(run.path / "sensitivity.json"),
         "controls": {name: _control(Path(path)) for name, path in controls.items()},
     }
 

@@ -46,6 +46,16 @@ def latency_bars(latency: dict[str, Any] | None, contenders: tuple[str, ...]) ->
     return svg(figure, "latency", "Latency of the exports")
 
 
+def noise_by_layer(layers: list[dict[str, Any]]) -> Any:
+    """A figure of a bar for each layer of a sensitivity.json, in their order from the top."""
+    figure = new_figure(7.5, 1 + 0.28 * len(layers))
+    axis = figure.subplots()
+    names = [layer["name"] for layer in reversed(layers)]
+    axis.barh(names, [100 * layer["share"] for layer in reversed(layers)], color=COLOURS[1])
+    axis.set(xlabel="share of the logits' noise in 8 bits, %")
+    return figure
+
+
 def predictions(
     run: RunFolder, runners: dict[str, Runner], count: int, output: str = "ensemble"
 ) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from cen_keras.errors import InputError
 from cen_keras.pages.evaluated import legend_of
-from cen_keras.pages.figures import class_bars, confusion, exchange_rates, training_curves
+from cen_keras.pages.figures import class_bars, confusion, exchange_rates, svg, training_curves
 from cen_keras.pages.training_page import environment
 
 from ..bench import processor
@@ -16,6 +16,7 @@ from ..runtime.runner import open_runner
 from . import figures
 from .data import CONTENDERS, gather
 
+LAYERS_SHOWN = 15
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 
 
@@ -82,6 +83,7 @@ def build(
             for view in figures.worst_and_best(run, found["scores"], max(1, pictures // 2))
         ],
         bars=figures.latency_bars(found["latency"], CONTENDERS),
+        sensitivity=_sensitivity(found["sensitivity"]),
         views=figures.predictions(run, runners, pictures),
         shown=list(runners),
     )
@@ -110,6 +112,15 @@ def _confusion(scores: dict[str, Any] | None) -> str | None:
     if not scores or not scores.get("confusion"):
         return None
     return confusion(scores["confusion"], scores["classes"])
+
+
+def _sensitivity(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The layers that 8 bits cost most, as SVG, and all layers' noise in decibels below the logits."""
+    if not found or not found["layers"]:
+        return None
+    figure = figures.noise_by_layer(found["layers"][:LAYERS_SHOWN])
+    bars = svg(figure, "sensitivity", "Noise of 8 bits by layer")
+    return {"bars": bars, "sqnr_db": found["sqnr_db"]}
 
 
 def _rows(found: dict[str, Any], streams: list[str]) -> list[dict[str, Any]]:

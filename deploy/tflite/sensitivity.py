@@ -12,6 +12,7 @@ import dataclasses
 import decimal
 import math
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def rank(
     whole = _noise(outputs_of(pack(model), probed), wanted)
     operators = read_operators(content)
     computing = [operator for operator in operators if operator.kind in KINDS]
-    layers = []
+    layers, start = [], time.monotonic()
     for number, operator in enumerate(computing, 1):
         group = [operator, *_readers(operator, operators)]
         model = rescaled(in_8_bits(group), floats, factor)
@@ -120,7 +121,8 @@ def rank(
         share = (whole - left) / max(whole, 1e-30)
         layers.append(Layer(names[0], operator.kind, share, names))
         if say is not None and number % 20 == 0:
-            say(f"{number} of {len(computing)} layers")
+            left_s = (time.monotonic() - start) / number * (len(computing) - number)
+            say(f"{number} of {len(computing)} layers, about {left_s:.0f} s left")
     return Sensitivity(whole, tuple(sorted(layers, key=lambda layer: -layer.share)))
 
 

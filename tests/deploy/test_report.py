@@ -83,6 +83,9 @@ def full_run(run_path, artifacts, tmp_path):
         rows = csv.writer(file)
         rows.writerow(["epoch", "layer", "modality", "share"])
         rows.writerows([[e, "norm1", m, e / 3] for e in range(3) for m in ("rgb", "depth")])
+    layers = [{"name": f"layer{n}", "kind": "ADD", "share": 0.3 / n} for n in range(1, 20)]
+    ranking = {"noise": 0.1, "sqnr_db": 17.25, "layers": layers}
+    (run / "sensitivity.json").write_text(json.dumps(ranking))
     control = tmp_path / "rgb_only"
     control.mkdir()
     streams = {"rgb": {"miou": 0.31}, "ensemble": {"miou": 0.31}}
@@ -99,12 +102,12 @@ def test_the_page_holds_the_numbers_and_stands_alone(full_run, tmp_path, capsys)
     words = " ".join(" ".join(page.words).split())
     for wanted in (
         "50.00", "49.25", "-0.75", "98.71 %", "31.00", "42 %", "in 7 layers", "3.0e-06",
-        "× 0.50", "0.90", "1.25 + 1.25 + 1.25", "192x256", "run <b>",
+        "× 0.50", "0.90", "1.25 + 1.25 + 1.25", "192x256", "run <b>", "17.2 dB",
     ):  # fmt: skip
         assert wanted in words, wanted
     # Each inside the file; nothing is fetched.
     assert [figure.split()[0] for figure in page.figures] == [
-        "Latency", "Loss", "Share", "IoU", "Confusion",
+        "Latency", "Noise", "Loss", "Share", "IoU", "Confusion",
     ]  # fmt: skip
     assert len(page.images) == 1
     assert all(source.startswith("data:image/") for source in page.images)

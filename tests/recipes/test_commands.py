@@ -264,6 +264,18 @@ def test_a_run_is_packed_with_the_scores_of_what_is_packed(finished, tmp_path, m
         np.testing.assert_array_equal(np.asarray(saved), np.asarray(read))
 
 
+def test_8_bit_artifacts_of_other_weights_do_not_stay(finished, tmp_path):
+    from recipes import pack
+
+    artifact = tmp_path / "int8" / "tiny" / "qat_w8a8.tflite"
+    artifact.parent.mkdir(parents=True)
+    artifact.write_bytes(b"of older weights")
+    with pytest.raises(InputError, match=r"int8/tiny: .* delete the folder"):
+        pack.pack(finished, "tiny", "For tests.", "", "val", tmp_path)
+    assert artifact.read_bytes() == b"of older weights"
+    assert not list(tmp_path.glob("tiny*"))
+
+
 def test_more_weights_than_the_package_takes_are_refused(finished, tmp_path, monkeypatch):
     from recipes import pack
 
