@@ -66,4 +66,3 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     output.say(f"{out / 'sensitivity.json'}, {out / 'sensitivity.png'}")
     output.result(result)
     return GOOD
-
