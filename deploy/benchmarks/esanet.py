@@ -192,15 +192,11 @@ def beside(
     model = esanet(size)
     counted = cost(model, size)
     say(f"exporting ESANet-R34-NBt1D, {counted['parameters'] / 1e6:.1f} M parameters")
-    generator = np.random.default_rng(0)
-    samples = {
-        tensor.name: generator.normal(size=(SAMPLES, *tensor.shape[1:])).astype(np.float32)
-        for tensor in model.inputs
-    }
-    contenders = {name: _of_artifact(runner) for name, runner in runners.items()}
-    rivals = {**_in_litert(model, size, samples, threads), **_in_ort(model, size, samples, threads)}
+    samples = noise(model)
+    contenders = {name: of_artifact(runner) for name, runner in runners.items()}
+    rivals = {**in_litert(model, size, samples, threads), **_in_ort(model, size, samples, threads)}
     say(f"timing {len(contenders)} artifacts beside it, {rounds} inferences each")
-    p50 = _medians({**contenders, **rivals}, rounds)
+    p50 = medians({**contenders, **rivals}, rounds)
     work = {**(macs or {}), **dict.fromkeys(rivals, counted["macs"])}
     return {
         "latency_of_esanet": {
@@ -220,7 +216,17 @@ def beside(
     }
 
 
-def _of_artifact(runner: Runner) -> Callable[[], object]:
+def noise(model: keras.Model) -> dict[str, np.ndarray]:
+    """Samples for the ranges of a model's inputs, float32, by name."""
+    generator = np.random.default_rng(0)
+    return {
+        tensor.name: generator.normal(size=(SAMPLES, *tensor.shape[1:])).astype(np.float32)
+        for tensor in model.inputs
+    }
+
+
+def of_artifact(runner: Runner) -> Callable[[], object]:
+    """An artifact with 8-bit inputs as a call that runs it once, on noise."""
     generator = np.random.default_rng(0)
     feeds = {
         name: generator.integers(-128, 128, spec.shape).astype(spec.dtype)
@@ -229,7 +235,8 @@ def _of_artifact(runner: Runner) -> Callable[[], object]:
     return lambda: runner.run_raw(feeds)
 
 
-def _in_litert(model: keras.Model, size, samples: dict, threads: int) -> dict[str, Callable]:
+def in_litert(model: keras.Model, size, samples: dict, threads: int) -> dict[str, Callable]:
+    """A model as "litert_fp32" and "litert_int8", calls that run it once, by our writer, quantiser and passes."""
     from ai_edge_litert.interpreter import Interpreter
 
     content = TFLITE.write(model, size)
@@ -265,7 +272,7 @@ def _in_ort(model: keras.Model, size, samples: dict, threads: int) -> dict[str, 
     return runs
 
 
-def _medians(contenders: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+def medians(contenders: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """Medians in milliseconds; each takes a few in a row, as it would alone, then the next."""
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(-(-rounds // IN_A_ROW)):

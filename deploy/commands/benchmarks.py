@@ -16,7 +16,12 @@ goes away: OUT/demo_memory.csv; and
 
     python -m deploy benchmarks --part ros --minutes 10
 
-the ROS 2 node beside a camera of 640x480 at 30 Hz: OUT/ros_memory.csv. They are no part of `make bench`.
+the ROS 2 node beside a camera of 640x480 at 30 Hz: OUT/ros_memory.csv, and
+
+    python -m deploy benchmarks --part accuracy_latency
+
+networks on NYUDv2 beside ESANet, by mIoU and milliseconds: OUT/accuracy_latency.csv and .png. They are
+no part of `make bench`.
 """
 
 from __future__ import annotations
@@ -33,6 +38,7 @@ SUMMARY = "measure the edge figures of the project again"
 # Named here: a board has the command for its --help, and not the package behind it.
 _PARTS = ("network", "accuracy", "lint", "edge_network", "edge", "camera", "esanet")
 _LONG = ("endurance", "ros")
+_ASIDE = ("accuracy_latency",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--demo", default="runs/demo", metavar="FOLDER", help="of `make demo` (runs/demo)"
     )
     parser.add_argument(
-        "--part", choices=(*_PARTS, *_LONG), help="measure this part only, in this process"
+        "--part", choices=(*_PARTS, *_ASIDE, *_LONG), help="measure this part only, in this process"
     )
     parser.add_argument("--epochs", type=positive, default=4, help="of qat (default: 4)")
     parser.add_argument("--rounds", type=positive, default=40, help="timed rounds (default: 40)")
@@ -122,6 +128,10 @@ def _part(arguments: argparse.Namespace, out: Path, output: Output) -> int:
 
         found = camera.measure(out, output.say, arguments.threads)
         output.table(*camera.table(found))
+    elif arguments.part == "accuracy_latency":
+        from ..benchmarks import accuracy_latency
+
+        found = accuracy_latency.measure(out, output.say, arguments.rounds, arguments.threads)
     elif arguments.part == "esanet":
         from ..benchmarks import esanet
 
