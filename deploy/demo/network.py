@@ -21,7 +21,7 @@ from ..runtime.preprocess import Frame, Preprocessor
 from ..runtime.runner import ENGINES, PHASES, Runner, open_runner
 from . import domains
 from .missing import complete
-from .steady_memory import large_blocks_apart
+from .steady_memory import large_blocks_apart, return_freed_memory
 
 AUTO = "auto"
 _NO_CLASSES = np.zeros((0, 0), np.uint8)
@@ -120,6 +120,7 @@ class Network:
     def close(self) -> None:
         """Gives back what the engine holds."""
         self.runner.close()
+        return_freed_memory()
 
     def stream(self, wanted: str, missing: Sequence[str]) -> str:
         """The output to show.

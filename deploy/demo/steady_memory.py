@@ -10,8 +10,10 @@ from typing import Iterator
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 # The largest that glibc takes for the second.
 _ALL, _LARGEST = 1 << 30, 32 << 20
-# What glibc begins with.
-_USUAL = 128 << 10
+# What an engine's blocks take at least to come from the system: the packed weights of most layers.
+_APART = 16 << 10
+# A block that is freed makes glibc look at the heap's free end from this size on.
+_LOOKED_AT = 128 << 10
 _kept = False
 
 
@@ -39,7 +41,7 @@ def keep_freed_memory() -> bool:
 
 @contextlib.contextmanager
 def large_blocks_apart() -> Iterator[None]:
-    """Lets what is allocated inside, from 128 kB on, come from the system and go back to it when it is freed.
+    """Lets what is allocated inside, from 16 kB on, come from the system and go back to it when it is freed.
 
     An engine stays for long. In the heap, between frames that come and go, it would leave a hole that the next engine
     does not fit into, and the process would grow with each exchange. Where freed memory is not kept, nothing changes.
@@ -51,13 +53,23 @@ def large_blocks_apart() -> Iterator[None]:
     # The heap's free end goes first: what fits into it would be taken from it, however large. To free a block of this
     # size makes glibc look at the end.
     library.mallopt(_TRIM_THRESHOLD, 0)
-    library.free(_malloc(library, _USUAL - 4096))
+    library.free(_malloc(library, _LOOKED_AT - 4096))
     library.mallopt(_TRIM_THRESHOLD, _ALL)
-    library.mallopt(_MMAP_THRESHOLD, _USUAL)
+    library.mallopt(_MMAP_THRESHOLD, _APART)
     try:
         yield
     finally:
         library.mallopt(_MMAP_THRESHOLD, _LARGEST)
+
+
+def return_freed_memory() -> None:
+    """Gives the system the pages of the heap that nothing uses.
+
+    An engine's small blocks lie between those of frames, and leave holes when it is closed; the next engine fills them
+    in part only. Where freed memory is not kept, nothing changes.
+    """
+    if _kept:
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _malloc(library: ctypes.CDLL, size: int) -> ctypes.c_void_p:

@@ -40,6 +40,15 @@ del engine
 print(held - resident())
 """
 
+HOLES = """
+from deploy.demo.steady_memory import return_freed_memory
+blocks = [np.ones(1 << 16, np.uint8) for _ in range(512)]
+del blocks[::2]  # each between two that stay
+held = resident()
+return_freed_memory()
+print(held - resident())
+"""
+
 THREADS = """
 import ctypes, sys, threading
 import numpy as np
@@ -79,6 +88,14 @@ def test_32_megabytes_of_frames(freed):
 @needs_glibc
 def test_an_engine_of_32_megabytes_leaves_no_hole():
     assert float(output_of(RESIDENT + ENGINES, "kept")) > 28
+
+
+@needs_glibc
+@pytest.mark.parametrize("freed", ["kept", "given back"])
+def test_holes_of_16_megabytes_between_small_blocks(freed):
+    given_back = float(output_of(RESIDENT + HOLES, freed))
+    # Whole pages of each hole; where freed memory is not kept, the usual way stays as it is.
+    assert given_back > 14 if freed == "kept" else given_back < 1
 
 
 @needs_glibc
