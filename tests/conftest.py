@@ -14,6 +14,9 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 # What XLA compiles here runs a few times only: code that is not optimised is there in a third of the time.
 # Processes that tests start inherit it.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# Two test processes share two cores: with a thread each they need a fifth less time, and sums have one order.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent))
 
 from skips import pytest_terminal_summary  # noqa: F401
