@@ -51,9 +51,10 @@ their ensemble are one; in the paper's table they differ, so its "same setting" 
 RULE = """\
 A finding **holds** where the 95 % interval of every comparison lies wholly on the side that the paper
 claims, and **fails** where one lies wholly on the other side; anything else, and a finding of which a
-row is missing, is **undecided**. Effect and spread (sample standard deviation over seeds) are those
-of the weakest comparison: the one with the worst verdict and, among these, the least mean relative to
-its interval. Positive is as the paper claims. Parameters are counted, not tested.
+row is missing, is **undecided**. Of one that was **not run** no rows can be compared. Effect and spread
+(sample standard deviation over seeds) are those of the weakest comparison: the one with the worst
+verdict and, among these, the least mean relative to its interval. Positive is as the paper claims.
+Parameters are counted, not tested.
 [verdicts.json](verdicts.json) has the same in full.
 """
 

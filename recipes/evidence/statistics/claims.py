@@ -2,9 +2,9 @@
 
 A finding `holds` where the 95 % interval of every difference lies wholly on the side that the paper
 claims, and `fails` where one lies wholly on the other side. Anything else is `undecided`, and so is a
-finding of which a row is missing. No correction is made for the number of comparisons: `holds` needs
-all of them, which is stricter than each; `fails` needs one of k and is reached by chance the easier
-the larger k is.
+finding of which a row is missing; where nothing can be compared it was `not run`. No correction is made
+for the number of comparisons: `holds` needs all of them, which is stricter than each; `fails` needs one
+of k and is reached by chance the easier the larger k is.
 """
 
 import dataclasses
@@ -69,7 +69,7 @@ def outcome(scores: Scores, contest: Contest) -> Outcome:
 def decide(scores: Scores, finding: Finding) -> dict:
     """Returns a finding's entry of verdicts.json.
 
-    Keys: claim, verdict ("holds", "fails" or "undecided"), effect and spread (mean and sample
+    Keys: claim, verdict ("holds", "fails", "undecided" or "not run"), effect and spread (mean and sample
     standard deviation of the differences of the weakest comparison, positive as claimed; None where
     there is none), seeds (how many that comparison has), csv (name of the table's file, beside
     verdicts.json), unit (of effect and spread), note, comparisons (every one, with its interval);
@@ -80,7 +80,9 @@ def decide(scores: Scores, finding: Finding) -> dict:
     found = [o for o in outcomes if o.paired.mean is not None]
     weakest = min(found, key=lambda o: o.strength, default=None)
     verdicts = [o.verdict for o in outcomes]
-    if missing or len(found) < len(outcomes):
+    if not found:
+        verdict = "not run"
+    elif missing or len(found) < len(outcomes):
         verdict = "undecided"
     elif "fails" in verdicts:
         verdict = "fails"

@@ -43,7 +43,8 @@ def decide_parameters(scores: Scores) -> dict:
     _, cen, private, shared = counts.values()
     overhead = cen - one if cen is not None and one is not None else None
     if missing:
-        verdict, note = "undecided", f"missing: parameters of {'; '.join(missing)}"
+        verdict = "not run" if overhead is None else "undecided"
+        note = f"missing: parameters of {'; '.join(missing)}"
     else:
         weights, norms, fusion = shared - one, private - shared, cen - private
         verdict = "holds" if fusion == 0 and 0 <= weights <= MODALITIES else "fails"

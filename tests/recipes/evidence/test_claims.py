@@ -86,9 +86,9 @@ def test_less_is_better_in_a_translation(judge, fid, kid, verdict):
     assert "lower" in found["unit"] and len(found["comparisons"]) == 8
 
 
-def test_without_rows_all_is_undecided_and_says_what_is_missing(judge):
+def test_without_rows_nothing_was_run_and_it_says_what_is_missing(judge):
     for name, found in judge().items():
-        assert (found["verdict"], found["effect"], found["spread"]) == ("undecided", None, None)
+        assert (found["verdict"], found["effect"], found["spread"]) == ("not run", None, None)
         assert found["seeds"] == 0 and found["note"].startswith("missing: "), name
 
 
