@@ -5,7 +5,10 @@
         --set 'data={"name":"nyudv2","root":"FOLDER","classes":13,"mask_classes":40,"test_list":"test.txt"}'
 
 The second line scores it on NYUDv2, of which the training saw nothing. The encoder moves slowly, so that it keeps what
-photographs taught it, and colours vary widely. Whoever has photographs with labels trains `nyudv2_lite0` instead.
+photographs taught it, and colours vary widely. On 436 of the test pictures it has 24.4 % mIoU over 13 classes (rgb 20.9,
+depth 22.1) after a quarter of an hour of two cores. Its settings were chosen by 95 pictures of NYUDv2's training list: 24.6 there,
+22.4 with half the epochs and views, a class balance of 0.3 and twice the dropout (`docs/measurements/sim_to_real.csv`).
+Whoever has photographs with labels trains `nyudv2_lite0` instead.
 """
 
 from cen_keras.training.segmentation import Evaluation, Optimizer, Recipe
@@ -17,7 +20,7 @@ RECIPE = Recipe(
         "name": "rooms",
         "seed": 0,
         "size": (240, 320),
-        "train": 1536,
+        "train": 3072,
         "val": 100,
         "test": 100,
         "cache": "runs/cache",
@@ -35,7 +38,7 @@ RECIPE = Recipe(
         weight_decay=0.02,
         global_clipnorm=10.0,
     ),
-    epochs=6,
+    epochs=12,
     epoch_steps=200,
     batch=8,
     augmentation={
@@ -44,9 +47,9 @@ RECIPE = Recipe(
         "mirror": True,
         "colour": 0.5,
         "depth": 0.05,
-        "modality_dropout": 0.2,
+        "modality_dropout": 0.1,
     },
-    class_balance=0.3,
+    class_balance=0.5,
     evaluation=Evaluation(split="val", batch=4, every=1000),
     deterministic=False,
     workers=1,
