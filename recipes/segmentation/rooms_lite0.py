@@ -4,11 +4,11 @@
     python -m recipes.evaluate runs/rooms_lite0 --split test \\
         --set 'data={"name":"nyudv2","root":"FOLDER","classes":13,"mask_classes":40,"test_list":"test.txt"}'
 
-The second line scores it on NYUDv2, of which the training saw nothing. The encoder moves slowly, so that it keeps what
-photographs taught it, and colours vary widely. On 436 of the test pictures it has 24.4 % mIoU over 13 classes (rgb 20.9,
-depth 22.1) after a quarter of an hour of two cores. Its settings were chosen by 95 pictures of NYUDv2's training list: 24.6 there,
-22.4 with half the epochs and views, a class balance of 0.3 and twice the dropout (`docs/measurements/sim_to_real.csv`).
-Whoever has photographs with labels trains `nyudv2_lite0` instead.
+The second line scores it on NYUDv2, of which the training saw nothing. The encoder moves slowly, so that it keeps
+what photographs taught it, and colours vary widely. On 436 of the test pictures it has 24.4 % mIoU over 13 classes (rgb
+20.9, depth 22.1) after a quarter of an hour of two cores. Its settings were chosen by 95 pictures of NYUDv2's training
+list: 24.6 there, 22.4 with half the epochs and views, a class balance of 0.3 and twice the dropout
+(`docs/measurements/sim_to_real.csv`). Whoever has photographs with labels trains `nyudv2_lite0` instead.
 """
 
 from cen_keras.training.segmentation import Evaluation, Optimizer, Recipe
