@@ -7,7 +7,6 @@ does not depend on them.
 """
 
 import csv
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,14 +55,19 @@ def measure(
         raise InputError(f"{scores}: no such file; give the command in the project's own folder")
     with open(scores, encoding="utf-8", newline="") as file:
         known = list(csv.DictReader(file))
+    for row in known:
+        if row["network"] not in (PRESET, ESANET):
+            raise InputError(f"network {row['network']!r} is unknown; wanted {PRESET} or {ESANET}")
+    preset = open_run(unpack(PRESET))
+    model = preset.model()
     runs = []
     for row in known:
         say(f"exporting {row['network']} of {row['modalities']} at {row['image']}")
-        runs.append(_prepared(row, out / "accuracy_latency", threads))
+        runs.append(_prepared(row, preset, model, out / "accuracy_latency", threads))
     say(f"timing {len(runs)} networks, {rounds} inferences each")
     # By their place in the table: a network may stand there at two sizes.
     p50 = esanet.medians({str(place): run for place, run in enumerate(runs)}, rounds)
-    measured = {"threads": threads, "processor": bench.processor() or os.uname().machine}
+    measured = {"threads": threads, "processor": bench.processor()}
     rows = [
         {name: row[name] for name in COLUMNS[:5]}
         | {"int8_ms": round(p50[str(place)], 2), **measured}
@@ -71,33 +75,33 @@ def measure(
     ]
     _write(rows, out / "accuracy_latency.csv")
     draw(rows, out / "accuracy_latency.png")
-    return {"accuracy_latency": {str(place): row for place, row in enumerate(rows)}}
+    return {"accuracy_latency": rows}
 
 
-def _prepared(row: dict[str, str], folder: Path, threads: int) -> Callable[[], object]:
+def _prepared(
+    row: dict[str, str], preset: RunFolder, model: keras.Model, folder: Path, threads: int
+) -> Callable[[], object]:
     """The network of a row as a call that runs it once in 8 bits."""
     size = tuple(int(side) for side in row["image"].split("x"))
     modalities = row["modalities"].split("+")
     if row["network"] == ESANET:
         keras.utils.set_random_seed(0)
-        model = esanet.esanet(size)
-        return esanet.in_litert(model, size, esanet.noise(model), threads)["litert_int8"]
-    if row["network"] != PRESET:
-        raise InputError(f"network {row['network']!r} is unknown; wanted {PRESET} or {ESANET}")
-    run, model = _of_preset(modalities)
+        rival = esanet.esanet(size)
+        return esanet.in_litert(rival, size, esanet.noise(rival), threads)["litert_int8"]
+    run, network = preset, model
+    if modalities != preset.modalities:
+        run, network = _alone(preset, model, modalities)
     form = f"{'_'.join(modalities)}_{row['image']}"
-    (path,) = export_form(folder, form, model, run, size, "ensemble", formats=("int8",)).values()
+    (path,) = export_form(folder, form, network, run, size, "ensemble", formats=("int8",)).values()
     return esanet.of_artifact(open_runner(path, threads))
 
 
-def _of_preset(modalities: Sequence[str]) -> tuple[RunFolder, keras.Model]:
-    """The preset's run folder and model, or the same network of one of its modalities alone."""
+def _alone(
+    run: RunFolder, model: keras.Model, modalities: list[str]
+) -> tuple[RunFolder, keras.Model]:
+    """The same network of some of its modalities, with seeded weights, and its run folder."""
     from cen_keras.models import Segmenter
 
-    run = open_run(unpack(PRESET))
-    model = run.model()
-    if list(modalities) == run.modalities:
-        return run, model
     keras.utils.set_random_seed(0)
     config = model.get_config()
     described = [model.descriptions[name] for name in modalities]
@@ -109,7 +113,7 @@ def _of_preset(modalities: Sequence[str]) -> tuple[RunFolder, keras.Model]:
         decoder_options=config["decoder_options"],
         image_shape=model.image_shape,
     )
-    return RunFolder(run.path, {**run.data, "modalities": list(modalities)}), alone
+    return RunFolder(run.path, {**run.data, "modalities": modalities}), alone
 
 
 def _write(rows: list[dict[str, Any]], path: Path) -> None:

@@ -7,7 +7,6 @@ as JPEG. The threads of the engine are fixed beforehand; capture, network and dr
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ from .. import bench
 from ..demo.source_video import load_opencv
 from ..runtime.errors import InputError
 from .endurance import export
+from .terminal import output_of
 
 PRESETS = ("cen_edge_s_rooms", "cen_edge_m_rooms")
 SIZE = (720, 1280)
@@ -115,10 +115,6 @@ def record(folder: Path, frames: int, size: tuple[int, int] = SIZE) -> tuple[Pat
 def _demo(folder: Path, source: str, threads: int) -> dict[str, Any]:
     words = ["--artifact", str(folder / "static_w8a8.tflite"), "--source", source, "--json", "-"]
     words += ["--out", str(folder / "seen.avi"), "--threads", str(threads)]
-    ended = subprocess.run([*_DEMO, *words], capture_output=True, text=True)
-    if ended.returncode:
-        errors = ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"]
-        raise InputError(f"the demo of {folder.name} failed: {errors[-1]}")
-    result = json.loads(ended.stdout)
+    result = json.loads(output_of([*_DEMO, *words], f"the demo of {folder.name}"))
     stages = {stage: times["p50"] for stage, times in result["stages_ms"].items()}
     return {"fps": result["fps"], "frames": result["frames"], "stages_ms": stages}

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +23,7 @@ from ..runtime.errors import InputError
 from ..runtime.manifest import manifest_path
 from .dropping_camera import DroppingCamera
 from .memory import INTERVAL, MOST_MOVED, Sample, check_watchable, ranges, write_samples
-from .terminal import Terminal
+from .terminal import Terminal, output_of
 from .viewer import Viewer, choose
 
 PRESET = "cen_edge_m_rooms"
@@ -162,10 +161,7 @@ def export(preset: str, folder: Path) -> None:
         InputError: it failed; its last words.
     """
     words = ("export", f"preset:{preset}", "--scheme", "static_w8a8", "--out", str(folder))
-    ended = subprocess.run([*_DEPLOY, *words], capture_output=True, text=True)
-    if ended.returncode:
-        errors = ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"]
-        raise InputError(f"the export of {preset} failed: {errors[-1]}")
+    output_of([*_DEPLOY, *words], f"the export of {preset}")
 
 
 def _copy(artifact: Path) -> Path:

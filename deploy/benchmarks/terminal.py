@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,26 @@ class Memory(NamedTuple):
     resident: float
     own: float
     peak: float
+
+
+def output_of(command: Sequence[str], name: str) -> str:
+    """Runs a command to its end, without a terminal.
+
+    Args:
+        command: what to run, a path first.
+        name: what messages call it.
+
+    Returns:
+        what it printed.
+
+    Raises:
+        InputError: it failed; its last words.
+    """
+    ended = subprocess.run(command, capture_output=True, text=True)
+    if ended.returncode:
+        errors = ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"]
+        raise InputError(f"{name} failed: {errors[-1]}")
+    return ended.stdout
 
 
 class Terminal:

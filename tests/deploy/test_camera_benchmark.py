@@ -37,8 +37,9 @@ def test_the_demo_is_timed_on_every_frame(tmp_path):
     )
     loop = found["whole_loop"]["cen_edge_s_rooms"]
     assert loop["frames"] == 9
-    # Stages run side by side, so a frame takes at least as long as the longest one.
-    assert 0 < loop["fps"] <= 1.1e3 / max(loop["stages_ms"].values())
+    # Stages run side by side. Five of nine runs of the longest one take its median or more, and two of them may
+    # still be on their way when the network has seen the last frame: nine frames in three medians at the most.
+    assert 0 < loop["fps"] <= 3e3 / max(loop["stages_ms"].values())
     seen = cv2.VideoCapture(str(tmp_path / "camera/cen_edge_s_rooms/seen.avi"))
     assert seen.get(cv2.CAP_PROP_FRAME_COUNT) == 9
     heads, rows = camera.table(found)
