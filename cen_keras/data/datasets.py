@@ -17,7 +17,7 @@ def _rooms(spec: dict, split: str) -> Views:
     from cen_keras.data.rooms.views import RoomSpec, RoomViews
 
     counts = {"train": 1200, "val": 200, "test": 200}
-    options = {"seed", "size", "sensor", "views_per_room", "domains"}
+    options = {"seed", "size", "sensor", "views_per_room", "domains", "decor"}
     labels = {"classes", "label_map"}
     check_options("rooms", spec, options | labels | set(counts) | {"cache", "workers"})
     fields = {name: spec[name] for name in options if spec.get(name) is not None}

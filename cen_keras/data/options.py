@@ -56,7 +56,7 @@ _TYPES: dict[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(("split_file", "train_list", "val_list", "test_list"), _PATH),
     **dict.fromkeys(("train", "val", "test", "views_per_room"), _COUNT),
     **dict.fromkeys(("seed", "workers"), (is_whole, "a whole number from 0")),
-    **dict.fromkeys(("depth", "labels"), (_is_word, "a word")),
+    **dict.fromkeys(("depth", "labels", "decor"), (_is_word, "a word")),
     "cache": (_or_none(is_path), "a path, or null"),
     "depth_scale": (
         _or_none(lambda value: is_number(value) and value > 0),

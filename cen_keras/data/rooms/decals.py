@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 
 from cen_keras.data.rooms import materials
+from cen_keras.data.rooms.dressing import dress
 
 DOOR = 30
 """Kind of a door: a panel of wall; its label is Wall."""
@@ -28,6 +29,7 @@ class Decal:
         second: linear colour of the content.
         seed: varies the content.
         night: whether it is dark outside; only windows care.
+        rich: whether windows are dressed and pictures muted, see `RoomSpec.decor`.
     """
 
     face: int
@@ -39,6 +41,7 @@ class Decal:
     second: np.ndarray
     seed: int
     night: bool = False
+    rich: bool = False
 
 
 def paint(decal: Decal, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -91,7 +94,8 @@ def _window(decal, x, y, edge, width, height):
     for count, place, size in ((columns, x, width), (rows, y, height)):
         for bar in range(1, count):
             bars |= np.abs(place - bar / count) * size < 0.025
-    return np.where(bars[:, None], decal.first, colour), np.where(bars, 0, glow)
+    colour, glow = np.where(bars[:, None], decal.first, colour), np.where(bars, 0, glow)
+    return dress(decal, x, y, colour, glow) if decal.rich else (colour, glow)
 
 
 def _picture(decal, x, y, edge, width, height):
@@ -111,6 +115,10 @@ def _picture(decal, x, y, edge, width, height):
         share = (np.where(y < ridge, 0.15, 0.55) + 0.12 * np.floor(y * 4) / 4 + base) % 1
     colour = materials.rainbow(share.astype(np.float32)) + 0.12 * decal.second
     frame = rng.uniform(0.025, 0.06)
+    if decal.rich:
+        grey = colour.mean(axis=1, keepdims=True)
+        colour = grey + rng.uniform(0, 0.8) * (colour - grey)
+        frame = rng.uniform(0.012, 0.04)
     if rng.random() < 0.5:
         mat = frame + rng.uniform(0.03, 0.09)
         colour = np.where((edge < mat)[:, None], np.float32([0.8, 0.8, 0.76]), colour)

@@ -25,6 +25,7 @@ class Piece:
         rng: where its sizes come from.
         surface: gives the row of a surface that anything in the room may have.
         special: gives the row of a new surface of a kind and a colour.
+        rich: whether pillows are things of their own, as in NYUDv2, or of their bed and sofa.
         width: footprint along the wall, metres.
         depth: footprint into the room, metres.
         parts: (kind, centre, half extents, yaw, class, surface) of each part.
@@ -33,6 +34,7 @@ class Piece:
     rng: np.random.Generator
     surface: Callable[[], int]
     special: Callable[[int, np.ndarray], int]
+    rich: bool = False
     width: float = 0.0
     depth: float = 0.0
     parts: list[tuple] = dataclasses.field(default_factory=list)
@@ -64,7 +66,7 @@ def bed(piece: Piece) -> None:
     pillow = piece.surface()
     for place in (-w / 4, w / 4) if w > 1.3 else (0,):
         low = (place - 0.3, -y + 0.1, top - 0.03)
-        piece.add(ELLIPSOID, low, (place + 0.3, -y + 0.52, top + 0.15), "Bed", pillow)
+        piece.add(ELLIPSOID, low, (place + 0.3, -y + 0.52, top + 0.15), "Objects" if piece.rich else "Bed", pillow)
 
 
 def sofa(piece: Piece) -> None:
@@ -94,7 +96,8 @@ def sofa(piece: Piece) -> None:
     if rng.random() < 0.6:
         left = -x + arm + rng.uniform(0, max(0.01, seats * seat - 0.45))
         low = (left, -y + 0.2, level)
-        piece.add(ELLIPSOID, low, (left + 0.42, -y + 0.38, level + 0.4), "Sofa", piece.surface())
+        high = (left + 0.42, -y + 0.38, level + 0.4)
+        piece.add(ELLIPSOID, low, high, "Objects" if piece.rich else "Sofa", piece.surface())
 
 
 def table(piece: Piece) -> None:
@@ -168,6 +171,26 @@ def cabinet(piece: Piece) -> None:
         gap = 0.012
         for low, high in ((-x, -gap), (gap, x)):
             piece.add(BOX, (low, y - 0.02, 0.1), (high, y, h - 0.02), "Furniture", body)
+
+
+def counter(piece: Piece) -> None:
+    """A stretch of a kitchen: cabinets with fronts under a worktop, others on the wall above."""
+    rng = piece.rng
+    w, d, level = rng.uniform(1.2, 2.6), rng.uniform(0.58, 0.66), rng.uniform(0.84, 0.92)
+    piece.width, piece.depth = w, d
+    body = piece.surface()
+    fronts = np.linspace(-w / 2, w / 2, max(2, round(w / rng.uniform(0.35, 0.6))) + 1)
+    x, y, gap = w / 2, d / 2, 0.008
+    rows = [(0.0, level, y - 0.02)]
+    if rng.random() < 0.7:
+        rows.append((rng.uniform(1.35, 1.5), rng.uniform(1.95, 2.25), -y + 0.34))
+    for low, high, front in rows:
+        piece.add(BOX, (-x, -y, low), (x, front - 0.02, high), "Furniture", body)
+        for a, b in zip(fronts[:-1], fronts[1:], strict=True):
+            start, end = (a + gap, front - 0.02, max(low + gap, 0.1)), (b - gap, front, high - gap)
+            piece.add(BOX, start, end, "Furniture", body)
+    piece.add(BOX, (-x, -y, level), (x, y, level + 0.04), "Furniture", piece.surface())
+    clutter(piece, (-x, -y), (x, y), level + 0.04, int(rng.integers(2, 6)), limit=0.35, books=False)
 
 
 def shelf(piece: Piece) -> None:

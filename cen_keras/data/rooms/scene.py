@@ -102,24 +102,22 @@ class _Stock:
         )
 
 
-def make_scene(rng: np.random.Generator) -> Scene:
+def make_scene(rng: np.random.Generator, rich: bool = False) -> Scene:
     """Furnishes a room.
 
     Args:
         rng: all the choices come from here.
+        rich: whether the decor is "rich", see `RoomSpec`.
 
     Returns:
         the scene; the same for the same state of `rng`.
     """
     size = np.array([rng.uniform(3.2, 5.2), rng.uniform(3.2, 5.2), rng.uniform(2.3, 2.8)])
     stock = _Stock(rng)
-    wall = stock.draw()
-    faces = [wall, wall, wall, wall, stock.draw(), stock.draw()]
-    if rng.random() < 0.4:
-        faces[rng.integers(4)] = stock.draw()
-    placed = _furnish(rng, size, stock)
+    faces = _shell(rng, stock, rich)
+    placed = _furnish(rng, size, stock, rich)
     night = bool(rng.random() < 0.2)
-    decals = _hang(rng, size, placed, night)
+    decals = _hang(rng, size, placed, night, rich)
     if rng.random() < 0.4:
         shade = Piece(rng, stock.draw, stock.special)
         r, drop = rng.uniform(0.15, 0.3), rng.uniform(0.15, 0.3)
@@ -144,6 +142,23 @@ def make_scene(rng: np.random.Generator) -> Scene:
     )
 
 
+def _shell(rng, stock, rich) -> list[int]:
+    """Surfaces of the walls, the floor and the ceiling; rich decor has mostly plain, pale ones."""
+
+    def draw(plain: float) -> int:
+        if not rich or rng.random() >= plain:
+            return stock.draw()
+        hue, saturation = rng.normal(0.1, 0.04) % 1, rng.uniform(0, 0.35)
+        pale = materials.hsv_to_linear(hue, saturation, rng.uniform(0.7, 0.95))
+        return stock.special(materials.PLAIN, pale)
+
+    wall = draw(0.7)
+    faces = [wall, wall, wall, wall, stock.draw(), draw(0.8)]
+    if rng.random() < 0.4:
+        faces[rng.integers(4)] = stock.draw()
+    return faces
+
+
 _KINDS = {
     "bedroom": [
         "bed",
@@ -161,14 +176,19 @@ _KINDS = {
 }
 
 
-def _furnish(rng, size, stock) -> list[tuple[Piece, float, float, float]]:
+_KITCHEN = ["counter", "counter", "cabinet", "table", "chair", "chair", "floor_thing", "shelf"]
+
+
+def _furnish(rng, size, stock, rich) -> list[tuple[Piece, float, float, float]]:
     """Places pieces along the walls, then chairs and small things where there is room."""
     placed, taken = [], []
     kinds = list(_KINDS[rng.choice(list(_KINDS), p=[0.3, 0.25, 0.2, 0.25])])
     if rng.random() < 0.5:
         kinds.insert(2, rng.choice(["bed", "sofa", "table", "shelf"]))
+    if rich and rng.random() < 0.25:
+        kinds = _KITCHEN
     for name in kinds:
-        piece = Piece(rng, stock.draw, stock.special)
+        piece = Piece(rng, stock.draw, stock.special, rich)
         getattr(furniture, name)(piece)
         loose = name in ("chair", "floor_thing") or (name == "table" and rng.random() < 0.5)
         for _ in range(14):
@@ -205,28 +225,32 @@ def _free_spot(rng, size, piece):
     return rng.uniform(reach, size[0] - reach), rng.uniform(reach, size[1] - reach), float(yaw)
 
 
-def _hang(rng, size, placed, night) -> list[Decal]:
+def _hang(rng, size, placed, night, rich) -> list[Decal]:
     """Windows, pictures, screens and a door, side by side on the walls, above what stands there."""
     decals = []
     tall = [(entry, entry[0].height) for entry in placed]
     names = ["Window", "Picture", "TV", "Picture", "Window", "TV", "Picture", "Door", "Picture"]
     names = names[:3] + [name for name in names[3:] if rng.random() < 0.75]
+    if rich:
+        names += ["Window", *["Picture"] * 4]
     spans: list[list] = [[], [], [], []]
     for name in names:
         for _ in range(12):
             face = int(rng.integers(4))
             length = float(size[1] if face < 2 else size[0])
-            width, low, high = _decal_size(rng, name, float(size[2]))
+            width, low, high = _decal_size(rng, name, float(size[2]), rich)
             if width > length - 0.3:
                 continue
             left = rng.uniform(0.12, length - width - 0.12)
             span = (left, left + width)
-            hidden = any(_hides(*entry, size, face, span, low) for entry in tall)
+            # Beds and sofas may stand before curtains.
+            above = max(low, 0.75) if rich else low
+            hidden = any(_hides(*entry, size, face, span, above) for entry in tall)
             if not hidden and not any(
                 span[0] < b + 0.08 and a < span[1] + 0.08 for a, b in spans[face]
             ):
                 spans[face].append(span)
-                decals.append(_decal(rng, name, face, span, low, high, night))
+                decals.append(_decal(rng, name, face, span, low, high, night, rich))
                 break
     return decals
 
@@ -243,17 +267,23 @@ def _hides(entry, height, size, face, span, low) -> bool:
     return away[face] < 0.3 and middle - reach < span[1] and span[0] < middle + reach
 
 
-def _decal_size(rng, name, ceiling):
+def _decal_size(rng, name, ceiling, rich):
     """Width, lower and upper edge; sizes of windows, pictures and screens overlap on purpose."""
     if name == "Door":
         return rng.uniform(0.75, 0.95), 0.0, rng.uniform(1.9, 2.05)
+    if rich and name == "Window":
+        low = rng.uniform(0.05, 0.3) if rng.random() < 0.35 else rng.uniform(0.7, 1.15)
+        return rng.uniform(0.7, 2.0), low, ceiling - rng.uniform(0.1, 0.5)
+    if rich and name == "Picture":
+        width, low = rng.uniform(0.2, 0.9), rng.uniform(1.0, 1.6)
+        return width, low, min(low + width * rng.uniform(0.7, 1.4), ceiling - 0.1)
     width = rng.uniform(0.7, 1.6) if name != "Picture" else rng.uniform(0.6, 1.4)
     height = width * rng.uniform(0.55, 0.8) if name == "TV" else rng.uniform(0.5, 1.2)
     low = rng.uniform(0.75, 1.15)
     return width, low, min(low + height, ceiling - 0.1)
 
 
-def _decal(rng, name, face, span, low, high, night) -> Decal:
+def _decal(rng, name, face, span, low, high, night, rich) -> Decal:
     kind = {
         "Window": materials.WINDOW,
         "Picture": materials.PICTURE,
@@ -265,7 +295,7 @@ def _decal(rng, name, face, span, low, high, night) -> Decal:
         first = np.full(3, 0.75, np.float32)
     label = CLASS["Wall" if name == "Door" else name]
     seed = int(rng.integers(1 << 30))
-    return Decal(face, (span[0], low), (span[1], high), kind, label, first, second, seed, night)
+    return Decal(face, (span[0], low), (span[1], high), kind, label, first, second, seed, night, rich)
 
 
 def _solids(placed) -> dict:

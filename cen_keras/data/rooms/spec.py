@@ -29,6 +29,8 @@ DOMAINS = {
 }
 """Every picture of a view: its dtype and its channels."""
 
+DECORS = ("plain", "rich")
+
 SPLITS = {"train": 0, "val": 1, "test": 2}
 
 
@@ -44,6 +46,8 @@ class RoomSpec:
             clean.
         views_per_room: so many views in a row show one room.
         domains: which pictures, keys of `DOMAINS`.
+        decor: "plain", or "rich": windows with blinds, curtains and shades, many small pictures,
+            kitchens.
     """
 
     seed: int = 0
@@ -52,6 +56,7 @@ class RoomSpec:
     sensor: bool = True
     views_per_room: int = 4
     domains: tuple[str, ...] = ("rgb", "depth", "label")
+    decor: str = "plain"
 
     def __post_init__(self):
         if self.split not in SPLITS:
@@ -62,6 +67,10 @@ class RoomSpec:
         if unknown:
             raise InputError(
                 f"rooms: domain {unknown[0]!r} is unknown; choose from {', '.join(DOMAINS)}."
+            )
+        if self.decor not in DECORS:
+            raise InputError(
+                f"rooms: decor {self.decor!r} is unknown; choose from {', '.join(DECORS)}."
             )
         if len(self.size) != 2 or min(self.size) < 8:
             raise InputError(
@@ -79,8 +88,8 @@ class RoomSpec:
 
 
 @functools.lru_cache(maxsize=4)
-def _room(seed: int, split: int, number: int) -> Scene:
-    return make_scene(np.random.default_rng([seed, split, number]))
+def _room(seed: int, split: int, number: int, decor: str = "plain") -> Scene:
+    return make_scene(np.random.default_rng([seed, split, number]), rich=decor == "rich")
 
 
 def room(seed: int = 0, split: str = "train", number: int = 0) -> Scene:
@@ -143,7 +152,7 @@ def _sensed(seen: Geometry, rng: np.random.Generator) -> np.ndarray:
 def render_view(spec: RoomSpec, index: int) -> dict[str, np.ndarray]:
     """View `index` of the endless sequence that a spec stands for, in any order."""
     split = SPLITS[spec.split]
-    scene = _room(spec.seed, split, index // spec.views_per_room)
+    scene = _room(spec.seed, split, index // spec.views_per_room, spec.decor)
     camera = random_camera(scene, np.random.default_rng([spec.seed, split, index, 1]))
     noise = np.random.default_rng([spec.seed, split, index, 2]) if spec.sensor else None
     return render(scene, camera, spec.size, wanted=spec.domains, rng=noise)
