@@ -36,6 +36,8 @@ UP, DOWN = 200.0, 5.0
 """Seconds that the camera stays, and is away."""
 EXCHANGE = 60.0
 """Seconds from one exchange of the engine to the next."""
+FILES = 3
+"""Of the same network, taken in turn: with two the demo would only go back to one that is still open."""
 VIEWS = 8
 SETTLED = 60.0
 """Seconds until what the first frames set up is there."""
@@ -74,7 +76,7 @@ def measure(
     say(f"exporting {PRESET}")
     export(PRESET, folder)
     artifact = folder / "static_w8a8.tflite"
-    copy = _copy(artifact)
+    copies = [_copy(artifact, number) for number in range(1, FILES)]
     report = folder / "demo.json"
     report.unlink(missing_ok=True)
     # On the loopback the page wants no token unless there is one.
@@ -84,7 +86,8 @@ def measure(
     exchanges = 0
     ended: dict[str, Any] = {"exit_code": None, "ends_within_s": None, "failed": None}
     with DroppingCamera(_pictures(), RATE, UP, DOWN) as camera:
-        arguments = ["--artifact", str(artifact), "--also", str(copy), "--threads", "1"]
+        arguments = ["--artifact", str(artifact), "--threads", "1"]
+        arguments += [part for copy in copies for part in ("--also", str(copy))]
         arguments += ["--source", f"camera:{camera.url}", "--serve", "0", "--json", str(report)]
         terminal = Terminal([*_DEPLOY, "demo", *arguments], "the demo", environment)
         try:
@@ -92,7 +95,7 @@ def measure(
             viewers += [Viewer(page, layout) for layout in LAYOUTS]
             try:
                 for _ in _watch(terminal, viewers, 60 * minutes, samples, say):
-                    exchanges += choose(page, 1 - exchanges % 2)
+                    exchanges += choose(page, (exchanges + 1) % FILES)
                 start = time.monotonic()
                 terminal.type(b"\x03")
                 ended["exit_code"] = terminal.wait(_ENDS_WITHIN)
@@ -164,9 +167,9 @@ def export(preset: str, folder: Path) -> None:
     output_of([*_DEPLOY, *words], f"the export of {preset}")
 
 
-def _copy(artifact: Path) -> Path:
-    """A second copy of an artifact with its manifest, which the page offers as another one."""
-    copy = artifact.with_name("again") / artifact.name
+def _copy(artifact: Path, number: int) -> Path:
+    """A copy of an artifact with its manifest, which the page offers as another one."""
+    copy = artifact.with_name(f"copy{number}") / artifact.name
     copy.parent.mkdir(exist_ok=True)
     for file in (artifact, manifest_path(artifact)):
         shutil.copyfile(file, copy.with_name(file.name))

@@ -91,6 +91,7 @@ class Network:
 
     def __init__(self, choice: Choice, threads: int | None = None):
         self.choice = choice
+        self._modified = _modified(choice.artifact)
         with large_blocks_apart():
             self.runner: Runner = open_runner(choice.artifact, threads, choice.engine)
             self._check()
@@ -116,6 +117,10 @@ class Network:
     def translates(self) -> bool:
         """Whether it gives images, not classes."""
         return self.manifest.task == "translation"
+
+    def is_still(self, choice: Choice) -> bool:
+        """Whether to open `choice` now would give this network: its file may have been written anew."""
+        return choice == self.choice and _modified(choice.artifact) == self._modified
 
     def close(self) -> None:
         """Gives back what the engine holds."""
@@ -220,6 +225,11 @@ def choices(first: Choice, others: Sequence[Path]) -> list[Choice]:
             if not {choice, twin} & set(found) and (not index or _installed(engine)):
                 found.append(choice)
     return found
+
+
+def _modified(path: Path) -> int | None:
+    """When a file was last written, nanoseconds; None where there is none."""
+    return path.stat().st_mtime_ns if path.is_file() else None
 
 
 def _installed(engine: str) -> bool:

@@ -90,6 +90,7 @@ class Pipeline:
         self._error: BaseException | None = None
         self._lock = threading.Lock()
         self._next: Network | None = None
+        self._before: Network | None = None
         self._opening = False
         self._frames = Slot()
         self._slots = [Slot() for _ in self.sinks]
@@ -150,9 +151,9 @@ class Pipeline:
                 # A camera's driver may hang; the thread is a daemon and goes with the process.
                 thread.join(10)
             if not any(thread.is_alive() for thread in self._working):
-                self.network.close()
-                if self._next is not None:
-                    self._next.close()
+                for network in (self.network, self._next, self._before):
+                    if network is not None:
+                        network.close()
         if self._error is not None:
             raise self._error
 
@@ -166,7 +167,7 @@ class Pipeline:
     def exchange(self, choice: Choice) -> None:
         """Opens another artifact beside the running one and puts it in its place when it is ready.
 
-        Returns at once. What fails is reported, and the artifact at work stays.
+        The one that was at work stays open until a third is opened, so that to go back takes no time. Returns at once. What fails is reported, and the artifact at work stays.
 
         Raises:
             InputError: one is being opened already.
@@ -179,7 +180,13 @@ class Pipeline:
 
     def _open(self, choice: Choice) -> None:
         try:
-            network = Network(choice, self._threads)
+            with self._lock:
+                network, self._before = self._before, None
+            if network is not None and not network.is_still(choice):
+                network.close()
+                network = None
+            if network is None:
+                network = Network(choice, self._threads)
             if network.translates:
                 network.close()
                 raise InputError("is a translation; the live page shows segmentations")
@@ -231,10 +238,10 @@ class Pipeline:
                 with self._lock:
                     waiting, self._next = self._next, None
                 if waiting is not None:
-                    before, self.network = self.network, waiting
+                    with self._lock:
+                        self._before, self.network = self.network, waiting
                     if not waiting.translates:
                         self.watch.add(waiting.kinds)
-                    before.close()
                     self._say(f"now at work: {waiting.choice.label}, {waiting.runner.engine}")
                 # The stream chosen before may be none of the artifact that came after.
                 if self.stream not in self.network.manifest.outputs:

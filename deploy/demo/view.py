@@ -37,9 +37,19 @@ def picture(result: Result, whole_legend: bool = False) -> np.ndarray:
     if result.image is not None:
         row = domains.panels(result.frame, result.image, result.manifest, result.stream)
         return side_by_side(row, _height(result.image.shape[0]))
-    height, width = next(iter(result.frame.images.values())).shape[:2]
+    frame = Frame(result.frame.name, {k: _fitted(v) for k, v in result.frame.images.items()})
+    height, width = next(iter(frame.images.values())).shape[:2]
     classes = resize_nearest(result.classes, height, width)
-    return compose(result.frame, classes, result.manifest, result.stream, whole_legend)
+    return compose(frame, classes, result.manifest, result.stream, whole_legend)
+
+
+def _fitted(image: np.ndarray) -> np.ndarray:
+    """An image no higher than it is shown: to paint a camera's every pixel first would take longer."""
+    height, width = image.shape[:2]
+    if height <= _MOST_HEIGHT:
+        return image
+    resize = resize_image if _is_colour(image) else resize_nearest
+    return resize(image, _MOST_HEIGHT, round(width * _MOST_HEIGHT / height))
 
 
 def compose(

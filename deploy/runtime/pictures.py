@@ -52,8 +52,10 @@ def depth_picture(depth: np.ndarray, near: float | None = None, far: float | Non
     known = depth[depth > 0]
     if known.size == 0:
         return np.zeros(depth.shape + (3,), np.uint8)
-    near = float(np.percentile(known, 2)) if near is None else near
-    far = float(np.percentile(known, 98)) if far is None else far
+    if near is None or far is None:
+        nearest, farthest = (float(metres) for metres in np.percentile(known, (2, 98)))
+        near = nearest if near is None else near
+        far = farthest if far is None else far
     share = np.clip((depth - near) / max(far - near, 1e-6), 0.0, 1.0) * 255
     steps = np.linspace(0, 255, len(_RAMP))
     ramp = np.stack([np.interp(np.arange(256), steps, _RAMP[:, c]) for c in range(3)], axis=-1)

@@ -299,7 +299,7 @@ def test_statistics_count_and_do_not_grow():
     assert statistics.fps() == 0
 
 
-def test_an_artifact_is_exchanged_while_it_runs(artifacts):
+def test_an_artifact_is_exchanged_while_it_runs_and_the_one_before_stays_open(artifacts):
     network = Network(Choice(artifacts["int8"]))
     offered = choices(network.choice, [])
     assert [c.label for c in offered] == ["static_w8a8.tflite", "fp32.tflite"]
@@ -333,6 +333,13 @@ def test_an_artifact_is_exchanged_while_it_runs(artifacts):
     until(lambda: "static_w8a8" in watch.schemes)
     made.exchange(offered[1])
     until(lambda: "fp32" in watch.schemes)
+    other = made.network
+    made.exchange(offered[0])
+    until(lambda: made.network is network)
+    os.utime(artifacts["fp32"])
+    made.exchange(offered[1])
+    until(lambda: made.network.manifest.scheme == "fp32")
+    assert made.network is not other, "the file may be another one now"
     made.exchange(Choice(artifacts["int8"].with_name("none.tflite")))
     until(lambda: any("no such artifact" in text for text in messages))
     seen = len(watch.schemes)
