@@ -27,7 +27,7 @@ def make_parser() -> argparse.ArgumentParser:
         description="Channel-Exchanging Networks: train, export, verify, run.",
         epilog="commands:\n"
         + "".join(f"  {name:{width}}  {summary}\n" for name, summary in summaries.items())
-        + "\n`cen COMMAND --help` says more of one. RUN is a run folder, a .keras file or preset:NAME."
+        + "\n`cen COMMAND --help` says more of one. RUN is a run folder; most take a .keras file or preset:NAME, too."
         "\nExit codes: 0 good, 1 a check failed, 2 bad input, 130 interrupted.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -6,6 +6,7 @@
     python -m deploy demo --artifact static_w8a8.tflite --source video:a.mp4,depth --serve 9000
     python -m deploy demo --artifact rgb.tflite --source camera:0 --serve
     python -m deploy demo --artifact static_w8a8.tflite --source realsense --serve 0.0.0.0:8000
+    python -m deploy demo --artifact static_w8a8.tflite --source realsense --record captures --count 2000
     python -m deploy demo --artifact translation.tflite --source rooms --out pictures
 
 Sources: rooms or rooms:NUMBER, a walk through a generated room (on a host only). frames:FOLDER with
@@ -45,6 +46,7 @@ from .live import Live
 from .missing import PATIENCE
 from .network import AUTO, Choice, Network, choices
 from .pipeline import Pipeline
+from .recording import EVERY, Recording
 from .server import PORT, LiveServer
 from .sinks import PictureFolder, open_file_sink
 from .sources import Options, open_source
@@ -76,6 +78,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out", metavar="PATH", help="a folder for pictures, or a video (.mp4, .avi, .mkv)"
+    )
+    parser.add_argument(
+        "--record",
+        metavar="FOLDER",
+        help="keep frames as they come, FOLDER/rgb/*.png and FOLDER/depth/*.png (16 bits, millimetres), for "
+        "calibration, labelling and training",
+    )
+    parser.add_argument(
+        "--record-every",
+        type=float,
+        default=EVERY,
+        metavar="SECONDS",
+        help=f"between two frames that are kept; 0 keeps all (default: {EVERY:g})",
     )
     parser.add_argument(
         "--serve",
@@ -178,6 +193,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.out:
         file_sink = open_file_sink(arguments.out, source.rate, output.say)
         sinks.append(file_sink)
+    if arguments.record:
+        sinks.append(Recording(Path(arguments.record), output.say, arguments.record_every))
     if arguments.serve:
         live = Live(choices(network.choice, [Path(path) for path in arguments.also]))
         sinks.append(live)
@@ -187,7 +204,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         sinks,
         say,
         stream=arguments.stream,
-        live=not arguments.out,
+        live=not arguments.out and not arguments.record,
         count=arguments.count,
         threads=arguments.threads,
         patience=arguments.missing_after,
@@ -246,8 +263,10 @@ def _check(arguments: argparse.Namespace) -> None:
             raise InputError(f"--{name.replace('_', '-')} is {value}, wanted at least 1")
     if arguments.rate is not None and not 0.1 <= arguments.rate <= 1000:
         raise InputError(f"--rate is {arguments.rate}, wanted 0.1 to 1000 frames per second")
-    if not arguments.out and not arguments.serve:
-        raise InputError("nothing to do with what is seen: give --out, --serve or both")
+    if not 0 <= arguments.record_every < float("inf"):
+        raise InputError(f"--record-every is {arguments.record_every}, wanted seconds from 0")
+    if not (arguments.out or arguments.serve or arguments.record):
+        raise InputError("nothing to do with what is seen: give --out, --serve or --record")
 
 
 def _serve(text: str, live: Live, names: Sequence[str]) -> LiveServer:

@@ -105,13 +105,13 @@ def _is_colour(image: np.ndarray) -> bool:
     return image.dtype == np.uint8 and image.shape[2:] == (3,)
 
 
-def _is_depth(image: np.ndarray, kind: ImageKind | None) -> bool:
+def is_depth(image: np.ndarray, kind: ImageKind | None) -> bool:
     """Metres in one channel; of an image that the artifact does not take by its type."""
     return image.ndim == 2 and (image.dtype == np.float32 if kind is None else kind.unit == "m")
 
 
 def _title(name: str, image: np.ndarray, kind: ImageKind | None) -> str:
-    if not _is_depth(image, kind):
+    if not is_depth(image, kind):
         return name
     known = image[image > 0]
     return f"{name}, median {np.median(known):.1f} m" if known.size else f"{name} (missing)"
@@ -156,7 +156,7 @@ class Panels:
         if others:
             kind = kind_in(result.manifest, others[0])
             small = resize_nearest(images[others[0]], height, width)
-            if _is_depth(small, kind):
+            if is_depth(small, kind):
                 second = depth_picture(small, *self._range(small))
             else:
                 second = image_picture(small, kind)

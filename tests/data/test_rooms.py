@@ -236,8 +236,9 @@ def test_another_process_renders_the_same_bytes():
     assert lines["result"] == digests[0].strip()
 
 
-def test_every_class_is_seen_often_enough():
-    spec = RoomSpec(seed=0, size=(36, 48), sensor=False, domains=("label",))
+@pytest.mark.parametrize("decor", ["plain", "rich"])
+def test_every_class_is_seen_often_enough(decor):
+    spec = RoomSpec(seed=0, size=(36, 48), sensor=False, domains=("label",), decor=decor)
     views = [render_view(spec, 4 * room)["label"] for room in range(40)]
     counts = np.stack([np.bincount(label.ravel(), minlength=13) for label in views])
     seen = (counts >= 5).mean(axis=0)
@@ -274,6 +275,7 @@ def test_asking_for_one_picture_or_all_gives_the_same():
         ({"domains": ("rgb", "thermal")}, "'thermal'"),
         ({"size": (4, 64)}, "at least 8"),
         ({"views_per_room": 0}, "at least 1"),
+        ({"decor": "bare"}, "decor 'bare' is unknown; choose from plain, rich"),
     ],
 )
 def test_a_spec_that_makes_no_sense_is_refused(change, message):

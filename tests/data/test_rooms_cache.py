@@ -95,6 +95,7 @@ def test_whatever_changes_the_pictures_changes_the_key(monkeypatch):
         {"sensor": False},
         {"views_per_room": 3},
         {"domains": ("rgb",)},
+        {"decor": "rich"},
     ]
     assert {name for change in changes for name in change} == {
         field.name for field in dataclasses.fields(RoomSpec)

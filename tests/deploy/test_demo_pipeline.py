@@ -444,7 +444,7 @@ def test_a_recording_without_depth_goes_on(artifacts, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ([], "give --out, --serve or both"),
+        ([], "give --out, --serve or --record"),
         (["--out", "o", "--missing-after", "0"], "--missing-after is 0"),
         (["--out", "o", "--rate", "0"], "--rate is 0.0"),
         (["--serve", "high"], "wanted [HOST:]PORT"),

@@ -12,7 +12,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "tutorials" / "jetson.md"
-BOARD = "trial/bin/python -m "
+BOARD = "trial/bin/python -I -m "
 SMALL = {
     "export": ["--calibration-count", "2"],
     # Calibrated on two views and scored on two.

@@ -69,7 +69,7 @@ NYUDV2 = Study(
     """\
 Every number is of NYUDv2's 40 classes at 240x320, from EfficientNet-Lite0 with ImageNet weights and a few
 hundred steps of small windows, where the paper (Wang et al., NeurIPS 2020) trained ResNets for hundreds of
-epochs at full size. Scored on 436 of the 654 test pictures (the frames at hand; their depth has 8 bits).
+epochs at full size. Scored on 436 of the 654 test pictures (those of which we had frames; their depth has 8 bits).
 
 Nothing was chosen by these scores. CEN's penalty and the rate of its scales were chosen on seed 0 by 95 pictures
 of the training list that were set aside (the recipe says how they compared); of the other methods nothing, their

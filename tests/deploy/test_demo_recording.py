@@ -1,0 +1,80 @@
+"""Frames that are kept are those that came, and every reader of folders reads them."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deploy.__main__ import main
+from deploy.demo.network import Result
+from deploy.demo.recording import Recording
+from deploy.runtime import manifest as manifests
+from deploy.runtime.errors import InputError
+from deploy.runtime.preprocess import Frame, read_depth, read_rgb
+
+SIZE = (12, 16)
+
+
+@pytest.fixture
+def manifest(artifacts):
+    return manifests.load(artifacts["fp32"])
+
+
+def result(manifest, images, number=1, at=0.0):
+    return Result(
+        Frame("x", images), np.zeros(SIZE, np.uint8), "rgb", manifest, (), {}, number, at=at
+    )
+
+
+def test_what_is_written_reads_as_what_came(manifest, tmp_path):
+    rng = np.random.default_rng(0)
+    images = {"rgb": rng.integers(0, 256, (*SIZE, 3), np.uint8)}
+    images["depth"] = rng.uniform(0.3, 60, SIZE).astype(np.float32)
+    images["depth"][0, :4] = 0, np.nan, np.inf, 65.6
+    images["thermal"] = rng.integers(0, 1 << 16, SIZE, np.uint16)
+    images["flow"] = rng.normal(size=(*SIZE, 2)).astype(np.float32)
+    said = []
+    recording = Recording(tmp_path / "new", said.append)
+    recording.show(result(manifest, images, 7))
+    recording.close(True)
+    (colour,) = (tmp_path / "new/rgb").iterdir()
+    name = colour.stem
+    assert name.endswith("-000007")
+    np.testing.assert_array_equal(read_rgb(colour), images["rgb"])
+    depth = read_depth(tmp_path / f"new/depth/{name}.png")
+    assert (depth[0, :4] == 0).all()
+    # Half a millimetre, and float32's rounding of 60 m.
+    np.testing.assert_allclose(depth[1:], images["depth"][1:], atol=0.5e-3 + 60 * 2**-23)
+    thermal = np.asarray(Image.open(tmp_path / f"new/thermal/{name}.png"))
+    np.testing.assert_array_equal(thermal, images["thermal"])
+    np.testing.assert_array_equal(np.load(tmp_path / f"new/flow/{name}.npy"), images["flow"])
+    assert "beyond 65.5 m is written as missing" in said[0] and said[1].startswith("1 frames in")
+
+
+@pytest.mark.parametrize(("every", "kept"), [(0, 10), (0.1, 10), (0.25, 5), (1.0, 2)])
+def test_ten_frames_an_eighth_of_a_second_apart(manifest, tmp_path, every, kept):
+    recording = Recording(tmp_path, lambda text: None, every)
+    for number in range(10):
+        images = {"rgb": np.zeros((*SIZE, 3), np.uint8)}
+        recording.show(result(manifest, images, number, number / 8))
+    assert recording.count == kept
+
+
+def test_the_demo_records_what_it_reads_and_no_recording_overwrites_another(artifacts, tmp_path):
+    command = ["demo", "--artifact", str(artifacts["fp32"]), "--source", "rooms:1", "--count", "3"]
+    folder = tmp_path / "captures"
+    assert main([*command, "--record", str(folder), "--record-every", "0"]) == 0
+    first = {path: path.read_bytes() for path in folder.rglob("*.png")}
+    assert len(first) == 6
+    again = ["demo", "--artifact", str(artifacts["fp32"]), "--source", f"frames:{folder}"]
+    assert main([*again, "--out", str(tmp_path / "seen")]) == 0
+    assert len(list((tmp_path / "seen").glob("*.png"))) == 3
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is a file; wanted a folder"):
+        Recording(tmp_path / "file", print)
+
+
+@pytest.mark.parametrize("every", ["-1", "nan", "inf"])
+def test_an_interval_that_is_none_is_refused(artifacts, every, capsys, tmp_path):
+    command = ["demo", "--artifact", str(artifacts["fp32"]), "--record", str(tmp_path / "new")]
+    assert main([*command, "--record-every", every]) == 2
+    assert "--record-every" in capsys.readouterr().err and not (tmp_path / "new").exists()
