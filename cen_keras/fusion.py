@@ -143,7 +143,7 @@ class Exchange(Fusion):
             whose norms start without any, learns its own.
 
     Raises:
-        InputError: an unknown scope, a negative sparsity, or a threshold that is not above 0.
+        InputError: an unknown scope, a negative sparsity, or a negative threshold.
 
     Reference:
         Wang et al., "Deep Multimodal Fusion by Channel Exchanging", NeurIPS 2020.

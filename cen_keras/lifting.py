@@ -159,6 +159,11 @@ class Lifting:
     def _call(self, call: Call, values: dict, place: bool) -> list[Streams]:
         """Returns the streams that a call of the plain network gives."""
         names = self.names(values[call.inputs[0]])
+        if any(self.names(values[tensor]) != names for tensor in call.inputs):
+            raise InputError(
+                f"{call.name!r} reads a stream that a Join has made one beside streams that are apart; put a Join "
+                "on each of its inputs."
+            )
         if call.is_a(*NORMS):
             norm = self._norm(call, names, place)
             _, kwargs = call.fill(lambda tensor: None)

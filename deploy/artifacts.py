@@ -46,7 +46,7 @@ def export(
         scheme_name: a key of `SCHEMES`.
         outputs: "all", or the name or comma-separated names of the outputs to keep.
         image_shape: height and width; None = as trained.
-        head: what an output is: see `deploy.graph.heads`.
+        head: what an output is: see `deploy.freeze.heads`.
         folder: where the artifact goes; None = a folder of the target's name in the run folder.
         as_trained: leave the exchange in the graph as it was trained instead of freezing it.
         integer_io: int8 inputs and outputs where the scheme has them.

@@ -133,7 +133,7 @@ def frames_of(run: RunFolder, folder: PathLike):
 def medians(run: RunFolder, name: str) -> tuple[float, float] | None:
     """How far away things are in the training data: the 1st and 99th percentile of its images' medians.
 
-    They are counted once and kept in the run folder.
+    They are counted once and kept in the run folder; those of other data (`RunFolder.own`) are not.
 
     Args:
         run: the trained run.
@@ -144,7 +144,7 @@ def medians(run: RunFolder, name: str) -> tuple[float, float] | None:
         been seen to say.
     """
     file = run.path / "medians.json"
-    known = _known_medians(file)
+    known = _known_medians(file) if run.own else {}
     if name not in known:
         try:
             views = run.views("train", small=True)
@@ -155,7 +155,8 @@ def medians(run: RunFolder, name: str) -> tuple[float, float] | None:
         seen = np.array(found)[np.isfinite(found)]
         enough = len(seen) >= _LEAST_MEDIANS
         known[name] = [float(p) for p in np.percentile(seen, (1, 99))] if enough else None
-        write_json(file, known)
+        if run.own:
+            write_json(file, known)
     return tuple(known[name]) if known[name] else None
 
 

@@ -27,10 +27,12 @@ class RunFolder:
     Attributes:
         path: the folder; `best.keras` and `data.json` lie in it.
         data: content of `data.json`.
+        own: whether the data are those that it was trained on; what other data say is not kept with it.
     """
 
     path: Path
     data: dict[str, Any]
+    own: bool = True
 
     @property
     def task(self) -> str:
@@ -129,7 +131,9 @@ class RunFolder:
             spec = {**known, place: data} if place else {"name": "frames", "root": data}
         if spec.get("name") == "frames":
             spec = {"classes": self.data["classes"], "palette": self.data["palette"], **spec}
-        return RunFolder(self.path, {**self.data, "dataset": spec})
+        # A published set elsewhere is the same one; a folder may be any.
+        own = known.get("name") != "frames" and spec == {**known, place: data}
+        return RunFolder(self.path, {**self.data, "dataset": spec}, own)
 
     def views(self, split: str, small: bool = False):
         """Opens the data set of the run; of a translation, its domains as images in -1..1.

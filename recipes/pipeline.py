@@ -242,9 +242,9 @@ def main(arguments: list[str] | None = None) -> int:
             measured = measure(recipe, workers, options.batches, options.step_seconds)
             rows = [{**provenance(recipe, "; ".join(notes)), **row} for row in measured]
         print_rows(console, rows)
+        consoles.write_result(rows, options.json)
         if options.csv is not None:
             append_rows(options.csv, rows)
-        consoles.write_result(rows, options.json)
         return 0
 
     return consoles.run_command(command)

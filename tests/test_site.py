@@ -166,7 +166,10 @@ def command_lines():
         inside = re.findall(r"`([^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
         for line in [*text.splitlines(), *(" ".join(code.split()) for code in inside)]:
             line = re.sub(r"^ {4}", "", line)
-            found = re.match(r"(?:\w+=\S+ )?(cen|python3? -m (?:cen\w*|recipes|deploy)\S*) +(.*?)(?:  +#.*)?$", line)
+            found = re.match(
+                r"(?:\w+=\S+ )?(cen|python3? -m (?:cen\w*|recipes|deploy)\S*) +(.*?)(?:  +#.*)?$",
+                line,
+            )
             if found and not re.match(r"[A-Z.]", found[2]) and "NAME" not in found[1]:
                 yield page, found[1], found[2]
 

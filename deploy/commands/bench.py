@@ -128,10 +128,10 @@ def _view(manifest) -> dict | None:
     try:
         from cen_keras.data.datasets import open_dataset
 
-        view = open_dataset(manifest.dataset, "val")[0]
-    except (ImportError, ValueError, OSError):
+        view = open_dataset(manifest.dataset, "val", list(manifest.inputs))[0]
+        return {name: view[name] for name in manifest.inputs}
+    except (ImportError, ValueError, OSError, KeyError):
         return None
-    return {name: view[name] for name in manifest.inputs}
 
 
 def _keep(value: dict, path: Path) -> None:

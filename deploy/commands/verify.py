@@ -4,8 +4,8 @@
     python -m deploy verify runs/demo/cen          (a run folder: the frozen graph, before export)
     python -m deploy verify static_w8a8.tflite --data captures          (labelled frames of one's own)
 
-The result is also kept beside the artifact as NAME.tflite.verify.json, where `report` finds it. Exit code
-1 when an output loses more mIoU than allowed, or a translation's image differs by more.
+The result on the run's own data is also kept beside the artifact as NAME.tflite.verify.json, where `report` finds it.
+Exit code 1 when an output loses more mIoU than allowed, or a translation's image differs by more.
 """
 
 from __future__ import annotations
@@ -95,11 +95,21 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         kept = beside(path, ".verify.json")
         if arguments.layers:
             result["layers"] = _layers(path, folder, arguments, output)
-    with atomic_path(kept) as temporary:
-        temporary.write_text(json.dumps(plain(result), indent=2) + "\n", encoding="utf-8")
+    _keep(kept, result, folder, output)
     _show(result, output)
     output.result(result)
     return GOOD if result["passed"] else CHECK_FAILED
+
+
+def _keep(path: Path, result, folder, output: Output) -> None:
+    """Writes the result where `report` finds it; a page of scores on several data sets would mislead."""
+    if folder is not None and not folder.own:
+        output.say(
+            f"{path.name} stays as it was: --data is not the run's; --json FILE keeps this result"
+        )
+        return
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(plain(result), indent=2) + "\n", encoding="utf-8")
 
 
 def _is_translation(path: Path, folder) -> bool:
@@ -130,8 +140,7 @@ def _run_translation(path: Path, folder, arguments: argparse.Namespace, output: 
         engine=arguments.engine,
     )
     kept = path / "frozen.verify.json" if path.is_dir() else beside(path, ".verify.json")
-    with atomic_path(kept) as temporary:
-        temporary.write_text(json.dumps(plain(result), indent=2) + "\n", encoding="utf-8")
+    _keep(kept, result, folder, output)
     output.say(
         "{} against the float model on {} {} views, images in -1..1".format(
             result.get("artifact", "frozen graph"), result["count"], result["split"]

@@ -265,6 +265,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError(f"--rate is {arguments.rate}, wanted 0.1 to 1000 frames per second")
     if not 0 <= arguments.record_every < float("inf"):
         raise InputError(f"--record-every is {arguments.record_every}, wanted seconds from 0")
+    if arguments.also and not arguments.serve:
+        raise InputError("--also is for the live page: give --serve")
     if not (arguments.out or arguments.serve or arguments.record):
         raise InputError("nothing to do with what is seen: give --out, --serve or --record")
 

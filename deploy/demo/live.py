@@ -92,7 +92,7 @@ class Live(Sink):
                 self._viewers[layout] -= 1
 
     def snapshot(self) -> tuple[str, bytes] | None:
-        """Name and PNG of the newest result at its full size, or None before the first."""
+        """Name and PNG of the newest result as files have it, or None before the first."""
         result = self._result
         if result is None:
             return None

@@ -119,7 +119,7 @@ class Network:
         return self.manifest.task == "translation"
 
     def is_still(self, choice: Choice) -> bool:
-        """Whether to open `choice` now would give this network: its file may have been written anew."""
+        """Whether to open `choice` now would give this network: its files may have been written anew."""
         return choice == self.choice and _modified(choice.artifact) == self._modified
 
     def close(self) -> None:
@@ -211,7 +211,19 @@ def choices(first: Choice, others: Sequence[Path]) -> list[Choice]:
 
     Returns:
         the first one, then each artifact with a manifest, with every engine that this machine has.
+
+    Raises:
+        InputError: one of `others` is no artifact.
     """
+    for path in others:
+        if (
+            path.suffix[1:] not in ENGINES
+            or not path.is_file()
+            or not manifest_path(path).is_file()
+        ):
+            raise InputError(
+                f"--also {path}: wanted an artifact ({', '.join(ENGINES)}) with its manifest beside it"
+            )
     suffixes = {"." + target for target in ENGINES}
     neighbours = [p for p in sorted(first.artifact.parent.iterdir()) if p.suffix in suffixes]
     found = [first]
@@ -227,9 +239,10 @@ def choices(first: Choice, others: Sequence[Path]) -> list[Choice]:
     return found
 
 
-def _modified(path: Path) -> int | None:
-    """When a file was last written, nanoseconds; None where there is none."""
-    return path.stat().st_mtime_ns if path.is_file() else None
+def _modified(artifact: Path) -> list[tuple[str, int]]:
+    """When an artifact, its manifest and its engines were last written, nanoseconds."""
+    files = [artifact, manifest_path(artifact), *artifact.parent.glob(f"{artifact.stem}*.engine")]
+    return sorted((path.name, path.stat().st_mtime_ns) for path in files if path.is_file())
 
 
 def _installed(engine: str) -> bool:

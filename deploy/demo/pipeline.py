@@ -167,7 +167,8 @@ class Pipeline:
     def exchange(self, choice: Choice) -> None:
         """Opens another artifact beside the running one and puts it in its place when it is ready.
 
-        The one that was at work stays open until a third is opened, so that to go back takes no time. Returns at once. What fails is reported, and the artifact at work stays.
+        The one that was at work stays open until a third is opened, so that to go back takes no time.
+        Returns at once. What fails is reported, and the artifact at work stays.
 
         Raises:
             InputError: one is being opened already.
@@ -194,7 +195,7 @@ class Pipeline:
                 passed_over, self._next = self._next, network
             if passed_over is not None:
                 passed_over.close()
-        except (InputError, OSError) as error:
+        except Exception as error:  # each engine has errors of its own
             self._say(f"{choice.label}: {error}")
         finally:
             self._opening = False
@@ -239,7 +240,9 @@ class Pipeline:
                     waiting, self._next = self._next, None
                 if waiting is not None:
                     with self._lock:
-                        self._before, self.network = self.network, waiting
+                        late, self._before, self.network = self._before, self.network, waiting
+                    if late is not None:  # two were opened before a frame came
+                        late.close()
                     if not waiting.translates:
                         self.watch.add(waiting.kinds)
                     self._say(f"now at work: {waiting.choice.label}, {waiting.runner.engine}")

@@ -3,7 +3,7 @@
     GET  /               the page
     GET  /stream.mjpg    the pictures, MJPEG; ?layout=row or column
     GET  /state.json     all figures
-    GET  /snapshot.png   the newest picture at its full size
+    GET  /snapshot.png   the newest picture, as --out writes it
     POST /choose         another artifact or stream
 
 Every other path is unknown; no part of a request ever becomes the name of a file. A request is

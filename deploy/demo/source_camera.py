@@ -27,7 +27,7 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
     """Opens `camera:WHAT` or `camera:WHAT+depth:WHAT`.
 
     Raises:
-        InputError: OpenCV is not installed, cannot open one of the two, or gets no frame from it.
+        InputError: OpenCV is not installed, or cannot open one of the two.
     """
     colour, _, depth = need_argument(argument, "camera").partition(DEPTH)
     if not colour or (DEPTH in argument and not depth):

@@ -26,8 +26,8 @@ MILLIMETRES = 0.001
 NO_OPTIONS = Options()
 DOUBTFUL, REFUSED = 1.5, 2.0
 """So many times beyond the training data's medians, a first image's is doubted and refused."""
-# Shown beside the artifact's inputs where a folder has them.
-_SHOWN = {"rgb": USUAL["image"], "depth": USUAL["depth"]}
+# Shown beside the artifact's inputs where a folder has it.
+_SHOWN = {"rgb": USUAL["image"]}
 
 
 def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
@@ -80,7 +80,7 @@ def read_views(
     checks = {
         name: UnitCheck(kind.unit_per_count or 1.0, manifest, options, name)
         for name, kind in kinds.items()
-        if kind.limits is not None
+        if kind.limits is not None and name in manifest.inputs
     }
     warned = set()
 
@@ -128,6 +128,7 @@ class UnitCheck:
         # A translation takes depth as an image; its files are metres all the same.
         metres = spec is not None and spec.kind.limits is not None
         self._scale, self._kind = scale, spec.kind if metres else METRES
+        self._limits = (options.depth_range if not metres else None) or self._kind.limits
         self._warn, self._decided = options.warn, not options.unit_check
 
     def __call__(self, depth: np.ndarray, source: PathLike) -> None:
@@ -143,7 +144,7 @@ class UnitCheck:
         check_limits(
             [median],
             scale,
-            self._kind.limits,
+            self._limits,
             source,
             "--depth-scale",
             "say --depth-range LEAST,LARGEST",

@@ -123,6 +123,16 @@ def _sensitivity(found: dict[str, Any] | None) -> dict[str, Any] | None:
     return {"bars": bars, "sqnr_db": found["sqnr_db"]}
 
 
+def _of_split(found: dict[str, Any], split: str) -> dict[str, Any]:
+    """What was found, without the results of other splits."""
+
+    def kept(result):
+        return result if result and result["split"] == split else None
+
+    artifacts = [{**item, "verified": kept(item["verified"])} for item in found["artifacts"]]
+    return {**found, "frozen": kept(found["frozen"]), "artifacts": artifacts}
+
+
 def _rows(found: dict[str, Any], streams: list[str]) -> list[dict[str, Any]]:
     """The main table: the float model, the frozen graph and every artifact."""
     rows = []
@@ -130,8 +140,9 @@ def _rows(found: dict[str, Any], streams: list[str]) -> list[dict[str, Any]]:
     results += [(item["path"].stem, item["verified"]) for item in found["artifacts"]]
     known = [result for _, result in results if result]
     if known:
-        # Every result holds the float model's scores on the same views; the widest one speaks.
+        # The float model's scores are in each; the widest one speaks, and those of another split are left out.
         widest = max(known, key=lambda result: result["count"])
+        found = _of_split(found, widest["split"])
         rows.append(_row("float (Keras)", widest, "reference", streams))
     elif found["scores"]:
         miou = {s: 100 * v["miou"] for s, v in found["scores"]["streams"].items()}

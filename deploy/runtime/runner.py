@@ -105,7 +105,7 @@ class Runner(abc.ABC):
             (1, h', w', classes) by output name, in the outputs' own types.
 
         Raises:
-            InputError: names, shapes or types do not fit the inputs.
+            InputError: names, shapes or types do not fit the inputs, or the engine fails.
         """
         if set(arrays) != set(self.inputs):
             raise InputError(
@@ -113,11 +113,18 @@ class Runner(abc.ABC):
                 f"{', '.join(sorted(self.inputs))}"
             )
         feeds = {name: self._feed(array, self.inputs[name]) for name, array in arrays.items()}
+        try:
+            results = self._invoke(feeds)
+        except Exception as error:  # each engine has errors of its own
+            raise InputError(
+                f"{self.path}: {self.engine} fails to run it ({type(error).__name__}: {error}); try another --engine, "
+                "or export it again"
+            ) from error
         return {
             name: np.transpose(array, (0, 2, 3, 1))
             if self.outputs[name].layout == "NCHW"
             else array
-            for name, array in self._invoke(feeds).items()
+            for name, array in results.items()
         }
 
     def _feed(self, array: np.ndarray, spec: TensorSpec) -> np.ndarray:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from seeded import images, trained_looking
 
+import cen_keras
 from cen_keras.decoders import DECODERS
 from cen_keras.decoders.joining import DOWNWARDS
 from cen_keras.errors import InputError
@@ -131,3 +132,12 @@ def test_another_level_is_refused(decoder):
 def test_a_modality_called_fused_is_refused():
     with pytest.raises(InputError, match="no modality may be called 'fused'"):
         joined("light_refinenet", "P5", ("fused", "rgb"))
+
+
+def test_a_skip_around_a_join_is_refused_by_name():
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same")(image)
+    total = keras.layers.Add(name="total")
+    network = keras.Model(image, total([Join(name="join")(x), x]))
+    with pytest.raises(InputError, match="'total' reads a stream that a Join has made one"):
+        cen_keras.lift(network, ("rgb", "depth"))

@@ -242,6 +242,7 @@ class Walls:
 def test_medians_of_the_training_data_are_kept(tmp_path):
     class Run:
         path = tmp_path
+        own = True
         opened = 0
 
         def views(self, split, small):
@@ -259,6 +260,7 @@ def test_medians_of_the_training_data_are_kept(tmp_path):
 def test_a_few_views_say_nothing_of_distances(tmp_path):
     class Run:
         path = tmp_path
+        own = True
 
         def views(self, split, small):
             return Walls(8)

@@ -446,6 +446,8 @@ def test_a_recording_without_depth_goes_on(artifacts, tmp_path, capsys):
     [
         ([], "give --out, --serve or --record"),
         (["--out", "o", "--missing-after", "0"], "--missing-after is 0"),
+        (["--out", "o", "--also", "other.tflite"], "--also is for the live page"),
+        (["--serve", "0", "--also", "other.tflite"], "--also other.tflite: wanted an artifact"),
         (["--out", "o", "--rate", "0"], "--rate is 0.0"),
         (["--serve", "high"], "wanted [HOST:]PORT"),
     ],

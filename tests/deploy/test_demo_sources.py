@@ -363,6 +363,19 @@ def test_a_depth_somewhat_beyond_the_training_s_is_a_doubt(manifest):
     assert len(warnings) == 1
 
 
+@pytest.mark.parametrize("counts", [np.uint16, np.uint8])
+def test_depth_that_the_artifact_does_not_take_is_no_reason_to_refuse(manifest, tmp_path, counts):
+    """12.5 m if read as millimetres, and 8 bits are no depth at all."""
+    (tmp_path / "rgb").mkdir()
+    (tmp_path / "depth").mkdir()
+    Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(tmp_path / "rgb" / "a.png")
+    wall = np.full((48, 64), 12500 if counts is np.uint16 else 125, counts)
+    Image.fromarray(wall).save(tmp_path / "depth" / "a.png")
+    colour = dataclasses.replace(manifest, inputs={"rgb": manifest.inputs["rgb"]})
+    (frame,) = open_source(f"frames:{tmp_path}", colour, Options()).start()
+    assert set(frame.images) == {"rgb"}
+
+
 def with_medians(manifest, pair):
     inputs = {
         name: dataclasses.replace(spec, kind=dataclasses.replace(spec.kind, medians=pair))

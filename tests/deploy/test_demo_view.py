@@ -24,9 +24,7 @@ def test_a_frame_is_painted_as_large_as_it_is_shown(manifest, size):
     classes[24:, 32:] = 1
     result = Result(Frame("a", images), classes, "ensemble", manifest, (), {}, 1)
     found = picture(result)
-    whole = compose(
-        result.frame, resize_nearest(classes, height, width), manifest, "ensemble"
-    )
+    whole = compose(result.frame, resize_nearest(classes, height, width), manifest, "ensemble")
     assert found.shape == whole.shape
     panel = slice(22, 22 + min(max(height, 240), 480))
     shown = round((panel.stop - panel.start) * width / height)

@@ -156,3 +156,26 @@ def test_a_wrong_rule_is_noticed_and_its_layer_named(monkeypatch):
     register_rule(Squared)(forgetful)
     with pytest.raises(InputError, match="'squared'"):
         freeze(trained("custom"), image_shape=SIZE)
+
+
+def behind_a_depthwise_convolution():
+    """Ranges are made equal between a norm and the depthwise convolution behind it: there nothing is wrong."""
+    image = keras.Input((*SIZE, 3))
+    x = keras.layers.Conv2D(8, 3, 2, "same", use_bias=False, name="stem")(image)
+    x = keras.layers.BatchNormalization(name="stem_norm")(x)
+    x = keras.layers.ReLU()(x)
+    x = keras.layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.ReLU()(x)
+    return keras.Model(image, keras.layers.Conv2D(4, 1)(Squared(name="squared")(x)))
+
+
+def test_the_layer_of_a_wrong_rule_is_named_behind_equal_ranges(monkeypatch):
+    monkeypatch.setitem(RULES, Squared, None)
+    register_rule(Squared)(forgetful)
+    network = behind_a_depthwise_convolution()
+    norm = network.get_layer("stem_norm")
+    norm.gamma.assign(2.0 ** np.arange(-4, 4))
+    lifted = cen_keras.lift(network, ("rgb", "depth"), cen_keras.Exchange(threshold=0.3))
+    with pytest.raises(InputError, match="'squared'"):
+        freeze(lifted, image_shape=SIZE)

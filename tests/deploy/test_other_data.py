@@ -7,6 +7,7 @@ import pytest
 from frame_folders import write_views
 from PIL import Image
 
+from deploy import calibration
 from deploy.__main__ import main
 from deploy.demo.sources import Options, open_source
 from deploy.run_folder import open_run
@@ -34,10 +35,26 @@ def test_verify_on_a_folder_scores_as_on_the_data_that_were_written_there(
         assert scores_of(capsys, artifacts["fp32"], "--data", data)["outputs"] == wanted["outputs"]
 
 
+def test_other_data_leave_what_is_kept_of_the_runs_own(run_path, artifacts, held_out, capsys):
+    kept = artifacts["fp32"].with_suffix(".tflite.verify.json")
+    scores_of(capsys, artifacts["fp32"])
+    before = kept.read_bytes()
+    assert main(["verify", str(artifacts["fp32"]), "--data", str(held_out)]) == 0
+    assert "stays as it was: --data is not the run's" in capsys.readouterr().out
+    assert kept.read_bytes() == before
+    run = open_run(run_path)
+    medians = run.path / "medians.json"
+    before = medians.read_bytes() if medians.is_file() else None
+    other = run.on(json.dumps({"name": "rooms", "size": [48, 64], "train": 40}))
+    assert run.own and not other.own and calibration.medians(other, "depth")
+    assert (medians.read_bytes() if medians.is_file() else None) == before
+
+
 def test_data_that_moved_are_found_again(run_path, held_out):
     run = open_run(run_path)
     run.data["dataset"] = {"name": "nyudv2", "mat": "gone.mat", "classes": 13}
     moved = run.on(str(held_out / "rgb"))
+    assert moved.own
     assert moved.data["dataset"] == {**run.data["dataset"], "mat": str(held_out / "rgb")}
     run.data["dataset"] = {"name": "frames", "root": "gone/{split}", "ignore": 9, "classes": ["a"]}
     assert run.on(f"{held_out.parent}/{{split}}").data["dataset"] == {

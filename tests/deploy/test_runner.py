@@ -79,3 +79,15 @@ def test_a_closed_runner_frees_its_engine(artifacts):
     runner.close()
     gc.collect()
     assert engine() is None
+
+
+def test_what_an_engine_throws_names_the_file_and_the_engine(runner, monkeypatch):
+    def out_of_memory(feeds):
+        raise RuntimeError("CUDA error 2: out of memory")
+
+    monkeypatch.setattr(runner, "_invoke", out_of_memory)
+    arrays = {n: np.zeros((1, *spec.hwc), spec.dtype) for n, spec in runner.inputs.items()}
+    with pytest.raises(
+        InputError, match=r"tflite: .* fails to run it \(RuntimeError: CUDA error 2"
+    ):
+        runner.run_raw(arrays)

@@ -66,7 +66,13 @@ def bed(piece: Piece) -> None:
     pillow = piece.surface()
     for place in (-w / 4, w / 4) if w > 1.3 else (0,):
         low = (place - 0.3, -y + 0.1, top - 0.03)
-        piece.add(ELLIPSOID, low, (place + 0.3, -y + 0.52, top + 0.15), "Objects" if piece.rich else "Bed", pillow)
+        piece.add(
+            ELLIPSOID,
+            low,
+            (place + 0.3, -y + 0.52, top + 0.15),
+            "Objects" if piece.rich else "Bed",
+            pillow,
+        )
 
 
 def sofa(piece: Piece) -> None:

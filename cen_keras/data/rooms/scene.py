@@ -295,7 +295,9 @@ def _decal(rng, name, face, span, low, high, night, rich) -> Decal:
         first = np.full(3, 0.75, np.float32)
     label = CLASS["Wall" if name == "Door" else name]
     seed = int(rng.integers(1 << 30))
-    return Decal(face, (span[0], low), (span[1], high), kind, label, first, second, seed, night, rich)
+    return Decal(
+        face, (span[0], low), (span[1], high), kind, label, first, second, seed, night, rich
+    )
 
 
 def _solids(placed) -> dict:
