@@ -2,12 +2,15 @@
 
 import csv
 import json
+import types
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from deploy import bench
 from deploy.__main__ import main
+from deploy.commands.bench import _view
 from deploy.runtime.runner import PHASES
 
 
@@ -90,3 +93,19 @@ def test_a_view_is_shown_at_the_camera_s_size(artifacts):
     assert set(np.unique(frame.images["rgb"])) == {7}
     only = bench._frame(runner, (60, 80), {"rgb": view["rgb"]})
     assert only.images["depth"].shape == (60, 80) and only.images["depth"].dtype == np.float32
+
+
+def test_the_view_that_is_timed_has_all_that_the_artifact_takes(tmp_path):
+    """A folder's spec need not say its modalities; the artifact does."""
+    names = ("rgb", "depth", "thermal")
+    kinds = (((8, 8, 3), np.uint8), ((8, 8), np.uint16), ((8, 8), np.uint8), ((8, 8), np.uint8))
+    for name, (shape, kind) in zip((*names, "label"), kinds, strict=True):
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.full(shape, 1500 % 256 ** kind().itemsize, kind)).save(
+            tmp_path / name / "a.png"
+        )
+    spec = {"name": "frames", "root": str(tmp_path), "classes": [str(n) for n in range(255)]}
+    manifest = types.SimpleNamespace(dataset=spec, task="segmentation", inputs=dict.fromkeys(names))
+    assert set(_view(manifest)) == set(names)
+    manifest.inputs["events"] = None
+    assert _view(manifest) is None
