@@ -101,10 +101,10 @@ def test_the_view_that_is_timed_has_all_that_the_artifact_takes(tmp_path):
     kinds = (((8, 8, 3), np.uint8), ((8, 8), np.uint16), ((8, 8), np.uint8), ((8, 8), np.uint8))
     for name, (shape, kind) in zip((*names, "label"), kinds, strict=True):
         (tmp_path / name).mkdir()
-        Image.fromarray(np.full(shape, 1500 % 256 ** kind().itemsize, kind)).save(
-            tmp_path / name / "a.png"
-        )
-    spec = {"name": "frames", "root": str(tmp_path), "classes": [str(n) for n in range(255)]}
+        pixels = np.full(shape, 1500 if kind is np.uint16 else 0, kind)
+        pixels[:4] += 1
+        Image.fromarray(pixels).save(tmp_path / name / "a.png")
+    spec = {"name": "frames", "root": str(tmp_path), "classes": ["a", "b"]}
     manifest = types.SimpleNamespace(dataset=spec, task="segmentation", inputs=dict.fromkeys(names))
     assert set(_view(manifest)) == set(names)
     manifest.inputs["events"] = None
