@@ -47,7 +47,7 @@ class LabelCounts:
         self.pixels += np.bincount(valid.ravel(), minlength=len(self.pixels))[: len(self.pixels)]
         if last:
             self._looked = True
-            self._judge("training" if training else "these")
+            self._judge("the first epoch's" if training else "these")
 
     def _judge(self, which: str) -> None:
         problem = only_ignored(self.pixels, self.ignored, self._ignore, self._views)
