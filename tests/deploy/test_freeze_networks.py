@@ -176,6 +176,7 @@ def test_the_layer_of_a_wrong_rule_is_named_behind_equal_ranges(monkeypatch):
     network = behind_a_depthwise_convolution()
     norm = network.get_layer("stem_norm")
     norm.gamma.assign(2.0 ** np.arange(-4, 4))
-    lifted = cen_keras.lift(network, ("rgb", "depth"), cen_keras.Exchange(threshold=0.3))
+    fusion = cen_keras.Exchange(threshold=0.3, where="stem_norm")
+    lifted = cen_keras.lift(network, ("rgb", "depth"), fusion)
     with pytest.raises(InputError, match="'squared'"):
         freeze(lifted, image_shape=SIZE)
