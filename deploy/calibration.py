@@ -5,6 +5,7 @@ file, one array per input under the input's name, never by position: two inputs 
 be swapped unseen.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -96,9 +97,10 @@ class CalibrationChoice:
             InputError: as for `load` and `check`.
         """
         if self.file is not None and Path(self.file).is_file():
-            return self._checked(load(self.file), run, inputs)
-        views = run.views("train") if self.file is None else frames_of(run, self.file)
-        drawn = collect(views, inputs, self.count, self.seed)
+            drawn = load(self.file)
+        else:
+            views = run.views("train") if self.file is None else frames_of(run, self.file)
+            drawn = collect(views, inputs, self.count, self.seed)
         if self.file is not None:
             drawn = self._checked(drawn, run, inputs)
         if self.save_to is not None:
@@ -156,7 +158,8 @@ def medians(run: RunFolder, name: str) -> tuple[float, float] | None:
         enough = len(seen) >= _LEAST_MEDIANS
         known[name] = [float(p) for p in np.percentile(seen, (1, 99))] if enough else None
         if run.own:
-            write_json(file, known)
+            with contextlib.suppress(OSError):  # a run that may only be read is counted each time
+                write_json(file, known)
     return tuple(known[name]) if known[name] else None
 
 

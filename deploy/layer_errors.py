@@ -56,6 +56,9 @@ def layer_errors(
     for feed in feeds:
         wanted, found = _results(reference, feed), _results(content, feed)
         for name in wanted.keys() & found.keys():
+            # Outputs of two heads share a name.
+            if wanted[name].shape != found[name].shape:
+                continue
             power = float((wanted[name] ** 2).sum())
             noise = float(((found[name] - wanted[name]) ** 2).sum()) / max(power, 1e-30)
             worst[name] = max(worst.get(name, 0.0), noise)

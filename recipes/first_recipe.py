@@ -68,11 +68,6 @@ def recipe_text(survey: Survey, name: str) -> str:
             },
         ),
     ]
-    if preset:
-        parts += [
-            "    # As the preset was trained.",
-            *_section("normalization", FINETUNE.normalization),
-        ]
     if survey.ignore != IGNORE:
         parts.append(f"    ignore={survey.ignore},")
     parts += ['    evaluation=Evaluation(split="val", batch=1),', "    workers=1,", ")", ""]

@@ -16,6 +16,7 @@ from cen_keras.files import atomic_path, write_json
 from cen_keras.training import console as consoles
 from cen_keras.training.run_folder import load_best, read_json
 from cen_keras.training.segmentation import Recipe
+from cen_keras.training.sources import PRESET
 from recipes.evaluate import evaluate_run
 from recipes.listing import all_recipes, recipe_of
 
@@ -53,6 +54,7 @@ def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) 
         )
     import keras
 
+    from cen_keras.models.presets import preset_of
     from cen_keras.models.weight_files import load_weights, save_weights
 
     recipe = Recipe.from_json(read_json(run / "recipe.json"), str(run / "recipe.json"))
@@ -93,7 +95,11 @@ def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) 
         own = recipe_of(recipe.name).data
         dataset.update({key: own[key] for key in PLACES if key in dataset and key in own})
     config = model.get_config()
-    arguments = dict(recipe.model, **{key: config[key] for key in ("modalities", "classes")})
+    arguments = {**recipe.model, **{key: config[key] for key in ("modalities", "classes")}}
+    if str(recipe.pretrained).startswith(PRESET):
+        # Such a recipe says only what differs.
+        preset = preset_of(recipe.pretrained.removeprefix(PRESET))
+        arguments = {**preset.model, **arguments}
     card = {
         "about": about,
         "model": arguments,
@@ -110,7 +116,7 @@ def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) 
         "exchange": found["exchange"]["share_of_penalised"],
         "training": {
             "recipe": recipe.name,
-            "steps": recipe.epochs * (recipe.epoch_steps or 0),
+            "steps": recipe.epochs * recipe.epoch_steps if recipe.epoch_steps else None,
             "batch": recipe.batch,
             "optimizer": dataclasses.asdict(recipe.optimizer),
             "augmentation": recipe.augmentation,

@@ -65,11 +65,26 @@ class LabelCounts:
             )
 
 
-def class_pixels(views: Views, ignore: int) -> np.ndarray:
-    """Counts the pixels of each class over all views; int64 (classes,)."""
+def class_pixels(views: Views, ignore: int, skip: bool = False) -> np.ndarray:
+    """Counts the pixels of each class over all views; int64 (classes,).
+
+    Args:
+        views: with labels.
+        ignore: label that does not count.
+        skip: whether views that cannot be read do not count either; a loader names them.
+
+    Raises:
+        InputError: a view cannot be read.
+    """
     counts = LabelCounts(views, ignore)
-    for view in views:
-        counts.add(view["label"], last=False, training=False)
+    for index in range(len(views)):
+        try:
+            label = views[index]["label"]
+        except (InputError, OSError):
+            if not skip:
+                raise
+            continue
+        counts.add(label, last=False, training=False)
     return counts.pixels
 
 

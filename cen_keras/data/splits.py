@@ -1,5 +1,6 @@
 """Which views of a folder belong to a split: by list files, or by a draw that repeats itself."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -81,10 +82,11 @@ def _drawn(
     # Rounding of a sum of three floats.
     if wrong or sum(shares.values()) > 1 + 1e-9:
         raise InputError(f"{root}: fractions are {shares}; wanted shares of {SPLITS}, 1 in all.")
-    order = np.random.default_rng(seed).permutation(len(names))
+    # By a hash of each name, so that a picture that is added moves hardly another one into another split.
+    order = sorted(names, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
     ends = np.round(np.cumsum([shares.get(name, 0.0) for name in SPLITS]) * len(names)).astype(int)
     start = 0 if split == SPLITS[0] else ends[SPLITS.index(split) - 1]
-    found = {names[place] for place in order[start : ends[SPLITS.index(split)]]}
+    found = set(order[start : ends[SPLITS.index(split)]])
     if not found:
         raise InputError(f"{root}: {len(names)} views leave none for {split!r}, {shares[split]}.")
     return found

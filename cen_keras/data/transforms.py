@@ -274,14 +274,18 @@ def jitter_intensity(
 
 
 def jitter_depth(
-    view: View, rng: np.random.Generator, strength: float = 0.05, name: str = "depth"
+    view: View,
+    rng: np.random.Generator,
+    strength: float = 0.05,
+    name: str = "depth",
+    missing: float = 0.0,
 ) -> View:
     """Scales depth by up to `strength`, adds noise that grows with z^2; missing stays missing."""
     depth = view[name]
     factor = np.float32(np.exp(rng.uniform(-strength, strength)))
     noise = rng.standard_normal(depth.shape, dtype=np.float32) * np.float32(0.002) * depth**2
     changed = np.maximum(depth * factor + noise, np.float32(1e-3))
-    return view | {name: np.where(depth > 0, changed, np.float32(0))}
+    return view | {name: np.where(depth > 0, changed, np.float32(missing))}
 
 
 def drop_modality(
@@ -371,7 +375,7 @@ class Augmentation:
             else:
                 view = jitter_intensity(view, rng, self.colour, name)
         for name in (name for name, kind in kinds.items() if kind == "depth" and self.depth):
-            view = jitter_depth(view, rng, self.depth, name)
+            view = jitter_depth(view, rng, self.depth, name, self.known[name].blank)
         for name in (name for name, kind in kinds.items() if kind == "intensity" and self.colour):
             view = jitter_intensity(view, rng, self.colour, name, self.known[name].missing)
         return view

@@ -90,6 +90,12 @@ class SegmentsRawImages:
                     f"{name}: found {image.dtype}, wanted floats in {modality.unit}; multiply by the unit of a count "
                     f"first, for instance {modality.unit_per_count or 0.001}."
                 )
+            counts = modality.values == (0.0, 255.0)
+            if counts and image.dtype.kind == "f" and 0 < np.nanmax(image, initial=0) <= 1:
+                raise InputError(
+                    f"{name}: found {image.dtype} up to {np.nanmax(image):.3g}, wanted counts of 0 to 255; multiply "
+                    "by 255."
+                )
             # Three axes are (h, w, channels), or of one channel (b, h, w).
             batched = image.ndim == 4 or (
                 image.ndim == 3 and image.shape[-1] > modality.channels == 1

@@ -1,29 +1,33 @@
 """Scores a trained model of any task: that of a run folder, of a `.keras` file or of a preset."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cen_keras.errors import InputError
+from cen_keras.modalities import Modality
 from cen_keras.training.settings import apply_settings
 from cen_keras.training.sources import open_source
 from cen_keras.training.task import task_of
 
 
 class Without:
-    """Zeroes modalities of a view, as unplugged cameras give them; a loader's `augment`.
+    """Blanks modalities of a view, as unplugged cameras give them; a loader's `augment`.
 
     Args:
         names: the modalities.
+        known: name -> `Modality`, which says what is blank.
     """
 
-    def __init__(self, names: tuple[str, ...]):
-        self.names = names
+    def __init__(self, names: tuple[str, ...], known: Mapping[str, Modality]):
+        self.names, self.known = names, known
 
     def __call__(self, view: dict, rng: Any) -> dict:
-        """The view with zeros in the place of the modalities."""
-        return view | {name: view[name] * 0 for name in self.names}
+        """The view with blank pictures in the place of the modalities."""
+        return view | {n: np.full_like(view[n], self.known[n].blank) for n in self.names}
 
 
 def evaluate_run(
@@ -42,7 +46,7 @@ def evaluate_run(
         split: of the data set; None = the recipe's.
         scales: sizes at which every picture is tested; the probabilities are averaged.
         flip: whether every picture is tested mirrored as well.
-        without: modalities that every view lacks: zeroed before they are normalised.
+        without: modalities that every view lacks: blank (`Modality.blank`) before they are normalised.
         views: of generated rooms, so many; None = as many as the recipe says.
         settings: `key=value` changes of the recipe, as where the data lie now.
 
@@ -81,7 +85,7 @@ def evaluate_run(
     from cen_keras.metrics.exchange_rate import exchange_rate
 
     loader = task.open_loader(_with_classes(recipe, model), split, training=False)
-    loader.augment = Without(tuple(without)) if without else None
+    loader.augment = Without(tuple(without), loader.descriptions) if without else None
     try:
         scores = task.score(recipe, model, loader, scales, flip)
     finally:

@@ -87,6 +87,13 @@ def _schedule(spec: Optimizer, rate: Any, steps: int, stages: list[int]) -> Any:
     from cen_keras.training.optimizers import stage_schedule
 
     rates = list(rate) if isinstance(rate, (tuple, list)) else [rate]
+    for field, schedule in (("warmup_steps", "cosine"), ("stage_epochs", "stages")):
+        if getattr(spec, field) and spec.schedule != schedule:
+            raise InputError(
+                f"optimizer.{field} is {getattr(spec, field)}, which only schedule={schedule} has; found "
+                f"{spec.schedule!r}: --set optimizer.{field}={'0' if field == 'warmup_steps' else '[]'}, or "
+                f"optimizer.schedule={schedule}."
+            )
     if spec.schedule == "stages":
         return stage_schedule(rates, stages)
     if len(rates) != 1:

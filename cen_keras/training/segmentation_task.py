@@ -75,6 +75,12 @@ def open_loader(recipe: Recipe, split: str, training: bool, share: tuple[int, in
         raise InputError(
             f"data set {views.name!r} has no classes: give data.classes, or another data set."
         )
+    own = getattr(views, "ignore", recipe.ignore)
+    if own != recipe.ignore:
+        raise InputError(
+            f"data.ignore is {own}, while loss and scores leave out ignore={recipe.ignore}; set ignore={own} and "
+            "leave data.ignore out."
+        )
     check_labelled(views)
     augment = None
     if training and recipe.augmentation is not None:
@@ -210,7 +216,7 @@ def compile_model(
 def data_json(recipe: Recipe, loader) -> dict[str, Any]:
     """Returns a run folder's `data.json`: all that evaluation and deployment need of the data."""
     views = loader.views
-    height, width = recipe.model.get("image_shape") or loader.readable()["label"].shape
+    height, width = _image_shape(recipe) or loader.readable()["label"].shape
     return {
         "task": "segmentation",
         "dataset": recipe.to_json()["data"],
@@ -224,6 +230,16 @@ def data_json(recipe: Recipe, loader) -> dict[str, Any]:
         "depth_unit": "metre",
         **_labels_of(views),
     }
+
+
+def _image_shape(recipe: Recipe) -> tuple[int, int] | None:
+    """Returns height and width at which the network sees images: the recipe's, or those of its preset."""
+    shape = recipe.model.get("image_shape")
+    if shape is None and str(recipe.pretrained).startswith(PRESET):
+        from cen_keras.models.presets import preset_of
+
+        shape = preset_of(recipe.pretrained.removeprefix(PRESET)).model.get("image_shape")
+    return shape
 
 
 def _labels_of(views: Any) -> dict[str, str]:
@@ -253,7 +269,7 @@ def fit_arguments(recipe: Recipe, loader: Any) -> dict[str, Any]:
         return {}
     from cen_keras.data.label_counts import class_pixels
 
-    pixels = class_pixels(loader.views, recipe.ignore)
+    pixels = class_pixels(loader.views, recipe.ignore, skip=recipe.bad_frames == "skip")
     return {"class_weight": dict(enumerate(balanced(pixels, recipe.class_balance)))}
 
 

@@ -26,6 +26,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def not_negative(text: str) -> int:
+    """Reads a whole number of at least 0, for argparse."""
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"found {text!r}, wanted a whole number of at least 0")
+    return int(text)
+
+
 def capabilities(text: str) -> tuple[str, ...]:
     """Reads "8.6,8.9", for argparse."""
     found = tuple(part.strip() for part in text.split(","))

@@ -19,7 +19,7 @@ import argparse
 import re
 
 from ..runtime.console import GOOD, Output
-from . import capabilities
+from . import capabilities, positive
 
 SUMMARY = "build the TensorRT engine of an .onnx artifact (on the board, or ahead of time for a PC)"
 
@@ -49,7 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     half.add_argument("--no-half", dest="half", action="store_false", help="forbid them")
     parser.add_argument(
-        "--workspace", type=int, default=1024, metavar="MB", help="scratch memory (default: 1024)"
+        "--workspace",
+        type=positive,
+        default=1024,
+        metavar="MB",
+        help="scratch memory (default: 1024)",
     )
     parser.add_argument(
         "--effort", type=int, default=3, choices=range(6), help="0 to 5, from TensorRT 8.6 on"

@@ -13,7 +13,7 @@ import time
 
 from ..runtime.console import GOOD, Output
 from ..runtime.errors import InputError
-from . import image_size, positive
+from . import image_size, not_negative, positive
 
 SUMMARY = "freeze a trained run and write an artifact"
 
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scheme",
         default="fp32",
         help="tflite: fp32 (default), fp16, dynamic_w8, static_w8a8, static_w8a8_float_head, "
-        "int16x8; onnx: fp32, fp16, static_w8a8",
+        "int16x8; onnx: fp32, fp16, static_w8a8, static_w8a8_fp16",
     )
     parser.add_argument(
         "--outputs",
@@ -86,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--calibration-count", type=positive, default=64, metavar="N", help="views (default: 64)"
     )
-    source.add_argument("--seed", type=int, default=0, help="of their choice (default: 0)")
+    source.add_argument("--seed", type=not_negative, default=0, help="of their choice (default: 0)")
     source.add_argument(
         "--save-calibration", metavar="FILE.npz", help="keep the samples that were used"
     )

@@ -13,7 +13,7 @@ import argparse
 import time
 
 from ..runtime.console import GOOD, Output
-from . import add_data, positive
+from . import add_data, not_negative, positive
 
 SUMMARY = "train on with 8-bit rounding and write the int8 artifact"
 
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--views", type=positive, default=1200, metavar="N", help="training views (default: 1200)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of their order (default: 0)")
+    parser.add_argument("--seed", type=not_negative, default=0, help="of their order (default: 0)")
     parser.add_argument(
         "--rounding",
         choices=("keras", "tfmot"),

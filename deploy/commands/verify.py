@@ -95,9 +95,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         kept = beside(path, ".verify.json")
         if arguments.layers:
             result["layers"] = _layers(path, folder, arguments, output)
-    _keep(kept, result, folder, output)
     _show(result, output)
     output.result(result)
+    _keep(kept, result, folder, output)
     return GOOD if result["passed"] else CHECK_FAILED
 
 
@@ -139,8 +139,6 @@ def _run_translation(path: Path, folder, arguments: argparse.Namespace, output: 
         threads=arguments.threads,
         engine=arguments.engine,
     )
-    kept = path / "frozen.verify.json" if path.is_dir() else beside(path, ".verify.json")
-    _keep(kept, result, folder, output)
     output.say(
         "{} against the float model on {} {} views, images in -1..1".format(
             result.get("artifact", "frozen graph"), result["count"], result["split"]
@@ -165,6 +163,8 @@ def _run_translation(path: Path, folder, arguments: argparse.Namespace, output: 
         f"{result['allowed_error']:g}"
     )
     output.result(result)
+    kept = path / "frozen.verify.json" if path.is_dir() else beside(path, ".verify.json")
+    _keep(kept, result, folder, output)
     return GOOD if result["passed"] else CHECK_FAILED
 
 

@@ -10,8 +10,8 @@ import itertools
 from pathlib import Path
 from typing import Any, Iterator, Mapping
 
-from ..ros.encodings import colour_image, depth_image
-from ..ros.frames import Frames
+from ..ros.encodings import colour_image, depth_image, grey_image
+from ..ros.frames import GREY, Frames, contents_of
 from ..ros.synchroniser import Synchroniser
 from ..runtime.errors import InputError
 from ..runtime.manifest import Manifest
@@ -33,7 +33,7 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
     name, *chosen = need_argument(argument, "bag").split(",")
     path, scale = Path(name), options.depth_scale(MILLIMETRES)
     bag = _Bag(path)
-    contents = {name: spec.content for name, spec in manifest.inputs.items()}
+    contents = contents_of(manifest)
     topics = _named(chosen, contents, bag, path) or _found(contents, bag, path)
 
     def start() -> Iterator[Frame]:
@@ -127,7 +127,7 @@ def _named(chosen: list[str], contents: Mapping[str, str], bag: _Bag, path: Path
 
 def _found(contents: Mapping[str, str], bag: _Bag, path: Path) -> dict[str, str]:
     """The topics whose images are what the artifact takes."""
-    kinds: dict[str, list[str]] = {"image": [], "depth": []}
+    kinds: dict[str, list[str]] = {"image": [], "depth": [], GREY: []}
     for topic in bag.topics:
         _, _, message = next(bag.messages([topic]))
         for kind, read in (("depth", depth_image), ("image", colour_image)):
@@ -137,6 +137,11 @@ def _found(contents: Mapping[str, str], bag: _Bag, path: Path) -> dict[str, str]
                 continue
             kinds[kind].append(topic)
             break
+        try:
+            grey_image(message)
+        except InputError:
+            continue
+        kinds[GREY].append(topic)
     topics = {}
     for name, content in contents.items():
         fitting = kinds[content]

@@ -68,12 +68,15 @@ def predictions(
         output: which output is shown; an artifact without it shows its first.
 
     Returns:
-        A data URL; None without artifacts.
+        A data URL; None without artifacts, or where the data are not at hand.
     """
     if not runners:
         return None
     classes, palette = run.data["classes"], run.data["palette"]
-    views = run.views("val")
+    try:
+        views = run.views("val")
+    except (InputError, OSError):
+        return None
     rows, present = [], set()
     # Evenly over the split, so that the pictures are of different rooms.
     for index in np.linspace(0, len(views) - 1, min(count, len(views))).astype(int):
@@ -122,7 +125,7 @@ def worst_and_best(run: RunFolder, scores: dict[str, Any] | None, count: int) ->
     try:
         quiet_tensorflow()
         model, views = run.model(), run.views(scores.get("split", "val"))
-    except InputError:
+    except (InputError, OSError):
         return []
     if len(views) != len(scores["views"]):
         return []

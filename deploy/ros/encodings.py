@@ -85,6 +85,27 @@ def depth_image(message: Any, metres_per_count: float = 0.001) -> np.ndarray:
     )
 
 
+def grey_image(message: Any) -> np.ndarray:
+    """The values of a message of one channel that is no depth, a thermal camera's for instance.
+
+    Returns:
+        uint8 or uint16 (h, w), an array of its own.
+
+    Raises:
+        InputError: another encoding, or fewer bytes than height and width say.
+    """
+    if _compressed(message):
+        image = _decoded(bytes(message.data), message.format)
+        return np.array(image, np.uint16) if image.mode[0] == "I" else np.array(image.convert("L"))
+    if message.encoding in _COUNTS:
+        return _pixels(message, "u2", 1)[..., 0].astype(np.uint16)
+    if _COLOURS.get(message.encoding, (0,))[0] == 1:
+        return np.array(_pixels(message, "u1", 1)[..., 0])
+    raise InputError(
+        f"encoding {message.encoding!r} is none of one channel (mono8, 8UC1, {', '.join(_COUNTS)}); convert it before"
+    )
+
+
 def fill_image(message: Any, image: np.ndarray, encoding: str) -> Any:
     """Puts an array into a sensor_msgs/Image.
 

@@ -8,12 +8,14 @@ from typing import Any, Callable, Mapping
 import numpy as np
 
 from ..runtime.errors import InputError
+from ..runtime.manifest import Manifest
 from ..runtime.preprocess import Frame, resize_nearest
-from .encodings import colour_image, depth_image
+from .encodings import colour_image, depth_image, grey_image
 
 # Two images of one view differ in their proportions by rounding only: 640x480 and 320x240, or 848x480 and
 # 424x240.
 _SAME_VIEW = 0.02
+GREY = "grey"
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,19 @@ class StampedFrame(Frame):
     arrived: float = 0.0
 
 
+def contents_of(manifest: Manifest) -> dict[str, str]:
+    """Returns for each input "depth", "image" (colours), or "grey" for one channel of anything else."""
+    return {
+        name: GREY if (spec.content, spec.hwc[2]) == ("image", 1) else spec.content
+        for name, spec in manifest.inputs.items()
+    }
+
+
 class Frames:
     """Turns sets of messages into frames; what cannot be read is left out with one warning.
 
     Args:
-        contents: "image" or "depth" by modality.
+        contents: by modality, see `contents_of`.
         metres_per_count: of depth in whole numbers.
         say: takes one line for people.
     """
@@ -76,7 +86,7 @@ class Frames:
     def _read(self, name: str, message: Any) -> np.ndarray:
         if self._contents[name] == "depth":
             return depth_image(message, self._scale)
-        return colour_image(message)
+        return (grey_image if self._contents[name] == GREY else colour_image)(message)
 
     def _fitted(self, name: str, image: np.ndarray, first: np.ndarray) -> np.ndarray:
         """The image at the size of the first one."""

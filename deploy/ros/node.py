@@ -14,7 +14,7 @@ from ..demo.pipeline import Pipeline
 from ..demo.steady_memory import keep_freed_memory
 from ..runtime.errors import InputError
 from ..runtime.manifest import Manifest
-from .frames import Frames
+from .frames import Frames, contents_of
 from .publishers import LABEL_TYPES, Diagnostics, Publisher, publish_classes
 from .topics import Topics
 
@@ -30,12 +30,13 @@ def load_rclpy() -> Any:
     try:
         import diagnostic_msgs.msg  # noqa: F401
         import rclpy
+        import rclpy.signals  # from Humble on
         import sensor_msgs.msg  # noqa: F401
     except ImportError as error:
         raise InputError(
-            f"ROS 2 is not there for this Python ({error}): source /opt/ros/DISTRO/setup.bash before, "
-            "and use the Python that ROS was built for; or without a robot: pip install "
-            "'cen-keras[ros]'"
+            f"ROS 2, Humble or newer, is not there for this Python ({error}): source "
+            "/opt/ros/DISTRO/setup.bash before, and use the Python that ROS was built for; or without a "
+            "robot: pip install 'cen-keras[ros]'"
         ) from None
     return rclpy
 
@@ -52,12 +53,13 @@ def run(defaults: dict[str, Any], ros_arguments: list[str]) -> None:
         KeyboardInterrupt: interrupted or terminated; everything has been closed.
     """
     rclpy = load_rclpy()
-    from rclpy.signals import SignalHandlerOptions
-
     keep_freed_memory()
     # ROS's own handlers would pull the context away under the pipeline. SIGTERM, as launch files and
     # services send it, ends as Ctrl-C does.
-    rclpy.init(args=ros_arguments, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=ros_arguments, signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
+    except Exception as error:  # rclpy's own, of its compiled part
+        raise InputError(f"--ros-args {' '.join(ros_arguments)}: {error}") from error
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         node = rclpy.create_node(NAME)
@@ -78,8 +80,7 @@ def _run(rclpy: Any, node: Any, options: dict[str, Any]) -> None:
     topics_of = _topics(options, manifest)
     if network.translates:
         raise InputError(f"{options['artifact']}: is a translation; the node gives labels")
-    contents = {name: manifest.inputs[name].content for name in topics_of}
-    frames = Frames(contents, options["depth_scale"], log.warning)
+    frames = Frames(contents_of(manifest), options["depth_scale"], log.warning)
     topics = Topics(
         topics_of, frames, log.warning, slop=options["slop"], rate=options["rate"] or None
     )

@@ -125,12 +125,11 @@ def legend(
     """
     chosen = range(len(classes)) if present is None else present
     font = _font(14)
-    draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     square, gap, line = 13, 6, 22
     places: list[tuple[int, int, int]] = []
     x, y = gap, 4
     for index in chosen:
-        needed = square + gap + _text_width(draw, classes[index], font) + 2 * gap
+        needed = square + gap + _text_width(classes[index], font) + 2 * gap
         if x + needed > width and x > gap:
             x, y = gap, y + line
         places.append((index, x, y))
@@ -187,6 +186,10 @@ def _font(size: int):
         return ImageFont.load_default()
 
 
-def _text_width(draw, text: str, font) -> int:
-    left, _, right, _ = draw.textbbox((0, 0), text, font=font)
+def _text_width(text: str, font) -> int:
+    if not hasattr(
+        font, "getbbox"
+    ):  # the one size of Pillow before 9.2, as JetPack 5 and 6 have it
+        return int(font.getsize(text)[0])
+    left, _, right, _ = font.getbbox(text)
     return int(right - left)

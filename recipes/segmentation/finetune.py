@@ -32,11 +32,6 @@ RECIPE = Recipe(
         "colour": 0.2,
         "depth": 0.03,
     },
-    # As the preset was trained.
-    normalization={
-        "rgb": {"scale": 1 / 255, "mean": [0.45] * 3, "std": [0.25] * 3},
-        "depth": {"scale": 1.0, "mean": [2.5], "std": [1.5]},
-    },
     evaluation=Evaluation(split="val", batch=1),
     workers=1,
 )

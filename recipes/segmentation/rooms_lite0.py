@@ -8,7 +8,7 @@ The second line scores it on NYUDv2, of which the training saw nothing. The enco
 what photographs taught it, and colours vary widely. On 436 of the test pictures it has 26.9 % mIoU over 13 classes (rgb
 23.9, depth 22.3) after a quarter of an hour of two cores. The rich decor follows NYUDv2's training pictures (blinds,
 curtains, small pictures, kitchens, plain walls); with the plain one the same training has 24.4 (rgb 20.9, depth 22.1).
-The settings were chosen by 95 pictures of the training list: 29.9 there, 24.6 with the plain decor, 22.4 with that, half
+Settings were chosen by 95 pictures of the training list: 29.9 there, 24.6 with the plain decor, 22.4 with that, half
 the epochs and views, a class balance of 0.3 and twice the dropout
 (`docs/measurements/sim_to_real.csv`). Whoever has photographs with labels trains `nyudv2_lite0` instead.
 """

@@ -211,6 +211,12 @@ def test_splits_by_list_and_by_draw(tmp_path):
     again = open_dataset(fractions, "val")
     assert again.files == parts[1].files
     check_apart(parts[0], parts[1], "val")
+    (tmp_path / "more").mkdir()
+    write(tmp_path / "more", {"rgb": "rgb", "depth": "depth", "label": "label"}, count=11)
+    more = {**fractions, "root": str(tmp_path / "more")}
+    val = {view["rgb"].name for view in open_dataset(more, "val").files}
+    # The one that is added may be in it, and push one over either end.
+    assert len(val & {view["rgb"].name for view in parts[1].files}) >= 2
     for bad, words in (
         ({"lists": {"train": "no.txt"}}, "cannot be read"),
         ({"fractions": {"train": 0.8, "val": 0.4}}, "1 in all"),

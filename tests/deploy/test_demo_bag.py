@@ -1,5 +1,7 @@
 """ROS recordings become frames, their topics found or named, and what is wrong with them is reported."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from deploy_size import SIZE
@@ -8,6 +10,7 @@ from parts import needed
 from deploy.demo.sources import Options, open_source
 from deploy.runtime import manifest as manifests
 from deploy.runtime.errors import InputError
+from deploy.runtime.tensors import Normalization, TensorSpec
 
 rosbag2 = needed("ros", "rosbags.rosbag2")
 typesys = needed("ros", "rosbags.typesys")
@@ -73,6 +76,29 @@ def test_topics_are_named_where_several_fit(tmp_path, manifest):
     frames = list(open_source(text, manifest, Options(count=2)))
     assert len(frames) == 2
     np.testing.assert_array_equal(frames[0].images["rgb"], 255 - RGB)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_an_input_of_one_channel_gets_its_own_values(tmp_path, manifest, kind):
+    """A thermal camera's counts: no colours, no metres."""
+    thermal = TensorSpec(
+        "thermal",
+        (1, *SIZE, 1),
+        "NHWC",
+        "float32",
+        "image",
+        None,
+        Normalization(1.0, (0.0,), (1.0,)),
+    )
+    taken = dataclasses.replace(
+        manifest, inputs={"rgb": manifest.inputs["rgb"], "thermal": thermal}
+    )
+    heat = (COUNTS // (1 if kind is np.uint16 else 256)).astype(kind)
+    topics = {"/c": (RGB, "rgb8"), "/t": (heat, "mono16" if kind is np.uint16 else "mono8")}
+    text = f"bag:{write(tmp_path / 'bag', topics)},rgb=/c,thermal=/t"
+    frame = next(iter(open_source(text, taken, Options())))
+    assert frame.images["thermal"].dtype == kind
+    np.testing.assert_array_equal(frame.images["thermal"], heat)
 
 
 def test_depth_of_half_the_size_is_scaled_and_noted(tmp_path, manifest):

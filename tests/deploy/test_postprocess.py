@@ -1,10 +1,13 @@
 """From logits to classes, scores and pictures, against other libraries and counting by hand."""
 
+import types
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image, ImageDraw
 
 from cen_keras.metrics.segmentation import SegmentationScores
 from deploy.runtime import pictures
@@ -194,3 +197,12 @@ def test_enlarged_codes_are_those_of_whole_numbers(h, w, factor, classes, larges
     rows = np.tensordot(weights[0], codes.astype(np.int64), axes=(1, 0))
     sums = np.tensordot(weights[1], rows, axes=(1, 1)).transpose(1, 0, 2)
     np.testing.assert_array_equal(class_map(codes, h * factor, w * factor), sums.argmax(-1))
+
+
+def test_a_font_of_an_old_pillow_says_how_wide_a_text_is():
+    """Pillow 7 and 9.0, as JetPack 5 and 6 have them, know the bitmap font's size by another name."""
+    old = types.SimpleNamespace(getsize=lambda text: (6 * len(text), 11))
+    assert pictures._text_width("sofa", old) == 24
+    new = pictures._font(14)
+    left, _, right, _ = ImageDraw.Draw(Image.new("RGB", (1, 1))).textbbox((0, 0), "sofa", font=new)
+    assert pictures._text_width("sofa", new) == right - left

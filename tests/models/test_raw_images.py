@@ -169,3 +169,12 @@ def test_a_loader_that_normalises_otherwise_gives_a_warning(model, caplog):
     caplog.clear()
     model.predict(other, verbose=0)
     assert len(warnings_of(caplog)) == 2
+
+
+def test_colours_of_0_to_1_are_refused_and_a_black_picture_is_none_of_them(model):
+    view = {"rgb": np.full((*SIZE, 3), 0.5, np.float32), "depth": np.ones(SIZE, np.float32)}
+    with pytest.raises(
+        InputError, match=r"rgb: found float32 up to 0.5, wanted counts of 0 to 255"
+    ):
+        model.segment(view)
+    assert model.segment({**view, "rgb": view["rgb"] * 0}).shape == SIZE

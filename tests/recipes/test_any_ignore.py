@@ -17,6 +17,16 @@ TINY = (
 )
 
 
+def test_a_label_that_only_the_data_leave_out_is_refused(tmp_path, capsys):
+    write_views(tmp_path / "train", 2, "train")
+    settings = ["data.name=frames", f"data.root={tmp_path}/{{split}}", "data.ignore=0"]
+    settings.append(f"data.classes={json.dumps(list(CLASSES))}")
+    command = ["rooms_tiny", "--run", str(tmp_path / "run")]
+    command += [part for setting in settings for part in ("--set", setting)]
+    assert train.main(command) == 2
+    assert "data.ignore is 0, while loss and scores leave out ignore=255" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_from_files_to_scores(tmp_path):
     written = {}

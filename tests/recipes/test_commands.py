@@ -1,5 +1,6 @@
 """The commands: exit codes, one line for what the user can mend, JSON; without a training."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -264,6 +265,28 @@ def test_a_run_is_packed_with_the_scores_of_what_is_packed(finished, tmp_path, m
         np.testing.assert_array_equal(np.asarray(saved), np.asarray(read))
 
 
+def test_a_run_that_started_from_a_preset_is_packed_whole(finished, tmp_path):
+    """Its recipe says only what differs from the preset: here nothing of the architecture."""
+    from cen_keras.models import Segmenter
+    from recipes import pack
+
+    best = load_best(finished)
+    best.save_to_preset(tmp_path / "start")
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    recipe = json.loads((run / "recipe.json").read_text())
+    recipe["pretrained"] = f"preset:{tmp_path / 'start'}"
+    recipe["model"] = {"modalities": recipe["model"].get("modalities", ["rgb", "depth"])}
+    (run / "recipe.json").write_text(json.dumps(recipe))
+    (tmp_path / "packed").mkdir()
+    pack.pack(run, "tuned", "For tests.", "", "val", tmp_path / "packed")
+    card = json.loads((tmp_path / "packed/tuned.json").read_text())
+    shutil.copy(tmp_path / "packed/tuned.npz", tmp_path / "packed/weights.npz")
+    shutil.copy(tmp_path / "packed/tuned.json", tmp_path / "packed/card.json")
+    model = Segmenter.from_preset(tmp_path / "packed")
+    assert model.count_params() == card["parameters"] == best.count_params()
+
+
 def test_8_bit_artifacts_of_other_weights_do_not_stay(finished, tmp_path):
     from recipes import pack
 
@@ -274,6 +297,23 @@ def test_8_bit_artifacts_of_other_weights_do_not_stay(finished, tmp_path):
         pack.pack(finished, "tiny", "For tests.", "", "val", tmp_path)
     assert artifact.read_bytes() == b"of older weights"
     assert not list(tmp_path.glob("tiny*"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"schedule": "constant", "warmup_steps": 20},
+            "warmup_steps is 20, which only schedule=cosine",
+        ),
+        ({"schedule": "cosine", "stage_epochs": (1, 2)}, r"stage_epochs is \(1, 2\), which only"),
+    ],
+)
+def test_what_a_schedule_does_not_have_is_refused(settings, message):
+    recipe = recipe_of("rooms_tiny")
+    optimizer = Optimizer(name="adam", learning_rate=1e-3, **settings)
+    with pytest.raises(InputError, match=message):
+        build_optimizer(dataclasses.replace(recipe, optimizer=optimizer, epochs=3), 100)
 
 
 def test_more_weights_than_the_package_takes_are_refused(finished, tmp_path, monkeypatch):

@@ -1,13 +1,18 @@
 """The recipe finetune: a preset's weights under a fresh classifier."""
 
 import dataclasses
+import json
 import types
 
 import numpy as np
+import pytest
 
+from cen_keras.data.loader import Loader
+from cen_keras.data.rooms.views import RoomSpec, RoomViews
 from cen_keras.modalities import modality_of
 from cen_keras.models import Segmenter
-from cen_keras.training.segmentation_task import build_model, normalization_of
+from cen_keras.models.presets import presets
+from cen_keras.training.segmentation_task import build_model, data_json, normalization_of
 from recipes.listing import recipe_of
 
 
@@ -26,12 +31,23 @@ def test_all_weights_but_the_classifiers_are_the_presets():
             np.testing.assert_array_equal(np.asarray(own), np.asarray(given), err_msg=own.path)
 
 
-def test_inputs_are_normalised_as_the_presets_were_unless_the_recipe_says_otherwise():
-    recipe = recipe_of("finetune")
-    silent = dataclasses.replace(recipe, normalization={})
-    assert normalization_of(silent).to_json() == normalization_of(recipe).to_json()
+@pytest.mark.parametrize("name", ["cen_edge_m_rooms", "cen_lite0_nyudv2"])
+def test_inputs_are_normalised_as_the_presets_were_unless_the_recipe_says_otherwise(name):
+    recipe = dataclasses.replace(recipe_of("finetune"), pretrained=f"preset:{name}")
+    card = json.loads(json.dumps(presets()[name].card["data"]["normalization"]))
+    assert normalization_of(recipe).to_json() == card
     depth = {"scale": 1.0, "mean": [9.0], "std": [4.0]}
     changed = normalization_of(
-        dataclasses.replace(silent, normalization={"depth": depth})
+        dataclasses.replace(recipe, normalization={"depth": depth})
     ).to_json()
-    assert changed == {"rgb": recipe.to_json()["normalization"]["rgb"], "depth": depth}
+    assert changed == {"rgb": card["rgb"], "depth": depth}
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("cen_edge_m_rooms", [48, 64]), ("cen_lite0_nyudv2", [240, 320])]
+)
+def test_a_run_is_exported_at_the_size_at_which_the_preset_sees(name, shape):
+    """cen_edge_m sees images of any size, so that of the pictures; cen_lite0 half of a camera's."""
+    recipe = dataclasses.replace(recipe_of("finetune"), pretrained=f"preset:{name}")
+    loader = Loader(RoomViews(RoomSpec(size=(48, 64)), 1), 1)
+    assert data_json(recipe, loader)["image_shape"] == shape

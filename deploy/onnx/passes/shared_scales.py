@@ -6,7 +6,7 @@ The concatenations of an exchange overlap, both streams reading the shared chann
 common to all that hang together.
 
 Needs a pair before each input of a Concat. Changes codes: scales grow to the largest of those that
-become one.
+become one; a map that is zero in every sample has no say.
 """
 
 import numpy as np
@@ -14,6 +14,9 @@ import onnx
 from onnx import numpy_helper
 
 from ..pairs import PASSING, Pairs
+
+_UNSEEN = 1.0
+"""What ONNX Runtime gives a map that is zero in every sample."""
 
 
 def share_scales(model: onnx.ModelProto) -> None:
@@ -40,7 +43,10 @@ def share_scales(model: onnx.ModelProto) -> None:
     for name in pairs.dequantised:
         scale = numpy_helper.to_array(values[pairs.quantiser(name).input[1]])
         key = find(name)
-        scales[key] = np.maximum(scales.get(key, scale), scale)
+        if key not in scales or scales[key] == _UNSEEN:
+            scales[key] = scale
+        elif scale != _UNSEEN:
+            scales[key] = np.maximum(scales[key], scale)
     for name, dequantised in pairs.dequantised.items():
         quantiser = pairs.quantiser(name)
         # Each pair's own tensor: one shared with another pair would be overwritten for both.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deploy.ros.encodings import colour_image, depth_image, fill_image
+from deploy.ros.encodings import colour_image, depth_image, fill_image, grey_image
 from deploy.runtime.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -61,6 +61,22 @@ def test_colours(encoding, conversion, filling):
 def test_greys_become_three_equal_channels():
     found = colour_image(message(RGB[..., 0], "mono8"))
     np.testing.assert_array_equal(found, np.stack([RGB[..., 0]] * 3, axis=-1))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *(message(COUNTS, name, big=big) for name in ("16UC1", "mono16") for big in (False, True)),
+        compressed(png(COUNTS), "mono16; png compressed"),
+        *(message(RGB[..., 0], name, filling=2) for name in ("mono8", "8UC1")),
+        compressed(png(RGB[..., 0]), "mono8; png compressed"),
+    ],
+)
+def test_one_channel_stays_one_with_its_type(given):
+    found = grey_image(given)
+    wanted = COUNTS if found.dtype == np.uint16 else RGB[..., 0]
+    assert found.dtype.isnative and found.dtype in (np.uint8, np.uint16)
+    np.testing.assert_array_equal(found, wanted)
 
 
 @pytest.mark.parametrize("big", [False, True])
@@ -122,6 +138,7 @@ def test_compressed_depth_in_metres():
     [
         (colour_image, message(COUNTS, "bayer_rggb8"), "'bayer_rggb8' is none of a colour image"),
         (depth_image, message(RGB, "rgb8"), "'rgb8' is none of a depth image"),
+        (grey_image, message(RGB, "rgb8"), "'rgb8' is none of one channel"),
         (colour_image, compressed(b"nothing", "jpeg"), "not whole"),
         (depth_image, compressed(b"RVL" * 20, "16UC1; compressedDepth rvl"), "holds no PNG"),
         (depth_image, compressed(png(RGB), "16UC1; png"), "has lost the metres"),
