@@ -11,6 +11,7 @@ NAME_rgb.png, NAME_depth.png. A model knows how its inputs are normalised and wh
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from cen_keras.errors import InputError
 from cen_keras.training import console as consoles
@@ -38,8 +39,27 @@ def make_parser() -> argparse.ArgumentParser:
         help="where a modality's files are if not in a folder of its name: thermal=ir, or an ending, "
         "thermal=_ir; may be repeated",
     )
+    parser.add_argument(
+        "--cameras",
+        metavar="FILE.json",
+        help="intrinsics and extrinsics of the rig, to register its depth (default: those of the training)",
+    )
     parser.add_argument("--json", metavar="FILE", help="write the list of files; - for stdout")
     return parser
+
+
+def _cameras_of(data: dict[str, Any]) -> Any:
+    """Returns the cameras that registered the training's depth; None where they were none.
+
+    Raises:
+        InputError: each split has its own.
+    """
+    cameras = data.get("cameras") if data.get("name") == "frames" else None
+    if isinstance(cameras, str) and "{split}" in cameras:
+        raise InputError(
+            f"the training's cameras are {cameras}, one for each split; name yours with --cameras."
+        )
+    return cameras
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,6 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
         recipe, load = open_source(options.model)
         if recipe.task != "segmentation":
             raise InputError(f"{options.model} is a {recipe.task}; wanted a segmentation.")
+        cameras = options.cameras or _cameras_of(recipe.data)
         model = load()
         console = consoles.console_for(options.json)
         with Progress(console=console, transient=True) as bar:
@@ -67,6 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
                 options.out,
                 options.output,
                 folders=dict(text.split("=", 1) for text in options.files) or None,
+                cameras=cameras,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
         console.print(f"{len(written)} views: classes, their names, and overlays in {options.out}")

@@ -23,6 +23,7 @@ def segment_folder(
     output: str = "ensemble",
     folders: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    cameras: Any = None,
 ) -> list[Path]:
     """Writes what a model says of every view of a folder.
 
@@ -37,6 +38,7 @@ def segment_folder(
         output: "ensemble" or a modality.
         folders: modality -> folder or ending of files where they are none of the usual.
         progress: called with how many of how many views are done.
+        cameras: of the rig, to register its depth, see `FolderViews`.
 
     Returns:
         the class maps' files.
@@ -50,7 +52,9 @@ def segment_folder(
 
     if len(model.classes) > MOST_CLASSES:
         raise InputError(f"{len(model.classes)} classes; a PNG has {MOST_CLASSES} colours at most.")
-    views = FolderViews(folder, model.descriptions.values(), folders=folders, label=False)
+    views = FolderViews(
+        folder, model.descriptions.values(), folders=folders, label=False, cameras=cameras
+    )
     colours = np.array(model.classes.colours, np.uint8)
     written = []
     for index, name in enumerate(views.names):

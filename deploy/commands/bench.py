@@ -15,6 +15,7 @@ import json
 from pathlib import Path
 
 from ..runtime.console import GOOD, Output, plain
+from ..runtime.errors import InputError
 from ..runtime.files import atomic_path, beside
 from . import add_engine, image_size, positive
 
@@ -61,6 +62,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         from ..host import quiet_tensorflow
         from ..run_folder import open_run
 
+        if arguments.compare:
+            raise InputError(
+                f"--compare is for an artifact beside others; of {path} every form is timed by itself"
+            )
         folder = open_run(path)
         quiet_tensorflow()
         from ..benchmarks.where_export import export_contenders

@@ -19,6 +19,7 @@ import argparse
 import re
 
 from ..runtime.console import GOOD, Output
+from ..runtime.errors import InputError
 from . import capabilities, positive
 
 SUMMARY = "build the TensorRT engine of an .onnx artifact (on the board, or ahead of time for a PC)"
@@ -75,8 +76,12 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from ..runtime import manifest as manifests
     from ..tensorrt.builder import build, plan, trtexec_line
 
+    if arguments.tensorrt and not arguments.dry_run:
+        raise InputError("--tensorrt says what --dry-run plans for; a board builds with its own")
     if arguments.target == "tensorrt-rtx":
         return _ahead(arguments, output)
+    if arguments.compute_capability is not None:
+        raise InputError("--compute-capability is of --target tensorrt-rtx; give both")
 
     options = {
         "half": arguments.half,
@@ -106,7 +111,6 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 def _ahead(arguments: argparse.Namespace, output: Output) -> int:
     """Builds with TensorRT for RTX."""
-    from ..runtime.errors import InputError
     from ..tensorrt.ahead import build_ahead, read_description
 
     if arguments.compute_capability is None:
@@ -131,7 +135,6 @@ def _ahead(arguments: argparse.Namespace, output: Output) -> int:
 
 def _installed() -> tuple[int, int]:
     """The version of the TensorRT that is here."""
-    from ..runtime.errors import InputError
     from ..runtime.trt_engine import load_tensorrt, version_of
 
     try:

@@ -115,6 +115,14 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         save_to=arguments.save_calibration,
         say=lambda text: output.say(f"warning: {text}"),
     )
+    if arguments.save_calibration and not scheme.calibrated:
+        raise InputError(
+            f"--save-calibration: {arguments.scheme} takes no samples, so there are none to save"
+        )
+    if arguments.float_io and not (scheme.integer_io and arguments.target == "tflite"):
+        raise InputError(
+            f"--float-io: inputs of {arguments.target} {arguments.scheme} are floats anyway; leave it away"
+        )
     if arguments.calibration and not scheme.calibrated:
         output.say(f"warning: {arguments.scheme} takes no samples; --calibration is not read")
     float_layers = _names(arguments.float_layers)

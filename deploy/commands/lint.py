@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 
 from ..runtime.console import CHECK_FAILED, GOOD, Output
+from ..runtime.errors import InputError
 from . import capabilities
 
 SUMMARY = "check that an .onnx file suits TensorRT on a board"
@@ -43,7 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compute-capability",
         type=capabilities,
-        default=("8.6",),
         metavar="X.Y,...",
         help="with --compile: of the GPUs (default: 8.6)",
     )
@@ -54,6 +54,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from .. import lint
 
     lint.profile(arguments.profile)
+    if arguments.compute_capability and not arguments.compile:
+        raise InputError("--compute-capability says for which GPUs --compile compiles; give both")
     samples = None
     if arguments.calibration:
         from ..calibration import check_samples, load
@@ -64,7 +66,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             check_samples(read_tensors(file.read()).inputs, samples)
     findings = lint.lint_file(arguments.file, arguments.profile, samples)
     if arguments.compile:
-        findings += lint.compiled(arguments.file, arguments.compute_capability)
+        findings += lint.compiled(arguments.file, arguments.compute_capability or ("8.6",))
     result = lint.to_json(arguments.file, arguments.profile, findings)
     if findings:
         output.say(_table(findings))

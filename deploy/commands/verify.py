@@ -72,6 +72,11 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.max_error is not None:
         raise InputError("--max-error is for translations; a segmentation has --max-drop")
     if path.is_dir():
+        if arguments.layers or arguments.threads or arguments.engine:
+            raise InputError(
+                f"--layers, --threads and --engine are for an artifact; {path} is a run folder, whose frozen graph "
+                "is compared in Keras"
+            )
         quiet_tensorflow()
         from ..verify import verify_frozen
 

@@ -8,6 +8,7 @@ from PIL import Image
 from seeded import trained_looking
 
 from cen_keras.data.survey import names
+from cen_keras.errors import InputError
 from cen_keras.models import Segmenter
 from cen_keras.training.sources import open_source
 from recipes import predict
@@ -76,3 +77,23 @@ def test_what_cannot_be_segmented_is_named(model, folder, tmp_path, capsys):
         assert predict.main([*arguments, *out]) == 2
         error = capsys.readouterr().err
         assert text in error.splitlines()[-1] and "Traceback" not in error
+
+
+def test_depth_is_registered_as_in_the_training(monkeypatch):
+    """By the training's cameras; where each split has its own, somebody has to say which."""
+    rig = {"rgb": {"fx": 9, "fy": 9, "cx": 4, "cy": 4}}
+    assert predict._cameras_of({"name": "frames", "cameras": rig}) == rig
+    assert predict._cameras_of({"name": "frames"}) is None
+    assert predict._cameras_of({"name": "rooms", "cameras": rig}) is None
+    with pytest.raises(InputError, match="one for each split; name yours with --cameras"):
+        predict._cameras_of({"name": "frames", "cameras": "{split}/cameras.json"})
+
+
+def test_a_rig_is_read(model, folder, tmp_path, capsys):
+    (tmp_path / "rig.json").write_text('{"rgb": {"fx": 9}}')
+    command = [str(model), str(folder), "--out", str(tmp_path / "out")]
+    assert predict.main([*command, "--cameras", str(tmp_path / "rig.json")]) == 2
+    assert "rig.json" in capsys.readouterr().err
+    centre = {"fx": 40.0, "fy": 40.0, "cx": 25.0, "cy": 18.0, "width": 50, "height": 36}
+    (tmp_path / "rig.json").write_text(json.dumps({"rgb": centre, "depth": centre}))
+    assert predict.main([*command, "--cameras", str(tmp_path / "rig.json")]) == 0

@@ -1,0 +1,30 @@
+"""An option that would change nothing is refused, with what it goes with."""
+
+import pytest
+
+from deploy.__main__ import main
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("export {run} --save-calibration new.npz", "fp32 takes no samples"),
+        ("export {run} --scheme fp16 --float-io", "inputs of tflite fp16 are floats anyway"),
+        (
+            "export {run} --target onnx --scheme static_w8a8 --float-io",
+            "inputs of onnx static_w8a8 are floats anyway",
+        ),
+        ("verify {run} --layers 2", "are for an artifact"),
+        ("verify {run} --threads 2", "are for an artifact"),
+        ("bench {run} --compare {fp32}", "every form is timed by itself"),
+        ("engine {fp32} --tensorrt 10.3", "what --dry-run plans for"),
+        ("engine {fp32} --dry-run --compute-capability 8.6", "of --target tensorrt-rtx"),
+        ("lint {fp32} --profile jp6 --compute-capability 8.6", "give both"),
+    ],
+)
+def test_it_is_refused(command, message, run_path, artifacts, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    places = {"run": run_path, "fp32": artifacts["fp32"]}
+    assert main([word.format(**places) for word in command.split()]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
