@@ -140,7 +140,7 @@ class TensorRTRunner(Runner):
         if self._graphs:
             self._cuda.launch(self._graphs[0], self._stream)
         elif not self._enqueue():
-            raise RuntimeError(f"{self.path}: TensorRT could not run the engine; see its log above")
+            raise RuntimeError("TensorRT could not run the engine; see its log above")
         self._cuda.synchronize(self._stream)
         # Copies: the next run writes into the same memory.
         results = {

@@ -218,7 +218,7 @@ def test_what_can_go_wrong_on_the_board_is_named(artifact):
         runner(failing="cudaMalloc")
     with pytest.raises(InputError, match="refuses an address"):
         runner(tensorrt("8.5", accepts_addresses=False))
-    with pytest.raises(RuntimeError, match="could not run"):
+    with pytest.raises(InputError, match="could not run"):
         runner(tensorrt("8.5", refuses=["run"])).run(frame())
     engine.write_bytes(engine.read_bytes()[3:])
     with pytest.raises(InputError, match="build it again"):
