@@ -16,8 +16,8 @@ starts from here where they or the steps are few: 400 steps on NYUDv2 lead to 44
     >>> model = cen_keras.training.run_folder.load_best(pathlib.Path("runs/rooms_lite0"))
     >>> model.save_to_preset("runs/rooms_preset")
 
-    python -m recipes.train nyudv2_lite0 --set pretrained=preset:runs/rooms_preset --set small_scales=null --set epochs=2 \\
-        --set data.root=FOLDER --set data.classes=13 --set data.mask_classes=40
+    python -m recipes.train nyudv2_lite0 --set pretrained=preset:runs/rooms_preset --set small_scales=null \\
+        --set epochs=2 --set data.root=FOLDER --set data.classes=13 --set data.mask_classes=40
 """
 
 from cen_keras.training.segmentation import Evaluation, Optimizer, Recipe
