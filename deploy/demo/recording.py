@@ -25,7 +25,8 @@ class Recording(Sink):
 
     Depth becomes 16 bits of millimetres, 0 = missing; colours and whole numbers of one channel stay as they are; any
     other image becomes an .npy file. Names begin with the time at which the recording began, so that
-    the next one into the same folder overwrites nothing.
+    the next one into the same folder overwrites nothing. Frames that lack an input of the artifact are left out, and
+    counted: readers want views that are whole.
 
     Args:
         folder: made where it is not there.
@@ -41,11 +42,14 @@ class Recording(Sink):
         self._folder, self._say, self._every = folder, say, every
         self._began = time.strftime("%Y%m%d-%H%M%S")
         self._next, self._far = 0.0, False
-        self.count = 0
+        self.count = self._incomplete = 0
 
     def show(self, result: Result) -> None:
         """Writes a frame, if it is time for one; each file whole or not at all."""
         if result.at < self._next:
+            return
+        if set(result.manifest.inputs) - set(result.frame.images):
+            self._incomplete += 1
             return
         self._next = result.at + self._every
         for name, image in result.frame.images.items():
@@ -66,7 +70,8 @@ class Recording(Sink):
 
     def close(self, whole: bool) -> None:
         """Says how many frames there are."""
-        self._say(f"{self.count} frames in {self._folder}")
+        left_out = f"; {self._incomplete} that lacked an input were left out"
+        self._say(f"{self.count} frames in {self._folder}{left_out if self._incomplete else ''}")
 
 
 def _write(path: Path, image: np.ndarray) -> None:

@@ -54,9 +54,20 @@ def test_what_is_written_reads_as_what_came(manifest, tmp_path):
 def test_ten_frames_an_eighth_of_a_second_apart(manifest, tmp_path, every, kept):
     recording = Recording(tmp_path, lambda text: None, every)
     for number in range(10):
-        images = {"rgb": np.zeros((*SIZE, 3), np.uint8)}
+        images = {"rgb": np.zeros((*SIZE, 3), np.uint8), "depth": np.ones(SIZE, np.float32)}
         recording.show(result(manifest, images, number, number / 8))
     assert recording.count == kept
+
+
+def test_a_frame_that_lacks_an_input_is_left_out_and_counted(manifest, tmp_path):
+    said = []
+    recording = Recording(tmp_path, said.append, every=0)
+    images = {"rgb": np.zeros((*SIZE, 3), np.uint8), "depth": np.ones(SIZE, np.float32)}
+    recording.show(result(manifest, {"rgb": images["rgb"]}, 1))
+    recording.show(result(manifest, images, 2))
+    recording.close(True)
+    assert said == [f"1 frames in {tmp_path}; 1 that lacked an input were left out"]
+    assert len(list(tmp_path.rglob("*.png"))) == 2
 
 
 def test_the_demo_records_what_it_reads_and_no_recording_overwrites_another(artifacts, tmp_path):
