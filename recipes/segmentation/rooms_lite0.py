@@ -11,7 +11,7 @@ curtains, small pictures, kitchens, plain walls); with the plain one the same tr
 Settings were chosen by 95 pictures of the training list: 29.9 there, 24.6 with the plain decor, 22.4 with that, half
 the epochs and views, a class balance of 0.3 and twice the dropout
 (`docs/measurements/sim_to_real.csv`). Whoever has photographs with labels trains on them, and
-starts from here where they or the steps are few: 400 steps on NYUDv2 lead to 44.2 %, from ImageNet alone to 26.0.
+starts from here where they or the steps are few: 400 steps on NYUDv2 lead to 44.2 %, from ImageNet alone to 29.5.
 
     >>> model = cen_keras.training.run_folder.load_best(pathlib.Path("runs/rooms_lite0"))
     >>> model.save_to_preset("runs/rooms_preset")
