@@ -3,10 +3,10 @@ r"""CEN on NYUDv2, RefineNet on ResNet-101: the official code's setting. Has not
 Expected, single scale: 51.1 % mIoU of the ensemble, 62.8 % mean and 76.2 % pixel accuracy, which
 the official repository's README reports for this setting. The paper's per-stream values, 49.7 for
 RGB and 45.1 for depth, were not checked against the paper. Here nothing of it has been measured:
-the recipe has been built, stepped on generated pictures, and stepped five times on NYUDv2's frames and scored on four of
-them with ResNet-50 and random weights, without frozen statistics, at a constant rate of 1e-4 and a clipped norm of 1. From
-random weights the decoder, which has no norms, starts with a loss of 1e7, and with the recipe's rates it becomes NaN in
-the second step.
+the recipe has been built, stepped on generated pictures, and stepped five times on NYUDv2's frames and
+scored on four of them with ResNet-50 and random weights, without frozen statistics, at a constant rate
+of 1e-4 and a clipped norm of 1. From random weights the decoder, which has no norms, starts with a loss
+of 1e7, and with the recipe's rates it becomes NaN in the second step.
 
     python -m recipes.prepare.nyudv2 nyu_depth_v2_labeled.mat --out datasets/nyudv2
     curl -o weights/resnet101-5d3b4d8f.pth --create-dirs \
