@@ -16,7 +16,7 @@ from cen_keras.files import atomic_path, write_json
 from cen_keras.training import console as consoles
 from cen_keras.training.run_folder import load_best, read_json
 from cen_keras.training.segmentation import Recipe
-from cen_keras.training.sources import PRESET
+from cen_keras.training.segmentation_task import start_of
 from recipes.evaluate import evaluate_run
 from recipes.listing import all_recipes, recipe_of
 
@@ -54,7 +54,6 @@ def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) 
         )
     import keras
 
-    from cen_keras.models.presets import preset_of
     from cen_keras.models.weight_files import load_weights, save_weights
 
     recipe = Recipe.from_json(read_json(run / "recipe.json"), str(run / "recipe.json"))
@@ -96,9 +95,9 @@ def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) 
         dataset.update({key: own[key] for key in PLACES if key in dataset and key in own})
     config = model.get_config()
     arguments = {**recipe.model, **{key: config[key] for key in ("modalities", "classes")}}
-    if str(recipe.pretrained).startswith(PRESET):
+    preset = start_of(recipe)
+    if preset is not None:
         # Such a recipe says only what differs.
-        preset = preset_of(recipe.pretrained.removeprefix(PRESET))
         arguments = {**preset.model, **arguments}
     card = {
         "about": about,

@@ -36,15 +36,21 @@ def normalization_of(recipe: Recipe):
     return Normalization.from_json({**_numbers_of_preset(recipe), **recipe.normalization})
 
 
+def start_of(recipe: Recipe) -> Any:
+    """Returns the `Preset` that a recipe starts from, or None."""
+    if not str(recipe.pretrained).startswith(PRESET):
+        return None
+    from cen_keras.models.presets import preset_of
+
+    return preset_of(recipe.pretrained.removeprefix(PRESET))
+
+
 def _numbers_of_preset(recipe: Recipe) -> dict[str, Any]:
     """Modality -> scale, mean and std that the weights of a recipe's preset were trained with."""
     from cen_keras.data.normalization import NUMBERS
 
-    if not str(recipe.pretrained).startswith(PRESET):
-        return {}
-    from cen_keras.models.presets import preset_of
-
-    described = preset_of(recipe.pretrained.removeprefix(PRESET)).model["modalities"]
+    preset = start_of(recipe)
+    described = preset.model["modalities"] if preset else ()
     known = [entry for entry in described if isinstance(entry, dict) and set(NUMBERS) <= set(entry)]
     return {entry["name"]: {key: entry[key] for key in NUMBERS} for entry in known}
 
@@ -216,7 +222,10 @@ def compile_model(
 def data_json(recipe: Recipe, loader) -> dict[str, Any]:
     """Returns a run folder's `data.json`: all that evaluation and deployment need of the data."""
     views = loader.views
-    height, width = _image_shape(recipe) or loader.readable()["label"].shape
+    preset = start_of(recipe)
+    # As the network sees images: the recipe says it, or its preset, or they stay as they are.
+    seen = {**(preset.model if preset else {}), **recipe.model}.get("image_shape")
+    height, width = seen or loader.readable()["label"].shape
     return {
         "task": "segmentation",
         "dataset": recipe.to_json()["data"],
@@ -230,16 +239,6 @@ def data_json(recipe: Recipe, loader) -> dict[str, Any]:
         "depth_unit": "metre",
         **_labels_of(views),
     }
-
-
-def _image_shape(recipe: Recipe) -> tuple[int, int] | None:
-    """Returns height and width at which the network sees images: the recipe's, or those of its preset."""
-    shape = recipe.model.get("image_shape")
-    if shape is None and str(recipe.pretrained).startswith(PRESET):
-        from cen_keras.models.presets import preset_of
-
-        shape = preset_of(recipe.pretrained.removeprefix(PRESET)).model.get("image_shape")
-    return shape
 
 
 def _labels_of(views: Any) -> dict[str, str]:

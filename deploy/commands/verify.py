@@ -82,7 +82,6 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
         allowed = {} if arguments.max_drop is None else {"max_drop": arguments.max_drop}
         result = verify_frozen(folder, count=arguments.count, split=arguments.split, **allowed)
-        kept = path / "frozen.verify.json"
     else:
         manifests.load(path)  # a damaged artifact is refused at once, not after TensorFlow's start
         quiet_tensorflow()
@@ -97,23 +96,23 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             threads=arguments.threads,
             engine=arguments.engine,
         )
-        kept = beside(path, ".verify.json")
         if arguments.layers:
             result["layers"] = _layers(path, folder, arguments, output)
     _show(result, output)
     output.result(result)
-    _keep(kept, result, folder, output)
+    _keep(path, result, folder, output)
     return GOOD if result["passed"] else CHECK_FAILED
 
 
 def _keep(path: Path, result, folder, output: Output) -> None:
     """Writes the result where `report` finds it; a page of scores on several data sets would mislead."""
+    kept = path / "frozen.verify.json" if path.is_dir() else beside(path, ".verify.json")
     if folder is not None and not folder.own:
         output.say(
-            f"{path.name} stays as it was: --data is not the run's; --json FILE keeps this result"
+            f"{kept.name} stays as it was: --data is not the run's; --json FILE keeps this result"
         )
         return
-    with atomic_path(path) as temporary:
+    with atomic_path(kept) as temporary:
         temporary.write_text(json.dumps(plain(result), indent=2) + "\n", encoding="utf-8")
 
 
@@ -168,8 +167,7 @@ def _run_translation(path: Path, folder, arguments: argparse.Namespace, output: 
         f"{result['allowed_error']:g}"
     )
     output.result(result)
-    kept = path / "frozen.verify.json" if path.is_dir() else beside(path, ".verify.json")
-    _keep(kept, result, folder, output)
+    _keep(path, result, folder, output)
     return GOOD if result["passed"] else CHECK_FAILED
 
 

@@ -1,7 +1,6 @@
 """The recipe finetune: a preset's weights under a fresh classifier."""
 
 import dataclasses
-import json
 import types
 
 import numpy as np
@@ -34,7 +33,7 @@ def test_all_weights_but_the_classifiers_are_the_presets():
 @pytest.mark.parametrize("name", ["cen_edge_m_rooms", "cen_lite0_nyudv2"])
 def test_inputs_are_normalised_as_the_presets_were_unless_the_recipe_says_otherwise(name):
     recipe = dataclasses.replace(recipe_of("finetune"), pretrained=f"preset:{name}")
-    card = json.loads(json.dumps(presets()[name].card["data"]["normalization"]))
+    card = presets()[name].card["data"]["normalization"]
     assert normalization_of(recipe).to_json() == card
     depth = {"scale": 1.0, "mean": [9.0], "std": [4.0]}
     changed = normalization_of(

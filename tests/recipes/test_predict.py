@@ -79,7 +79,7 @@ def test_what_cannot_be_segmented_is_named(model, folder, tmp_path, capsys):
         assert text in error.splitlines()[-1] and "Traceback" not in error
 
 
-def test_depth_is_registered_as_in_the_training(monkeypatch):
+def test_depth_is_registered_as_in_the_training():
     """By the training's cameras; where each split has its own, somebody has to say which."""
     rig = {"rgb": {"fx": 9, "fy": 9, "cx": 4, "cy": 4}}
     assert predict._cameras_of({"name": "frames", "cameras": rig}) == rig
