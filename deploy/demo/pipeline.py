@@ -236,29 +236,46 @@ class Pipeline:
         try:
             while True:
                 number, frame, at = self._frames.take()
-                with self._lock:
-                    waiting, self._next = self._next, None
-                if waiting is not None:
-                    with self._lock:
-                        late, self._before, self.network = self._before, self.network, waiting
-                    if late is not None:  # two were opened before a frame came
-                        late.close()
-                    if not waiting.translates:
-                        self.watch.add(waiting.kinds)
-                    self._say(f"now at work: {waiting.choice.label}, {waiting.runner.engine}")
-                # The stream chosen before may be none of the artifact that came after.
-                if self.stream not in self.network.manifest.outputs:
-                    self.stream = AUTO
-                result = self.network.see(frame, self.stream, self.watch.missing, number, at)
+                self._exchanged()
+                result = self.network.see(frame, self._output(), self.watch.missing, number, at)
                 for stage, seconds in result.seconds.items():
                     self.statistics.took(stage, seconds)
                 self.statistics.count("seen")
                 self.statistics.passed()
                 for sink, slot in zip(self.sinks, self._slots):  # noqa: B905 - Python 3.8
                     slot.put(result, wait=sink.wait and self._lossless)
-        finally:
+        except Closed:
+            # After any other error a slot that has ended would look like a good end to its sink.
             for slot in self._slots:
                 slot.end()
+            raise
+
+    def _exchanged(self) -> None:
+        """Puts an artifact that has been opened to work."""
+        with self._lock:
+            waiting, self._next = self._next, None
+        if waiting is None:
+            return
+        with self._lock:
+            late, self._before, self.network = self._before, self.network, waiting
+        if late is not None:  # two were opened before a frame came
+            late.close()
+        if not waiting.translates:
+            self.watch.add(waiting.kinds)
+        self._say(f"now at work: {waiting.choice.label}, {waiting.runner.engine}")
+
+    def _output(self) -> str:
+        """The output to show. One that was chosen before may be none of the artifact at work."""
+        chosen, outputs = self.stream, list(self.network.manifest.outputs)
+        # Assigned only then: a viewer may choose at any moment.
+        if chosen == AUTO or chosen in outputs:
+            return chosen
+        self.stream = AUTO
+        self._say(
+            f"{self.network.choice.label} has no output {chosen!r}, but {', '.join(outputs)}: "
+            f"showing {AUTO}"
+        )
+        return AUTO
 
     def _drain(self, sink: Sink, slot: Slot) -> None:
         whole = False
@@ -269,6 +286,7 @@ class Pipeline:
                 sink.show(result)
                 self.statistics.took("draw", time.perf_counter() - started)
         except Closed:
-            whole = True
+            # An error of another stage closes the slots, too.
+            whole = self._error is None
         finally:
             sink.close(whole)

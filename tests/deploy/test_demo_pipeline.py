@@ -2,6 +2,7 @@
 counted, stalls and losses are reported, everything ends whole.
 """
 
+import dataclasses
 import importlib.machinery
 import json
 import os
@@ -264,6 +265,7 @@ def test_an_error_of_any_stage_ends_all(manifest):
     made, _ = pipeline(manifest, Source("x", start), [sink])
     with pytest.raises(InputError, match="the fourth file"):
         made.run()
+    assert sink.closed is False
 
     class Broken(Collect):
         def show(self, result):
@@ -273,8 +275,39 @@ def test_an_error_of_any_stage_ends_all(manifest):
     made, _ = pipeline(manifest, Source("x", lambda: frames(1000)), [broken, sink])
     with pytest.raises(OSError, match="full"):
         made.run()
-    assert broken.closed is False
+    assert broken.closed is False and sink.closed is False
     assert not any(t.is_alive() for t in threading.enumerate() if t.name.startswith("demo-"))
+
+
+@pytest.mark.parametrize("stage", ["source", "network"])
+def test_no_video_is_left_of_a_run_that_failed(stage, manifest, tmp_path):
+    class Failing(FakeNetwork):
+        def see(self, frame, wanted, missing, number, at=0.0):
+            if stage == "network" and number == 4:
+                until(lambda: made._slots[0].dropped == 0 and not made._slots[0].full)
+                raise InputError("the engine fails")
+            return super().see(frame, wanted, missing, number, at)
+
+    def start():
+        yield from frames(5)
+        if stage == "source":
+            until(lambda: not made._frames.full)
+            raise InputError("the sixth file is no image")
+
+    sink = Video(tmp_path / "seen.avi", 25.0)
+    made = Pipeline(
+        Source("x", start), Failing(manifest), [sink], [].append, stream=AUTO, live=False
+    )
+    with pytest.raises(InputError, match="fails|no image"):
+        made.run()
+    assert not list(tmp_path.iterdir()) and sink.written == []
+
+
+def until(condition):
+    end = time.monotonic() + 20
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert condition()
 
 
 def test_statistics_count_and_do_not_grow():
@@ -324,12 +357,6 @@ def test_an_artifact_is_exchanged_while_it_runs_and_the_one_before_stays_open(ar
     thread = threading.Thread(target=made.run)
     thread.start()
 
-    def until(condition):
-        end = time.monotonic() + 20
-        while not condition() and time.monotonic() < end:
-            time.sleep(0.01)
-        assert condition()
-
     until(lambda: "static_w8a8" in watch.schemes)
     made.exchange(offered[1])
     until(lambda: "fp32" in watch.schemes)
@@ -348,6 +375,32 @@ def test_an_artifact_is_exchanged_while_it_runs_and_the_one_before_stays_open(ar
     go.set()
     thread.join(20)
     assert not thread.is_alive() and any("now at work: fp32.tflite" in text for text in messages)
+
+
+def test_an_artifact_without_the_chosen_output_shows_another_and_says_so(manifest):
+    fewer = dataclasses.replace(manifest, outputs={"rgb": manifest.outputs["rgb"]})
+    made, messages = pipeline(manifest, Source("x", lambda: frames(5)), [])
+    made.stream, made._next = "depth", FakeNetwork(fewer)
+    made.run()
+    said = [text for text in messages if "no output" in text]
+    assert said == ["fake.tflite has no output 'depth', but rgb: showing auto"]
+    assert made.stream == AUTO
+
+
+def test_the_viewer_s_choice_is_left_alone(manifest):
+    """To set it again in every frame would lose what a viewer chose a moment before."""
+    assigned = []
+
+    class Watched(Pipeline):
+        def __setattr__(self, name, value):
+            if name == "stream":
+                assigned.append(value)
+            super().__setattr__(name, value)
+
+    source = Source("x", lambda: frames(5))
+    made = Watched(source, FakeNetwork(manifest), [], [].append, stream=AUTO, live=False)
+    made.run()
+    assert made.statistics.counted("seen") == 5 and assigned == [AUTO]
 
 
 def test_engines_that_this_machine_has_are_offered(tmp_path, monkeypatch):
