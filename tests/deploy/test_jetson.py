@@ -12,6 +12,7 @@ import pytest
 import deploy
 from deploy.demo import command
 from deploy.lint_rules.core import PROFILES
+from deploy.runtime.console import BAD_INPUT
 
 FOLDER = Path(deploy.__file__).parent / "jetson"
 README = (FOLDER / "README.md").read_text()
@@ -64,10 +65,25 @@ def options(line):
     return parser.parse_args(words[words.index("demo") + 1 :])
 
 
-def test_the_service_starts_the_demo():
+def service():
     unit = configparser.ConfigParser(strict=False)
     unit.optionxform = str
     unit.read(FOLDER / "cen-demo.service")
+    return unit
+
+
+def test_the_service_goes_on_whatever_ends_the_demo():
+    """A GPU that fails once and a port that is taken end it as wrong options do, with BAD_INPUT."""
+    unit = service()
+    assert unit["Service"]["Restart"] == "on-failure"
+    ends_for_good = f"{unit['Service'].get('RestartPreventExitStatus', '')} "
+    ends_for_good += unit["Service"]["SuccessExitStatus"]
+    assert str(BAD_INPUT) not in ends_for_good.split()
+    assert unit["Unit"].get("StartLimitIntervalSec") == "0"
+
+
+def test_the_service_starts_the_demo():
+    unit = service()
     parsed = options(unit["Service"]["ExecStart"])
     assert parsed.serve == "0.0.0.0:8000" and parsed.source == "realsense"
     assert parsed.artifact == "static_w8a8.onnx" and parsed.engine == "tensorrt"
@@ -80,6 +96,8 @@ def test_a_container_holds_the_boards_part(number):
     text = (FOLDER / f"Dockerfile.jetpack{number}").read_text()
     assert re.search(r"^COPY dist/cen_keras_runtime-\*.whl /tmp/$", text, re.MULTILINE)
     assert re.search("pip install .*--no-deps /tmp/cen_keras_runtime-", text)
+    # Major numbers of Linux: video devices, and USB ones, which most cameras' libraries open themselves.
+    assert all(f'--device-cgroup-rule "c {major}:* rmw"' in text for major in (81, 189))
     assert re.search(r'^ENTRYPOINT \["\S*python3?", "-m", "deploy"\]$', text, re.MULTILINE)
     for line in re.sub(r" \\\n#\s+", " ", text).splitlines():
         if "cen-demo demo" in line:
