@@ -1,8 +1,14 @@
 """Pictures of what a model does."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+
+from cen_keras.files import PathLike, atomic_path
+
+DPI = 110
+"""Of figures that are written as PNG."""
 
 GAP = 2
 """White pixels between the pictures of a grid."""
@@ -12,6 +18,12 @@ RAMP = np.array(
     [[252, 253, 191], [254, 159, 109], [222, 73, 104], [140, 41, 129], [59, 15, 112], [10, 7, 40]]
 )
 """Low is bright, high is dark: control points of a ramp that stays readable in grey."""
+
+
+def save_png(figure: Any, path: PathLike) -> None:
+    """Writes a matplotlib figure as a PNG file, atomically; the same figure gives the same bytes."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
 
 
 def shown(image: np.ndarray, missing: float | None = None) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""`python -m deploy COMMAND`: export, verify, bench, demo, report and walkthrough.
+"""`python -m deploy COMMAND`: see `COMMANDS`.
 
 Commands are imported for their arguments only; each imports what it needs when it runs, so that
 `--help` is quick and a board needs no more than its runtime.

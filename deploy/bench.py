@@ -9,7 +9,6 @@ disturbances, and what is reported is the ratio.
 from __future__ import annotations
 
 import csv
-import io
 import os
 import platform
 import time
@@ -19,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from .runtime.files import PathLike, atomic_path
+from .runtime.errors import InputError
+from .runtime.files import PathLike, write_csv
 from .runtime.postprocess import class_map, image_values
 from .runtime.preprocess import Frame, Preprocessor, resize_image, resize_nearest
 from .runtime.runner import PHASES, Runner
@@ -98,21 +98,20 @@ def append_rows(path: PathLike, rows: list[dict[str, Any]]) -> None:
         rows: flat dicts.
 
     Raises:
+        InputError: the file is no such table; it is left alone.
         OSError: full disk, no permission; the file is then as it was.
     """
     path = Path(path)
     known: list[dict[str, Any]] = []
     if path.is_file():
         with open(str(path), newline="", encoding="utf-8") as file:
-            known = list(csv.DictReader(file))
-    known.extend(rows)
-    columns = list(dict.fromkeys(column for row in known for column in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(known)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+            reader = csv.DictReader(file)
+            known = list(reader)
+        columns = reader.fieldnames or rows[0]
+        # A line with more cells than the header has them under the key None.
+        if not set(columns) & set(rows[0]) or any(None in row for row in known):
+            raise InputError(f"{path}: is no table of this command; name another file")
+    write_csv(path, [*known, *rows])
 
 
 def peak_memory_mb() -> float | None:

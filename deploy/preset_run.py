@@ -78,13 +78,20 @@ def beside_model(file: Path) -> Path:
         the folder; in `data.json` stands what the model knows of itself, and no data set.
 
     Raises:
-        InputError: the file is no whole model, or none of a segmentation.
+        InputError: the file is no whole model, or none of a segmentation; or the folder is another
+            run's.
         OSError: full disk, no permission.
     """
     folder, digest = file.with_suffix(""), sha256(file)
-    known = _read(folder / "data.json") or {}
-    if known.get("sha256") == digest:
+    known = _read(folder / "data.json")
+    if isinstance(known, dict) and known.get("sha256") == digest:
         return folder
+    made_here = isinstance(known, dict) and known.get("model") == f"../{file.name}"
+    if (folder / "data.json").exists() and not made_here:
+        raise InputError(
+            f"{folder}: is the folder of another run, and {file.name} would need it; name the run folder, or "
+            f"rename {file.name}"
+        )
     quiet_tensorflow()
     model = load_model(file)
     if not hasattr(model, "descriptions") or not hasattr(model, "classes"):

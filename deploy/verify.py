@@ -5,7 +5,7 @@ Keras model on the float values of the same pixels. Reported per output: error o
 of pixels with the same class, and mIoU of both against the labels.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from cen_keras.data.folder_checks import check_labelled
 from cen_keras.errors import InputError
+from cen_keras.metrics.confusion import ConfusionMatrix
 
 from .artifacts import float_artifact
 from .layer_errors import LayerError, layer_errors
@@ -21,7 +22,6 @@ from .runtime.files import PathLike
 from .runtime.postprocess import class_map, interpolation_matrix
 from .runtime.preprocess import Frame, Preprocessor
 from .runtime.runner import open_runner
-from .runtime.scores import Confusion
 from .schemes import scheme
 from .targets import TARGETS
 
@@ -33,7 +33,7 @@ class OutputComparison:
     """Running comparison of one output of two models."""
 
     def __init__(self, num_classes: int, ignore: int = 255):
-        self._confusions = Confusion(num_classes, ignore), Confusion(num_classes, ignore)
+        self._confusions = [ConfusionMatrix(num_classes, ignore) for _ in range(2)]
         self._largest_error = self._largest = self._noise = self._signal = 0.0
         self._agreeing = self._pixels = 0
 
@@ -46,17 +46,16 @@ class OutputComparison:
             label: integers (H, W), some of them ignored.
 
         Raises:
-            InputError: logits that are not finite.
+            InputError: as `check_finite`.
         """
-        if not (np.isfinite(reference).all() and np.isfinite(candidate).all()):
-            raise InputError("logits are not finite (NaN or infinite); the training diverged")
+        check_finite("logits", reference, candidate)
         if candidate.dtype.kind == "f":
             self._add_errors(_at_size_of(reference, candidate), candidate)
         maps = [class_map(logits, *label.shape) for logits in (reference, candidate)]
         self._agreeing += int((maps[0] == maps[1]).sum())
         self._pixels += label.size
         for confusion, prediction in zip(self._confusions, maps, strict=True):
-            confusion.add(label, prediction)
+            confusion.update(label[None], prediction[None])
 
     def _add_errors(self, reference: np.ndarray, candidate: np.ndarray) -> None:
         error = np.abs(candidate.astype(np.float64) - reference)
@@ -69,7 +68,7 @@ class OutputComparison:
         """Errors (None where the candidate gives classes), agreement and the scores of both; mIoU
         from 0 to 1, `drop_points` in hundredths of it.
         """
-        reference, candidate = (confusion.to_json(classes) for confusion in self._confusions)
+        reference, candidate = (_scores(confusion, classes) for confusion in self._confusions)
         compared = self._largest > 0
         noise = max(self._noise, 1e-30)
         return {
@@ -81,6 +80,32 @@ class OutputComparison:
             "candidate": candidate,
             "drop_points": 100 * (reference["miou"] - candidate["miou"]),
         }
+
+
+def check_finite(what: str, reference: np.ndarray, candidate: np.ndarray) -> None:
+    """Checks the float model's outputs, then those of what was made of it.
+
+    Raises:
+        InputError: some are NaN or infinite; whose they are tells the cause.
+    """
+    if not np.isfinite(reference).all():
+        raise InputError(
+            f"{what} of the float model are NaN or infinite: the training diverged; take an earlier checkpoint"
+        )
+    if not np.isfinite(candidate).all():
+        raise InputError(
+            f"{what} of the artifact are NaN or infinite, those of the float model are not: 16-bit floats end at "
+            "65504; export fp32 or static_w8a8"
+        )
+
+
+def _scores(confusion: ConfusionMatrix, classes: Sequence[str]) -> dict[str, Any]:
+    """The scores with the IoU of each class by name; None where a class does not occur."""
+    ious = confusion.per_class()["iou"]
+    per_class = {
+        name: None if np.isnan(iou) else float(iou) for name, iou in zip(classes, ious, strict=True)
+    }
+    return dict(confusion.result(), per_class=per_class)
 
 
 def _at_size_of(logits: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -252,8 +277,8 @@ def _keras_predictor(model, run: RunFolder, image_shape: tuple[int, int]) -> Pre
 
 
 def _judged(result: dict[str, Any], allowed: float) -> dict[str, Any]:
-    worst = max(output["drop_points"] for output in result["outputs"].values())
     # An output without any class has no mIoU (NaN), and a check that compares nothing must not
-    # pass.
+    # pass: unlike Python's, numpy's maximum keeps NaN.
+    worst = float(np.max([output["drop_points"] for output in result["outputs"].values()]))
     passed = bool(np.isfinite(worst) and worst <= allowed)
     return {**result, "allowed_drop": allowed, "worst_drop": worst, "passed": passed}

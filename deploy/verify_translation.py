@@ -13,6 +13,7 @@ from cen_keras.errors import InputError
 from .run_folder import RunFolder
 from .runtime.files import PathLike
 from .runtime.runner import open_runner
+from .verify import check_finite
 
 ALLOWED = {"fp32": 1e-4, "fp16": 5e-3}
 """Scheme -> mean absolute difference that passes, on the scale of the images, -1..1: an eightieth of
@@ -30,10 +31,9 @@ class ImageComparison:
         """Adds one view's images, float32 (h, w, c).
 
         Raises:
-            InputError: an image that is not finite.
+            InputError: as `check_finite`.
         """
-        if not (np.isfinite(reference).all() and np.isfinite(candidate).all()):
-            raise InputError("an image is not finite (NaN or infinite); the training diverged")
+        check_finite("images", reference, candidate)
         difference = np.abs(candidate.astype(np.float64) - reference)
         self._largest = max(self._largest, float(difference.max()))
         self._sums["difference"] += float(difference.mean())

@@ -20,7 +20,7 @@ from typing import Any
 
 from .bench import COMPARED_THREADS
 from .runtime.console import CHECK_FAILED, GOOD, INTERRUPTED
-from .runtime.files import atomic_path, beside, sha256
+from .runtime.files import beside, sha256, write_json
 from .runtime.manifest import manifest_path
 from .schemes import SHORT_NAMES
 
@@ -199,8 +199,7 @@ class Walkthrough:
             "exit_code": code,
             "finished": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         }
-        with atomic_path(self._path) as temporary:
-            temporary.write_text(json.dumps(self._done, indent=2) + "\n", encoding="utf-8")
+        write_json(self._path, self._done)
 
 
 def _checksums(paths: tuple[Path, ...]) -> dict[str, str | None]:

@@ -18,6 +18,8 @@ import sys
 import warnings
 from pathlib import Path
 
+import deploy.__main__
+
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 100
 """Columns of the help texts."""
@@ -42,17 +44,7 @@ COMMANDS = (
     "recipes.prepare.sunrgbd",
     "cen_keras.converters",
     "deploy",
-    "deploy export",
-    "deploy verify",
-    "deploy lint",
-    "deploy engine",
-    "deploy bench",
-    "deploy benchmarks",
-    "deploy demo",
-    "deploy qat",
-    "deploy report",
-    "deploy sensitivity",
-    "deploy walkthrough",
+    *(f"deploy {name}" for name in deploy.__main__.COMMANDS),
     "deploy.demo",
     "deploy.ros",
 )

@@ -18,7 +18,7 @@ from runtime_wheel import ROOT
 from runtime_wheel import version as source_version
 
 PACKAGES = {"cen", "cen_keras", "recipes", "deploy"}
-"""At the top of the wheel, as docs/contributing/house.md describes them."""
+"""At the top of the wheel, as docs/contributing/architecture.md describes them."""
 DATA = (
     "cen_keras/data/nyudv2_classes.csv",
     "cen_keras/models/weights/cen_edge_m_rooms.npz",

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from cen_keras.data.windows import window_scale
-from cen_keras.files import atomic_path
+from cen_keras.files import write_csv
 from cen_keras.training import console as consoles
 from cen_keras.training.run import train
 from cen_keras.training.run_folder import read_json
 from cen_keras.training.segmentation import Evaluation, Optimizer, Recipe
+from cen_keras.visualization import save_png
 from recipes.segmentation import finetune, rooms_edge_m
 
 RESULT = Path(__file__).parents[1] / "docs/measurements/head_start.csv"
@@ -105,8 +106,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     axes.set(xlabel="training steps", ylabel="validation mIoU, %", xlim=(0, None))
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
+    save_png(figure, path)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -130,13 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     def command():
         rows = measure(RECIPES, options.runs, consoles.console_for(None))
-        with (
-            atomic_path(options.csv) as temporary,
-            open(temporary, "w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        write_csv(options.csv, rows, COLUMNS)
         draw(rows, options.csv.with_suffix(".png"))
         return 0
 

@@ -16,7 +16,6 @@ import argparse
 import contextlib
 import csv
 import dataclasses
-import io
 import os
 import platform
 import sys
@@ -27,8 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from cen_keras.errors import InputError
-from cen_keras.files import atomic_path
+from cen_keras.files import write_csv
 from cen_keras.training import console as consoles
+from cen_keras.training import machine
 from cen_keras.training.backend import prepare_backend
 from cen_keras.training.recipe import RecipeBase
 from cen_keras.training.settings import apply_settings
@@ -129,17 +129,16 @@ def _step(recipe, loader, seconds):
 def provenance(recipe: RecipeBase, note: str) -> dict[str, Any]:
     """Returns what a row of the table says of machine and software."""
     import cv2
-    import keras
 
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     return {
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "time": machine.now(),
         "machine": platform.machine(),
         "cores": os.cpu_count(),
         "load": round(load, 1),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "backend": f"{keras.backend.backend()}, keras {keras.__version__}",
+        "backend": machine.backend(),
         "opencv": cv2.__version__,
         "recipe": recipe.name,
         "note": note,
@@ -152,17 +151,14 @@ def append_rows(path: Path, rows: list[dict[str, Any]]) -> None:
     Raises:
         InputError: the file has other columns.
     """
-    columns = list(rows[0])
-    old = path.read_text(encoding="utf-8") if path.is_file() else ""
-    if old and old.splitlines()[0] != ",".join(columns):
-        raise InputError(f"{path}: has other columns; name another file with --csv.")
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    if not old:
-        writer.writeheader()
-    writer.writerows(rows)
-    with atomic_path(path) as temporary:
-        temporary.write_text(old + text.getvalue(), encoding="utf-8")
+    columns, known = list(rows[0]), []
+    if path.is_file():
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            known = list(reader)
+        if reader.fieldnames not in (None, columns):
+            raise InputError(f"{path}: has other columns; name another file with --csv.")
+    write_csv(path, [*known, *rows], columns)
 
 
 def print_rows(console: Any, rows: list[dict[str, Any]]) -> None:
@@ -223,19 +219,21 @@ def main(arguments: list[str] | None = None) -> int:
             notes = []
             if options.made_up is not None:
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-                data = recipe_of(options.recipe).data
-                if options.made_up < 1 or "root" not in data:
+                data = apply_settings(recipe_of(options.recipe), settings).data
+                if options.made_up < 1 or data["name"] not in ("nyudv2", "sunrgbd"):
                     raise InputError(
                         "--made-up is at least 1, and for recipes of nyudv2 and sunrgbd; found "
                         f"{options.made_up} and {data['name']!r}."
                     )
                 from recipes.prepare.made_up import write_pairs
 
-                write_pairs(folder, options.made_up, data.get("classes", 37))
+                classes = data.get("mask_classes", data.get("classes", 37))
+                write_pairs(folder, options.made_up, classes)
                 settings.append(f"data.root={folder}")
                 notes.append(f"{options.made_up} made-up pairs of 640x480")
             if options.step_seconds is not None:
-                settings.append("pretrained=null")
+                if hasattr(recipe_of(options.recipe), "pretrained"):
+                    settings.append("pretrained=null")
                 notes.append("a step is a sleep")
             recipe = apply_settings(recipe_of(options.recipe), settings)
             notes = [*options.set, *notes]

@@ -8,16 +8,17 @@ least.
 """
 
 import argparse
-import csv
 import json
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from cen_keras.errors import InputError
+from cen_keras.files import write_csv
 from cen_keras.training import console as consoles
 from cen_keras.training.machine import hardware, now, versions
 from recipes.listing import recipe_of
@@ -78,33 +79,34 @@ def measure(
         InputError: a process ended before it had measured.
     """
     processes = {}
-    try:
-        for variant in variants:
-            fused, onednn = VARIANTS[variant]
-            processes[variant] = subprocess.Popen(
-                [sys.executable, "-m", "recipes.step_time", name, "--child", str(fused)]
-                + ["--size", f"{size[0]},{size[1]}", "--batch", str(batch)],
-                env={
-                    **os.environ,
-                    "TF_ENABLE_ONEDNN_OPTS": str(onednn),
-                    "TF_CPP_MIN_LOG_LEVEL": "3",
-                },
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-            )
-            _answer(processes[variant], variant)
-        found = {variant: [] for variant in variants}
-        for _ in range(steps):
-            for variant, process in processes.items():
-                process.stdin.write("step\n")
-                process.stdin.flush()
-                found[variant].append(_answer(process, variant))
-    finally:
-        for process in processes.values():
-            process.kill()
-            process.wait()
+    found = {variant: [] for variant in variants}
+    with tempfile.TemporaryFile("w+") as errors:
+        try:
+            for variant in variants:
+                fused, onednn = VARIANTS[variant]
+                processes[variant] = subprocess.Popen(
+                    [sys.executable, "-m", "recipes.step_time", name, "--child", str(fused)]
+                    + ["--size", f"{size[0]},{size[1]}", "--batch", str(batch)],
+                    env={
+                        **os.environ,
+                        "TF_ENABLE_ONEDNN_OPTS": str(onednn),
+                        "TF_CPP_MIN_LOG_LEVEL": "3",
+                    },
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    text=True,
+                )
+                _answer(processes[variant], variant, errors)
+            for _ in range(steps):
+                for variant, process in processes.items():
+                    process.stdin.write("step\n")
+                    process.stdin.flush()
+                    found[variant].append(_answer(process, variant, errors))
+        finally:
+            for process in processes.values():
+                process.kill()
+                process.wait()
     return [
         {
             "variant": variant,
@@ -122,12 +124,13 @@ def measure(
     ]
 
 
-def _answer(process, variant):
+def _answer(process, variant, errors):
     line = process.stdout.readline()
     if not line:
-        raise InputError(
-            f"the process of {variant!r} ended without a time; it may have run out of memory: take a smaller --batch."
-        )
+        errors.seek(0)
+        words = errors.read().strip().splitlines()
+        why = words[-1] if words else "it may have run out of memory: take a smaller --batch"
+        raise InputError(f"the process of {variant!r} ended without a time: {why}")
     return json.loads(line)
 
 
@@ -159,12 +162,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
 
     def command():
-        recipe_of(options.recipe)
+        task = recipe_of(options.recipe).task
+        if task != "segmentation" or options.batch < 1 or options.steps < 1:
+            raise InputError(
+                "step_time takes a recipe of segmentation and --batch and --steps of at least 1; found a recipe of "
+                f"{task}, {options.batch} and {options.steps}."
+            )
         rows = measure(options.recipe, options.size, options.batch, options.steps, options.variants)
-        with open(options.csv, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
+        write_csv(options.csv, rows)
         console = consoles.console_for(None)
         for row in rows:
             share = row["cpu_s"] / rows[0]["cpu_s"]

@@ -6,12 +6,12 @@ python -m cen_keras.converters checkpoint-gen.pkl --model translator --out model
 """
 
 import argparse
-import errno
 import sys
 from pathlib import Path
 
 from cen_keras.errors import InputError
 from cen_keras.quiet import import_keras
+from cen_keras.training.console import run_command
 
 # Name of a model -> keyword arguments of the Segmenter that computes what the official code does.
 OFFICIAL = {
@@ -22,8 +22,6 @@ MODELS = {
     f"refinenet{depth}": {"backbone": f"resnet{depth}", **OFFICIAL} for depth in (50, 101, 152)
 }
 TRANSLATOR = "translator"
-# Errors of the operating system that the user can mend.
-MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EISDIR, errno.ENOTDIR)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -58,8 +56,8 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def convert(arguments: argparse.Namespace) -> None:
-    """Reads the checkpoint, builds the model, loads and saves it.
+def convert(arguments: argparse.Namespace) -> int:
+    """Reads the checkpoint, builds the model, loads and saves it; returns the exit code.
 
     Raises:
         InputError: a file name or number that does not fit, or a checkpoint that does not.
@@ -80,21 +78,22 @@ def convert(arguments: argparse.Namespace) -> None:
             f"--model {TRANSLATOR} wants --target NAME and takes --discriminator FILE; no other does."
         )
     checkpoint = read_checkpoint(arguments.checkpoint)
-    judge = read_checkpoint(arguments.discriminator) if arguments.discriminator else None
+    discriminator = read_checkpoint(arguments.discriminator) if arguments.discriminator else None
     import_keras()
     from cen_keras.files import atomic_path
 
     make = _translator if translates else _segmenter
-    model, what = make(arguments, checkpoint, judge)
+    model, what = make(arguments, checkpoint, discriminator)
     with atomic_path(out) as temporary:
         model.save(temporary)
     sys.stdout.write(
         f"{out}: {arguments.model}, {', '.join(model.modalities)}, {what}, "
         f"{model.count_params():,} parameters from {arguments.checkpoint}\n"
     )
+    return 0
 
 
-def _segmenter(arguments, checkpoint, judge):
+def _segmenter(arguments, checkpoint, discriminator):
     """Returns the loaded Segmenter and what there is to say of it."""
     from cen_keras.converters import torch_cen
     from cen_keras.models import Segmenter
@@ -104,7 +103,7 @@ def _segmenter(arguments, checkpoint, judge):
     return model, f"{model.num_classes} classes"
 
 
-def _translator(arguments, checkpoint, judge):
+def _translator(arguments, checkpoint, discriminator):
     """Returns the loaded Translator, its widths those of the files, and what there is to say of it."""
     from cen_keras.converters import torch_cen
     from cen_keras.converters.torch_cen_translation import width_of
@@ -114,34 +113,17 @@ def _translator(arguments, checkpoint, judge):
         tuple(arguments.modalities),
         arguments.target,
         base_filters=width_of(checkpoint),
-        discriminator_filters=width_of(judge or {}),
+        discriminator_filters=width_of(discriminator or {}),
     )
     torch_cen.load(checkpoint, model.generator, name=arguments.checkpoint)
-    if judge is not None:
-        torch_cen.load(judge, model.discriminator, name=arguments.discriminator)
+    if discriminator is not None:
+        torch_cen.load(discriminator, model.discriminator, name=arguments.discriminator)
     return model, f"to {arguments.target}"
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command; an error that the user can mend becomes one line on standard error."""
-    arguments = parser().parse_args(argv)
-    try:
-        convert(arguments)
-    except (InputError, FileNotFoundError) as error:
-        return _refuse(error)
-    except OSError as error:
-        if error.errno not in MENDABLE:
-            raise
-        return _refuse(error)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        return 130
-    return 0
-
-
-def _refuse(error: Exception) -> int:
-    sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
-    return 2
+    """Runs the command and returns its exit code."""
+    return run_command(lambda: convert(parser().parse_args(argv)))
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ class AdversarialTraining:
             "adversarial_loss": ops.zeros(()),
         }
         if self.adversarial_weight:
-            parts["adversarial_loss"] = adversarial_loss(self.judge(images, made), real=True)
+            parts["adversarial_loss"] = adversarial_loss(self.discriminate(images, made), real=True)
         parts["loss"] = (
             self.adversarial_weight * parts["adversarial_loss"]
             + self.reconstruction_weight * parts["l1_loss"]
@@ -127,8 +127,8 @@ class AdversarialTraining:
     def discriminator_loss(self, images, made, target):
         """Returns the discriminator's loss, a scalar."""
         made = {name: ops.stop_gradient(made[name]) for name in self.generator.streams}
-        real = adversarial_loss(self.judge(images, target), real=True)
-        fake = adversarial_loss(self.judge(images, made), real=False)
+        real = adversarial_loss(self.discriminate(images, target), real=True)
+        fake = adversarial_loss(self.discriminate(images, made), real=False)
         return 0.5 * (real + fake)
 
     def train_step(self, data):
@@ -142,12 +142,12 @@ class AdversarialTraining:
         with tf.GradientTape() as tape:
             made = self.generator(images, training=True)
             with tape.stop_recording():
-                judged = self._train_discriminator(tf, images, made, target, share)
+                discriminator_loss = self._train_discriminator(tf, images, made, target, share)
             parts = self.generator_losses(images, made, target)
             scaled = parts["loss"] * share
         gradients = tape.gradient(scaled, [weight.value for weight in generator_weights])
         self.optimizer.apply(gradients, generator_weights)
-        return self._log({**parts, "discriminator_loss": judged}, made, target)
+        return self._log({**parts, "discriminator_loss": discriminator_loss}, made, target)
 
     def _train_discriminator(self, tf, images, made, target, share):
         if not self.adversarial_weight:
@@ -165,8 +165,8 @@ class AdversarialTraining:
         images, target = self._unpack(data)
         made = self.generator(images, training=False)
         parts = self.generator_losses(images, made, target)
-        judged = self.discriminator_loss(images, made, target)
-        return self._log({**parts, "discriminator_loss": judged}, made, target)
+        discriminator_loss = self.discriminator_loss(images, made, target)
+        return self._log({**parts, "discriminator_loss": discriminator_loss}, made, target)
 
     def _log(self, parts, made, target):
         images = ops.shape(target)[0]

@@ -109,7 +109,7 @@ class Translator(AdversarialTraining, keras.Model):
         """Runs the generator."""
         return self.generator(images, training=training)
 
-    def judge(self, images, made):
+    def discriminate(self, images, made):
         """Returns the discriminator's logits for every stream, (M, b, h', w', 1) float32.
 
         Args:

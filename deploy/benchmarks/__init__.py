@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from ..runtime.console import GOOD, INTERRUPTED, plain
-from ..runtime.files import atomic_path
+from ..runtime.files import write_json
 
 # What the figures are held against; latency on somebody's machine is reported, not judged.
 LIMITS = {
@@ -63,8 +63,7 @@ def part_path(out: Path, name: str) -> Path:
 
 def keep(path: Path, value: dict[str, Any]) -> None:
     """Writes JSON, whole or not at all."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(plain(value), indent=2) + "\n", encoding="utf-8")
+    write_json(path, plain(value))
 
 
 def measure_all(

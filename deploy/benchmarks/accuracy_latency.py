@@ -13,11 +13,13 @@ from typing import Any
 
 import keras
 
+from cen_keras.visualization import save_png
+
 from .. import bench
 from ..preset_run import unpack
 from ..run_folder import RunFolder, open_run
 from ..runtime.errors import InputError
-from ..runtime.files import atomic_path
+from ..runtime.files import write_csv
 from ..runtime.runner import open_runner
 from . import esanet
 from .forms import export_form
@@ -73,7 +75,7 @@ def measure(
         | {"int8_ms": round(p50[str(place)], 2), **measured}
         for place, row in enumerate(known)
     ]
-    _write(rows, out / "accuracy_latency.csv")
+    write_csv(out / "accuracy_latency.csv", rows, COLUMNS)
     draw(rows, out / "accuracy_latency.png")
     return {"accuracy_latency": rows}
 
@@ -116,16 +118,6 @@ def _alone(
     return RunFolder(run.path, {**run.data, "modalities": modalities}), alone
 
 
-def _write(rows: list[dict[str, Any]], path: Path) -> None:
-    with (
-        atomic_path(path) as temporary,
-        open(temporary, "w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Draws the rows of the table as points into a PNG file, latency on a logarithmic axis."""
     import matplotlib.figure
@@ -150,5 +142,4 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.margins(x=0.15, y=0.15)
     axes.grid(alpha=0.3, which="both")
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
+    save_png(figure, path)

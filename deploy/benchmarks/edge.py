@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cen_keras.data.datasets import open_dataset
+from cen_keras.metrics.confusion import ConfusionMatrix
 from cen_keras.models.presets import Preset, presets
 
 from .. import bench, calibration
@@ -22,7 +23,6 @@ from ..runtime import manifest as manifests
 from ..runtime.postprocess import class_map
 from ..runtime.preprocess import Frame, Preprocessor
 from ..runtime.runner import PHASES, open_runner
-from ..runtime.scores import Confusion
 from ..targets import TARGETS
 from . import network as seeded_networks
 from .forms import noise
@@ -196,7 +196,7 @@ def score(path: Path, run: RunFolder, count: int) -> dict[str, dict[str, float]]
     prepare = Preprocessor(runner.inputs)
     data = open_dataset(dict(run.data["dataset"], test=count), "test")
     classes = len(run.data["classes"])
-    counts = {(i, o): Confusion(classes) for i in INPUTS for o in runner.outputs}
+    counts = {(i, o): ConfusionMatrix(classes) for i in INPUTS for o in runner.outputs}
     for index in range(count):
         view = data[index]
         for inputs, gone in INPUTS.items():
@@ -204,7 +204,7 @@ def score(path: Path, run: RunFolder, count: int) -> dict[str, dict[str, float]]
             found = runner.run(prepare(Frame(f"test view {index}", images)))
             for name, logits in found.items():
                 seen = class_map(logits[0], *view["label"].shape)
-                counts[inputs, name].add(view["label"], seen)
+                counts[inputs, name].update(view["label"][None], seen[None])
     return {i: {o: counts[i, o].result()["miou"] for o in runner.outputs} for i in INPUTS}
 
 

@@ -1,6 +1,5 @@
 """What our linter says to our 8-bit ONNX file, and to the one of ONNX Runtime's defaults."""
 
-import logging
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from .. import calibration
 from .. import lint as linter
 from ..artifacts import apply_scheme, float_artifact
 from ..onnx.graph import parse
+from ..onnx.quantizer import Reader, quiet
 from ..run_folder import RunFolder
 from ..runtime import manifest as manifests
 from ..targets import TARGETS
@@ -59,31 +59,9 @@ def default_quantised(
         samples: float32 (n, h, w, c) by input name.
         options: of `quantize_static`, where somebody does.
     """
-    from onnxruntime.quantization import CalibrationDataReader, quantize_static
+    from onnxruntime.quantization import quantize_static
 
-    class Reader(CalibrationDataReader):
-        """Gives one sample after another."""
-
-        def __init__(self):
-            count = len(next(iter(samples.values())))
-            self._left = iter(range(count))
-
-        def get_next(self):
-            """The next sample, channels first, or None."""
-            index = next(self._left, None)
-            if index is None:
-                return None
-            return {
-                name: np.ascontiguousarray(array[index : index + 1].transpose(0, 3, 1, 2))
-                for name, array in samples.items()
-            }
-
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with tempfile.TemporaryDirectory(prefix="cen-keras-default-") as folder:
-            path = Path(folder) / "default.onnx"
-            quantize_static(parse(content), str(path), Reader(), **options)
-            return onnx.load(path)
-    finally:
-        logging.disable(before)
+    with quiet(), tempfile.TemporaryDirectory(prefix="cen-keras-default-") as folder:
+        path = Path(folder) / "default.onnx"
+        quantize_static(parse(content), str(path), Reader(samples), **options)
+        return onnx.load(path)

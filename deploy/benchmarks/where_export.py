@@ -1,11 +1,10 @@
 """The export that freezing is measured against: the model as trained, its exchange written as
 `where`.
 
-Same weights, same outputs, same converter and quantiser; only the freezing is left out. Norms still
-fold into their convolutions (the converter does that by itself), so what differs is the exchange. It
-comes in two forms: as the tools give it, where in int8 LiteRT's fast kernels take neither SELECT_V2
-nor the ReLU behind it and the graph falls into pieces; and with every pass that a frozen file gets,
-too. For comparison in benchmarks only.
+Same weights, same outputs, same converter, quantiser and passes; only the freezing is left out. Norms
+still fold into their convolutions (the converter does that by itself), so what differs is the
+exchange. As the tools give it ("untuned" in `make bench`) LiteRT's fast kernels take neither SELECT_V2
+in int8 nor the ReLU behind it, and the graph falls into pieces. For comparison in benchmarks only.
 """
 
 import dataclasses
@@ -91,8 +90,9 @@ def pools_in_two(model: keras.Model) -> keras.Model:
 def _export_pair(
     run: RunFolder, model, shape: tuple[int, int], as_trained: bool, say: Callable[[str], None]
 ) -> dict[str, Path]:
-    """Writes one form of the model in float32 and int8."""
+    """Writes one form of the model in float32 and int8, by every pass that a frozen file gets."""
     target = TARGETS["tflite"]
+    model = pools_in_two(model) if as_trained else model
     content, manifest = float_artifact(run, model, target, "all", shape, as_trained)
     if as_trained and not any(op.kind.startswith("SELECT") for op in read_operators(content)):
         # With all masks constant and full, the converter folds the exchange away by itself.
@@ -103,7 +103,9 @@ def _export_pair(
     form = "as_trained" if as_trained else "frozen"
     paths = {}
     for name, scheme_name in SHORT_NAMES.items():
-        chosen = apply_scheme(content, manifest, target, scheme_name, samples)
+        chosen = apply_scheme(
+            content, manifest, target, scheme_name, samples, tune=target.tunings[0]
+        )
         paths[name] = folder / f"{form}_{name}.tflite"
         manifests.save(chosen[1], paths[name], chosen[0])
     return paths

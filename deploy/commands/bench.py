@@ -11,12 +11,11 @@ machine too. A row with the machine, engine and artifact is appended to a CSV fi
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from ..runtime.console import GOOD, Output, plain
 from ..runtime.errors import InputError
-from ..runtime.files import atomic_path, beside
+from ..runtime.files import beside, write_json
 from . import add_engine, image_size, positive
 
 SUMMARY = "time an artifact, or several interleaved"
@@ -141,5 +140,4 @@ def _view(manifest) -> dict | None:
 
 def _keep(value: dict, path: Path) -> None:
     """Leaves a result where `report` finds it."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(plain(value), indent=2) + "\n", encoding="utf-8")
+    write_json(path, plain(value))

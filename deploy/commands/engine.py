@@ -52,12 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workspace",
         type=positive,
-        default=1024,
         metavar="MB",
         help="scratch memory (default: 1024)",
     )
     parser.add_argument(
-        "--effort", type=int, default=3, choices=range(6), help="0 to 5, from TensorRT 8.6 on"
+        "--effort",
+        type=int,
+        choices=range(6),
+        help="0 to 5, from TensorRT 8.6 on (default: 3)",
     )
     parser.add_argument("--force", action="store_true", help="build it again")
     parser.add_argument(
@@ -88,6 +90,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         "workspace_mb": arguments.workspace,
         "effort": arguments.effort,
     }
+    options = {name: value for name, value in options.items() if value is not None}
     path, built = None, False
     if arguments.dry_run:
         manifest = manifests.load(arguments.artifact)
@@ -115,10 +118,18 @@ def _ahead(arguments: argparse.Namespace, output: Output) -> int:
 
     if arguments.compute_capability is None:
         raise InputError("--target tensorrt-rtx: wanted --compute-capability, such as 8.6,8.9")
-    if arguments.dry_run or arguments.half is not None:
-        raise InputError(
-            "--target tensorrt-rtx takes neither --dry-run nor --half: types are the file's"
-        )
+    unused = {
+        "--dry-run": arguments.dry_run or None,
+        "--half and --no-half": arguments.half,
+        "--workspace": arguments.workspace,
+        "--effort": arguments.effort,
+    }
+    for option, value in unused.items():
+        if value is not None:
+            raise InputError(
+                f"--target tensorrt-rtx does not take {option}: types are the file's, and the "
+                "compiler makes its own choices"
+            )
     path, built = build_ahead(arguments.artifact, arguments.compute_capability, arguments.force)
     description = read_description(path)
     convolutions = ", ".join(f"{n} in {kind}" for kind, n in description["convolutions"].items())

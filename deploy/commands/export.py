@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import time
+from pathlib import Path
 
 from ..runtime.console import GOOD, Output
 from ..runtime.errors import InputError
@@ -84,9 +85,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="samples by input name, or a folder of frames (default: training views)",
     )
     source.add_argument(
-        "--calibration-count", type=positive, default=64, metavar="N", help="views (default: 64)"
+        "--calibration-count", type=positive, metavar="N", help="views (default: 64)"
     )
-    source.add_argument("--seed", type=not_negative, default=0, help="of their choice (default: 0)")
+    source.add_argument("--seed", type=not_negative, help="of their choice (default: 0)")
     source.add_argument(
         "--save-calibration", metavar="FILE.npz", help="keep the samples that were used"
     )
@@ -108,23 +109,28 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         output.say(f"warning: {scheme.warning}")
     folder = open_run(arguments.run_folder, TASKS)
     quiet_tensorflow()
+    drawn = {"count": arguments.calibration_count, "seed": arguments.seed}
+    drawn = {name: value for name, value in drawn.items() if value is not None}
+    given = drawn or arguments.calibration or arguments.save_calibration
+    if given and not scheme.calibrated:
+        raise InputError(
+            f"{arguments.scheme} takes no samples; leave --calibration, --calibration-count, --seed and "
+            "--save-calibration away"
+        )
+    if drawn and Path(arguments.calibration or "").suffix == ".npz":
+        raise InputError(
+            f"--calibration-count and --seed are for drawn samples; {arguments.calibration} is taken whole"
+        )
     choice = CalibrationChoice(
         file=arguments.calibration,
-        count=arguments.calibration_count,
-        seed=arguments.seed,
         save_to=arguments.save_calibration,
         say=lambda text: output.say(f"warning: {text}"),
+        **drawn,
     )
-    if arguments.save_calibration and not scheme.calibrated:
-        raise InputError(
-            f"--save-calibration: {arguments.scheme} takes no samples, so there are none to save"
-        )
     if arguments.float_io and not (scheme.integer_io and arguments.target == "tflite"):
         raise InputError(
             f"--float-io: inputs of {arguments.target} {arguments.scheme} are floats anyway; leave it away"
         )
-    if arguments.calibration and not scheme.calibrated:
-        output.say(f"warning: {arguments.scheme} takes no samples; --calibration is not read")
     float_layers = _names(arguments.float_layers)
     if arguments.float_budget is not None and float_layers != ("auto",):
         raise InputError("--float-budget is what --float-layers auto may cost; give both")

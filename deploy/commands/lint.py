@@ -89,14 +89,14 @@ def _table(findings) -> str:
 
     grouped: dict[tuple, list[str]] = {}
     for finding in findings:
-        key = (finding.rule, finding.severity, finding.what, finding.way_out)
+        key = (finding.rule, finding.severity, finding.what, finding.fix)
         grouped.setdefault(key, []).append(finding.node or "(file)")
     table = Table(box=None, pad_edge=False)
-    for column in ("rule", "", "where", "what", "way out"):
+    for column in ("rule", "", "where", "what", "fix"):
         table.add_column(column, overflow="fold")
-    for (rule, severity, what, way_out), nodes in grouped.items():
+    for (rule, severity, what, fix), nodes in grouped.items():
         more = f" and {len(nodes) - _SHOWN} more" if len(nodes) > _SHOWN else ""
-        table.add_row(rule, severity, ", ".join(nodes[:_SHOWN]) + more, what, way_out)
+        table.add_row(rule, severity, ", ".join(nodes[:_SHOWN]) + more, what, fix)
     text = io.StringIO()
     width = max(shutil.get_terminal_size((120, 40)).columns, 80)
     Console(file=text, width=width, markup=False).print(table)

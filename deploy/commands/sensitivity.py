@@ -9,11 +9,10 @@ takes; `export --float-layers auto` chooses by itself.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from ..runtime.console import GOOD, Output, plain
-from ..runtime.files import atomic_path
+from ..runtime.files import atomic_path, write_json
 from . import image_size, positive
 
 SUMMARY = "rank the layers by what 8 bits cost in them"
@@ -58,8 +57,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         f"next: cen export {arguments.run_folder} --scheme static_w8a8 --float-layers NAME,NAME"
     )
     out = Path(arguments.out) if arguments.out else folder.path
-    with atomic_path(out / "sensitivity.json") as temporary:
-        temporary.write_text(json.dumps(plain(result), indent=2) + "\n", encoding="utf-8")
+    write_json(out / "sensitivity.json", plain(result))
     with atomic_path(out / "sensitivity.png") as temporary:
         figure = noise_by_layer(result["layers"][: arguments.top])
         figure.savefig(temporary, format="png", dpi=120, facecolor="white")

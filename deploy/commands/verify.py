@@ -11,12 +11,11 @@ Exit code 1 when an output loses more mIoU than allowed, or a translation's imag
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from ..runtime.console import CHECK_FAILED, GOOD, Output, plain
 from ..runtime.errors import InputError
-from ..runtime.files import atomic_path, beside
+from ..runtime.files import beside, write_json
 from . import add_data, add_engine, positive
 
 SUMMARY = "compare an artifact with the float model on held-out views"
@@ -62,31 +61,38 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from ..runtime.manifest import TASKS
 
     path = Path(arguments.artifact)
-    folder = open_run(arguments.run, TASKS) if arguments.run else None
     if path.is_dir():
+        if arguments.run:
+            raise InputError(f"--run is for an artifact; {path} is a run folder itself")
         folder = open_run(path, TASKS)
+    else:  # a damaged artifact is refused at once, not after TensorFlow's start
+        manifest = manifests.load(path)
+        folder = open_run(arguments.run, TASKS) if arguments.run else run_of(path, manifest, TASKS)
     if arguments.data is not None:
-        folder = (folder or run_of(path, manifests.load(path), TASKS)).on(arguments.data)
-    if _is_translation(path, folder):
-        return _run_translation(path, folder, arguments, output)
+        folder = folder.on(arguments.data)
+    quiet_tensorflow()
+    verify = _verify_translation if folder.task == "translation" else _verify_segmentation
+    result = verify(path, folder, arguments, output)
+    output.result(result)
+    _keep(path, result, folder, output)
+    return GOOD if result["passed"] else CHECK_FAILED
+
+
+def _verify_segmentation(path: Path, folder, arguments: argparse.Namespace, output: Output) -> dict:
+    """Verifies a segmentation and prints the table."""
     if arguments.max_error is not None:
         raise InputError("--max-error is for translations; a segmentation has --max-drop")
+    from ..verify import verify_artifact, verify_frozen
+
     if path.is_dir():
         if arguments.layers or arguments.threads or arguments.engine:
             raise InputError(
                 f"--layers, --threads and --engine are for an artifact; {path} is a run folder, whose frozen graph "
                 "is compared in Keras"
             )
-        quiet_tensorflow()
-        from ..verify import verify_frozen
-
         allowed = {} if arguments.max_drop is None else {"max_drop": arguments.max_drop}
         result = verify_frozen(folder, count=arguments.count, split=arguments.split, **allowed)
     else:
-        manifests.load(path)  # a damaged artifact is refused at once, not after TensorFlow's start
-        quiet_tensorflow()
-        from ..verify import verify_artifact
-
         result = verify_artifact(
             path,
             folder,
@@ -99,43 +105,28 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         if arguments.layers:
             result["layers"] = _layers(path, folder, arguments, output)
     _show(result, output)
-    output.result(result)
-    _keep(path, result, folder, output)
-    return GOOD if result["passed"] else CHECK_FAILED
+    return result
 
 
 def _keep(path: Path, result, folder, output: Output) -> None:
     """Writes the result where `report` finds it; a page of scores on several data sets would mislead."""
     kept = path / "frozen.verify.json" if path.is_dir() else beside(path, ".verify.json")
-    if folder is not None and not folder.own:
+    if not folder.own:
         output.say(
             f"{kept.name} stays as it was: --data is not the run's; --json FILE keeps this result"
         )
         return
-    with atomic_path(kept) as temporary:
-        temporary.write_text(json.dumps(plain(result), indent=2) + "\n", encoding="utf-8")
+    write_json(kept, plain(result))
 
 
-def _is_translation(path: Path, folder) -> bool:
-    from ..runtime import manifest as manifests
-
-    return (folder.task if path.is_dir() else manifests.load(path).task) == "translation"
-
-
-def _run_translation(path: Path, folder, arguments: argparse.Namespace, output: Output) -> int:
-    """Verifies a translation, prints the table and keeps the result."""
-    from ..host import quiet_tensorflow
-    from ..run_folder import run_of
-    from ..runtime import manifest as manifests
-    from ..runtime.manifest import TASKS
-
+def _verify_translation(path: Path, folder, arguments: argparse.Namespace, output: Output) -> dict:
+    """Verifies a translation and prints the table."""
     if arguments.max_drop is not None or arguments.layers:
         raise InputError("a translation has --max-error; leave --max-drop and --layers")
-    quiet_tensorflow()
     from ..verify_translation import verify_translation
 
     result = verify_translation(
-        folder or run_of(path, manifests.load(path), TASKS),
+        folder,
         None if path.is_dir() else path,
         count=arguments.count,
         split=arguments.split,
@@ -166,9 +157,7 @@ def _run_translation(path: Path, folder, arguments: argparse.Namespace, output: 
         f"{verdict}: worst mean difference {result['worst_error']:.1e}, allowed "
         f"{result['allowed_error']:g}"
     )
-    output.result(result)
-    _keep(path, result, folder, output)
-    return GOOD if result["passed"] else CHECK_FAILED
+    return result
 
 
 def _layers(path: Path, folder, arguments: argparse.Namespace, output: Output) -> list[dict]:

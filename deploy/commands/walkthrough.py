@@ -9,12 +9,11 @@ where it stopped. It ends in OUT/report.html and OUT/summary.json.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from ..bench import COMPARED_THREADS
 from ..runtime.console import CHECK_FAILED, GOOD, Output, plain
-from ..runtime.files import atomic_path
+from ..runtime.files import write_json
 from . import positive
 
 SUMMARY = "train, export, verify, bench and report in one go"
@@ -62,8 +61,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     summary = summarise(places, walk.seconds())
     held = [] if arguments.no_checks else checks(summary)
     summary["checks"] = [check.to_json() for check in held]
-    with atomic_path(places.root / "summary.json") as temporary:
-        temporary.write_text(json.dumps(plain(summary), indent=2) + "\n", encoding="utf-8")
+    write_json(places.root / "summary.json", plain(summary))
     _show(summary, output)
     output.say(f"report: {places.report}   summary: {places.root / 'summary.json'}")
     output.result(summary)

@@ -24,14 +24,14 @@ class Finding:
             note.
         node: the node, tensor or input that it is about; "" for the whole file.
         what: what was found.
-        way_out: what to do.
+        fix: what to do.
     """
 
     rule: str
     severity: str
     node: str
     what: str
-    way_out: str
+    fix: str
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ PROFILES = {
 }
 """Name -> what a JetPack's TensorRT reads."""
 
-# What a rule yields: severity, node or tensor, what was found, the way out.
+# What a rule yields: severity, node or tensor, what was found, the fix.
 Found = Iterator[tuple[str, str, str, str]]
 Rule = Callable[["OnnxGraph", Profile], Found]
 LINT_RULES: dict[str, Rule] = {}

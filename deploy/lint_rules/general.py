@@ -57,11 +57,11 @@ def shapes_are_static(graph: OnnxGraph, profile: Profile) -> Found:
     for value in (*graph.inputs, *graph.outputs):
         shape = graph.shapes.get(value.name, ())
         if any(not size for size in shape):
-            way_out = "export with fixed sizes; a dynamic one needs profiles and costs speed"
-            yield severity, value.name, f"shape {_text(shape)} is not fixed", way_out
+            fix = "export with fixed sizes; a dynamic one needs profiles and costs speed"
+            yield severity, value.name, f"shape {_text(shape)} is not fixed", fix
         elif len(shape) == 4 and shape[0] != 1:
-            way_out = "export with batch 1"
-            yield severity, value.name, f"batch {shape[0]}, a camera gives one image", way_out
+            fix = "export with batch 1"
+            yield severity, value.name, f"batch {shape[0]}, a camera gives one image", fix
 
 
 @rule("G5")
@@ -74,8 +74,8 @@ def io_types_are_plain(graph: OnnxGraph, profile: Profile) -> Found:
         if kind == onnx.TensorProto.INT64 and profile.tensorrt >= (9, 0):
             continue
         name = onnx.TensorProto.DataType.Name(kind).lower()
-        way_out = "leave arg-max and casts out of the graph; logits are float32"
-        yield WARNING, value.name, f"type {name}", way_out
+        fix = "leave arg-max and casts out of the graph; logits are float32"
+        yield WARNING, value.name, f"type {name}", fix
 
 
 @rule("G6")
@@ -106,8 +106,8 @@ def operators_are_supported(graph: OnnxGraph, profile: Profile) -> Found:
 def nothing_is_computed_about_shapes(graph: OnnxGraph, profile: Profile) -> Found:
     """No control flow, no NonZero, no shapes computed at run time."""
     for node in graph.of("If", "Loop", "Scan", "NonZero", "Shape"):
-        way_out = "export with fixed sizes and fold constants (polygraphy surgeon sanitize)"
-        yield WARNING, label(node), f"{node.op_type} keeps shapes open until run time", way_out
+        fix = "export with fixed sizes and fold constants (polygraphy surgeon sanitize)"
+        yield WARNING, label(node), f"{node.op_type} keeps shapes open until run time", fix
 
 
 def _text(shape) -> str:

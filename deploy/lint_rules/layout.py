@@ -22,8 +22,8 @@ def no_transpose_between_convolutions(graph: OnnxGraph, profile: Profile) -> Fou
     after, before = _around_convolutions(graph)
     for node in graph.of("Transpose"):
         if node.output[0] in after and node.output[0] in before:
-            way_out = "export with channels first on both sides (deploy export --target onnx)"
-            yield WARNING, label(node), "a Transpose between convolutions", way_out
+            fix = "export with channels first on both sides (deploy export --target onnx)"
+            yield WARNING, label(node), "a Transpose between convolutions", fix
 
 
 @rule("L2")
@@ -31,8 +31,8 @@ def norms_are_folded(graph: OnnxGraph, profile: Profile) -> Found:
     """No BatchNormalization follows a convolution directly."""
     for node in graph.of("BatchNormalization"):
         if graph.maker(node.input[0]) in ("Conv", "ConvTranspose"):
-            way_out = "freeze the model before the export, which folds norms"
-            yield WARNING, label(node), "a norm that is not folded into its convolution", way_out
+            fix = "freeze the model before the export, which folds norms"
+            yield WARNING, label(node), "a norm that is not folded into its convolution", fix
 
 
 @rule("L3")
@@ -51,8 +51,8 @@ def resize_modes_are_supported(graph: OnnxGraph, profile: Profile) -> Found:
         if attribute(node, "keep_aspect_ratio_policy", "stretch") != "stretch":
             odd.append("an aspect ratio policy")
         if odd:
-            way_out = "resize linearly with half_pixel or align_corners"
-            yield ERROR, label(node), f"Resize with {', '.join(odd)}", way_out
+            fix = "resize linearly with half_pixel or align_corners"
+            yield ERROR, label(node), f"Resize with {', '.join(odd)}", fix
 
 
 @rule("L4")
@@ -65,15 +65,15 @@ def resize_sizes_are_constant(graph: OnnxGraph, profile: Profile) -> Found:
         for name in given:
             value = graph.constant(name)
             if value is None:
-                way_out = "export with fixed sizes and fold constants"
+                fix = "export with fixed sizes and fold constants"
                 # Up to 8.6 the parser wants an initializer; later ones fold what does not depend on
                 # the images.
                 folds = profile.tensorrt >= (10, 0) and graph.folds(name)
                 severity = WARNING if folds else ERROR
-                yield severity, label(node), "Resize to a size that is computed", way_out
+                yield severity, label(node), "Resize to a size that is computed", fix
             elif name == node.input[2] and value.dtype != np.float32:
-                way_out = "keep scales float32 (deploy export --scheme fp16 does)"
-                yield ERROR, label(node), f"scales are {value.dtype}; rounded, they miss", way_out
+                fix = "keep scales float32 (deploy export --scheme fp16 does)"
+                yield ERROR, label(node), f"scales are {value.dtype}; rounded, they miss", fix
 
 
 @rule("L5")
@@ -81,8 +81,8 @@ def pooling_is_plain(graph: OnnxGraph, profile: Profile) -> Found:
     """MaxPool has one output and no dilation."""
     for node in graph.of("MaxPool"):
         if len([name for name in node.output if name]) > 1:
-            way_out = "use a pooling without indices"
-            yield ERROR, label(node), "MaxPool with the Indices output", way_out
+            fix = "use a pooling without indices"
+            yield ERROR, label(node), "MaxPool with the Indices output", fix
         if any(n != 1 for n in attribute(node, "dilations", [])):
             severity = ERROR if profile.tensorrt >= (10, 0) else WARNING
             yield severity, label(node), "MaxPool with dilation", "use a pooling without dilation"
@@ -97,8 +97,8 @@ def biases_are_constant(graph: OnnxGraph, profile: Profile) -> Found:
             continue
         if graph.constant(node.input[2]) is None:
             severity = ERROR if profile.tensorrt < (8, 6) else WARNING
-            way_out = "fold constants (polygraphy surgeon sanitize --fold-constants)"
-            yield severity, label(node), "the bias is computed at run time", way_out
+            fix = "fold constants (polygraphy surgeon sanitize --fold-constants)"
+            yield severity, label(node), "the bias is computed at run time", fix
 
 
 @rule("L7")
@@ -120,15 +120,15 @@ def indices_are_constant(graph: OnnxGraph, profile: Profile) -> Found:
 @rule("L8")
 def the_exchange_is_frozen(graph: OnnxGraph, profile: Profile) -> Found:
     """No Where with a constant mask, no multiplication with a mask of zeros and ones."""
-    way_out = "freeze the model before the export: the exchange becomes a Concat"
+    fix = "freeze the model before the export: the exchange becomes a Concat"
     for node in graph.of("Where"):
         if graph.constant(node.input[0]) is not None:
-            yield WARNING, label(node), "Where with a constant mask", way_out
+            yield WARNING, label(node), "Where with a constant mask", fix
     for node in graph.of("Mul"):
         for name in node.input:
             value = graph.constant(name)
             if value is not None and value.size > 1 and set(np.unique(value)) == {0, 1}:
-                yield WARNING, label(node), "multiplication with a constant mask", way_out
+                yield WARNING, label(node), "multiplication with a constant mask", fix
 
 
 @rule("P3")
@@ -136,8 +136,8 @@ def additions_are_binary(graph: OnnxGraph, profile: Profile) -> Found:
     """No Sum of three or more tensors, which is fused with no convolution."""
     for node in graph.of("Sum"):
         if len(node.input) > 2:
-            way_out = "add two at a time"
-            yield WARNING, label(node), f"a Sum of {len(node.input)} tensors", way_out
+            fix = "add two at a time"
+            yield WARNING, label(node), f"a Sum of {len(node.input)} tensors", fix
 
 
 def _around_convolutions(graph: OnnxGraph) -> tuple[set[str], set[str]]:

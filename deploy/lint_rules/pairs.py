@@ -148,8 +148,8 @@ def convolutions_are_quantised_whole(graph: OnnxGraph, profile: Profile) -> Foun
         if activation != weight:
             missing = "weights" if activation else "activation"
             found = f"only half of it is quantised: the {missing} is float"
-            way_out = "quantise both, or exclude the node from quantisation"
-            yield WARNING, label(node), found, way_out
+            fix = "quantise both, or exclude the node from quantisation"
+            yield WARNING, label(node), found, fix
 
 
 def _zero_point(graph: OnnxGraph, node: onnx.NodeProto) -> np.ndarray | None:

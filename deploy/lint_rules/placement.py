@@ -120,8 +120,8 @@ def outputs_are_float(graph: OnnxGraph, profile: Profile) -> Found:
     """No output of the graph comes through a DequantizeLinear."""
     for value in graph.outputs:
         if graph.dequantised(value.name):
-            way_out = "leave outputs out of quantisation (OpTypesToExcludeOutputQuantization)"
-            yield WARNING, value.name, "the output is quantised, for no gain", way_out
+            fix = "leave outputs out of quantisation (OpTypesToExcludeOutputQuantization)"
+            yield WARNING, value.name, "the output is quantised, for no gain", fix
 
 
 @rule("Q18")

@@ -20,7 +20,7 @@ def channels_fill_the_kernels(graph: OnnxGraph, profile: Profile) -> Found:
     if profile.dla:
         return
     fed = {value.name for value in graph.inputs}
-    way_out = f"multiples of {_FULL_SPEED} are fastest; a tiny one may stay float"
+    fix = f"multiples of {_FULL_SPEED} are fastest; a tiny one may stay float"
     for node in graph.of("Conv"):
         shape = _weight_shape(graph, node)
         if shape is None or not graph.is_int8(node):
@@ -30,10 +30,10 @@ def channels_fill_the_kernels(graph: OnnxGraph, profile: Profile) -> Found:
         outgoing, incoming = shape[0], shape[1] * attribute(node, "group", 1)
         if max(incoming, outgoing) < 16:
             found = f"{incoming} to {outgoing} channels, too few to gain from 8 bits"
-            yield NOTE, label(node), found, way_out
+            yield NOTE, label(node), found, fix
         elif incoming % 4 or outgoing % 4:
             found = f"{incoming} to {outgoing} channels, not multiples of 4"
-            yield NOTE, label(node), found, way_out
+            yield NOTE, label(node), found, fix
 
 
 @rule("P2")
@@ -80,8 +80,8 @@ def the_dla_takes_it(graph: OnnxGraph, profile: Profile) -> Found:
     for node in graph.nodes:
         reason = _refused_by_dla(graph, node)
         if reason:
-            way_out = "it falls back to the GPU (--allowGPUFallback); better, replace it"
-            yield WARNING, label(node), reason, way_out
+            fix = "it falls back to the GPU (--allowGPUFallback); better, replace it"
+            yield WARNING, label(node), reason, fix
 
 
 @rule("D2")
@@ -97,8 +97,8 @@ def the_dla_has_all_ranges(graph: OnnxGraph, profile: Profile) -> Found:
             continue
         readers = graph.readers[node.output[0]]
         if readers and not graph.quantisers(node.output[0]) and readers[0].op_type != "Relu":
-            way_out = "build with fp16 from the float file, or place pairs on all tensors"
-            yield WARNING, label(node), "its result has no pair; it runs in 16 bits", way_out
+            fix = "build with fp16 from the float file, or place pairs on all tensors"
+            yield WARNING, label(node), "its result has no pair; it runs in 16 bits", fix
 
 
 def _refused_by_dla(graph: OnnxGraph, node: onnx.NodeProto) -> str:

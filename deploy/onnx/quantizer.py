@@ -71,7 +71,7 @@ def quantise(model: onnx.ModelProto, samples: Samples | None) -> onnx.ModelProto
         "OpTypesToExcludeOutputQuantization": sorted({node.op_type for node in model.graph.node}),
         "QDQOpTypePerChannelSupportToAxis": {"Conv": 0, "ConvTranspose": 1},
     }
-    with tempfile.TemporaryDirectory(prefix="cen-keras-quantize-") as folder, _quiet():
+    with tempfile.TemporaryDirectory(prefix="cen-keras-quantize-") as folder, quiet():
         path = Path(folder) / "quantised.onnx"
         quantize_static(
             model,
@@ -125,7 +125,7 @@ class Reader:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keeps onnxruntime's advice to preprocess the model off the terminal; ours has been."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

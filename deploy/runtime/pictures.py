@@ -11,7 +11,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from .image_kind import ImageKind
-from .scores import IGNORE
+
+IGNORE = 255
+"""The label of pixels that count nowhere; painted black."""
 
 # Near is warm and bright, far is dark: control points of a ramp that stays readable in grey.
 _RAMP = np.array(

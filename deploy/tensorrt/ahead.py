@@ -18,7 +18,7 @@ ENGINE_FORMAT = "cen_keras engine"
 
 
 def build_ahead(
-    artifact: PathLike, capabilities: Sequence[str], force: bool = False, tensorrt: Any = None
+    artifact: PathLike, capabilities: Sequence[str], force: bool = False
 ) -> tuple[Path, bool]:
     """Builds the engine of an artifact, unless it is there already, and its description beside it.
 
@@ -26,7 +26,6 @@ def build_ahead(
         artifact: the `.onnx` file with its manifest beside it.
         capabilities: compute capabilities of the GPUs, ("8.6", "8.9").
         force: build it again.
-        tensorrt: a stand-in for the module; None = the real one.
 
     Returns:
         Path of the engine, and whether it was built now.
@@ -39,14 +38,14 @@ def build_ahead(
     manifest = manifests.load(artifact)
     if manifest.target != "onnx":
         raise InputError(f"{artifact}: made for {manifest.target!r}; export with --target onnx")
-    trt = tensorrt or load_tensorrt_rtx()
+    trt = load_tensorrt_rtx()
     for capability in capabilities:
         capability_member(trt, capability)
     tag = rtx_tag(capabilities)
     path = engine_path(artifact, tag, trt.__version__, manifest.file_sha256)
     if path.is_file() and not force:
         return path, False
-    verdict = compile_onnx(Path(artifact).read_bytes(), capabilities, trt)
+    verdict = compile_onnx(Path(artifact).read_bytes(), capabilities)
     if verdict.engine is None:
         errors = "; ".join(f"{node}: {text}" if node else text for node, text in verdict.errors)
         raise InputError(

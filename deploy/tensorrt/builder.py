@@ -22,7 +22,7 @@ from ..runtime.trt_engine import engine_path, load_tensorrt, version_of
 
 # MB; a Jetson shares its memory with the desktop. Warnings about skipped tactics are harmless.
 WORKSPACE_MB = 1024
-BUILDABLE = ("fp32", "fp16", "static_w8a8", "static_w8a8_fp16", "qat_w8a8")
+BUILDABLE = ("fp32", "fp16", "static_w8a8", "static_w8a8_fp16")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,11 @@ class EngineSettings:
         """What decides the engine's numbers and speed, as a part of its file's name."""
         flags = [*self.builder_flags, *({"STRONGLY_TYPED"} & set(self.network_flags))]
         words = [flag.lower().replace("_", "-") for flag in flags] or ["no-flags"]
-        return "-".join(words + ([f"effort{self.effort}"] if self.effort is not None else []))
+        if self.effort is not None:
+            words.append(f"effort{self.effort}")
+        if self.workspace_mb != WORKSPACE_MB:
+            words.append(f"workspace{self.workspace_mb}")
+        return "-".join(words)
 
 
 def plan(
@@ -88,6 +92,10 @@ def plan(
     if scheme == "static_w8a8_fp16" and version < (10, 0):
         raise InputError(
             f"TensorRT {version[0]}.{version[1]} quantises float32 only; export the scheme static_w8a8"
+        )
+    if half is False and typed_file:
+        raise InputError(
+            f"--no-half: the file itself is in 16-bit floats ({scheme}); export fp32 or static_w8a8"
         )
     half = int8 if half is None else half
     network: tuple[str, ...] = ()

@@ -100,20 +100,17 @@ class Verdict:
         return sum(kernel.kind == "kgen" for kernel in self.kernels)
 
 
-def compile_onnx(
-    content: bytes, capabilities: Sequence[str] = ("8.6",), tensorrt: Any = None
-) -> Verdict:
+def compile_onnx(content: bytes, capabilities: Sequence[str] = ("8.6",)) -> Verdict:
     """Parses and compiles a file.
 
     Args:
         content: of the .onnx file.
         capabilities: of CAPABILITIES; the engine holds code for each.
-        tensorrt: a stand-in for the module; None = the real one.
 
     Raises:
         InputError: TensorRT for RTX is not installed, or does not know the GPU.
     """
-    trt = tensorrt or load_tensorrt_rtx()
+    trt = load_tensorrt_rtx()
     members = [capability_member(trt, capability) for capability in capabilities]
     known = tuple(capabilities)
     logger = _logger(trt)

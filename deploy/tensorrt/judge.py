@@ -6,7 +6,7 @@ not; C3: channels of zeros that are joined to the inputs of convolutions; C4: wh
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Sequence
 
 import onnx
 
@@ -14,15 +14,12 @@ from ..lint_rules.core import ERROR, NOTE, WARNING, Finding, OnnxGraph, label
 from .compiler import CONVOLUTION, Verdict, compile_onnx
 
 
-def judge(
-    model: onnx.ModelProto, capabilities: Sequence[str] = ("8.6",), tensorrt: Any = None
-) -> list[Finding]:
+def judge(model: onnx.ModelProto, capabilities: Sequence[str] = ("8.6",)) -> list[Finding]:
     """Compiles a file for each GPU.
 
     Args:
         model: the file's content.
         capabilities: of the GPUs.
-        tensorrt: a stand-in for the module; None = the real one.
 
     Raises:
         InputError: TensorRT for RTX is not installed, or does not know a GPU.
@@ -31,7 +28,7 @@ def judge(
     return [
         finding
         for capability in capabilities
-        for finding in findings(compile_onnx(content, (capability,), tensorrt), graph)
+        for finding in findings(compile_onnx(content, (capability,)), graph)
     ]
 
 
@@ -57,20 +54,20 @@ def findings(verdict: Verdict, graph: OnnxGraph) -> list[Finding]:
         return found
     for node in sorted(_not_in_8_bits(verdict, graph)):
         what = f"{who} computes it in floats, though both its inputs have pairs"
-        way_out = "7.5 has no 8-bit convolutions here; else see Q5 and Q6"
-        found.append(Finding("C2", WARNING, node, what, way_out))
+        fix = "7.5 has no 8-bit convolutions here; else see Q5 and Q6"
+        found.append(Finding("C2", WARNING, node, what, fix))
     for kernel in verdict.kernels:
         if kernel.padding:
             what = f"{kernel.padding} bytes of zeros fill up the channels of a convolution"
-            way_out = "of an image's one or three channels there is none; for others see P4"
-            found.append(Finding("C3", NOTE, ", ".join(kernel.nodes[:2]), what, way_out))
+            fix = "of an image's one or three channels there is none; for others see P4"
+            found.append(Finding("C3", NOTE, ", ".join(kernel.nodes[:2]), what, fix))
     kinds = ", ".join(f"{n} in {kind}" for kind, n in sorted(verdict.convolutions.items()))
     what = (
         f"{who}: {verdict.layers} layers become {len(verdict.kernels)} kernels; convolutions: "
         f"{kinds or 'none'}; {verdict.weights} bytes of constants and {verdict.generated} generated "
         f"kernels in an engine of {len(verdict.engine)} bytes"
     )
-    return [*found, Finding("C4", NOTE, "", what, "nothing to mend")]
+    return [*found, Finding("C4", NOTE, "", what, "no action needed")]
 
 
 def _not_in_8_bits(verdict: Verdict, graph: OnnxGraph) -> set[str]:

@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 from seeded import trained_looking
 
+from cen_keras.metrics.confusion import ConfusionMatrix
 from cen_keras.modalities import modality_of
 from deploy import calibration
 from deploy.__main__ import main
 from deploy.run_folder import open_run
 from deploy.runtime import manifest as manifests
-from deploy.runtime.scores import Confusion
 
 SIZE = (48, 64)
 CLASSES = ("floor", "ball", "box")
@@ -95,9 +95,9 @@ def test_the_manifest_says_what_thermal_is(artifacts):
 def test_verify_leaves_void_out(run, artifacts, capsys):
     assert main(["verify", str(artifacts[0]), "--json", str(run / "v.json")]) == 0
     assert set(json.loads((run / "v.json").read_text())["outputs"]) == {*MODALITIES, "ensemble"}
-    confusion = Confusion(4, open_run(run).ignore)
-    confusion.add(np.array([0, 0, 1, 3]), np.array([1, 2, 1, 3]))
-    assert confusion.counts.sum() == 2 and confusion.result()["miou"] == 1
+    confusion = ConfusionMatrix(4, open_run(run).ignore)
+    confusion.update(np.array([0, 0, 1, 3]), np.array([1, 2, 1, 3]))
+    assert confusion.matrix.sum() == 2 and confusion.result()["miou"] == 1
 
 
 def test_the_demo_reads_thermal(run, artifacts, tmp_path, capsys):

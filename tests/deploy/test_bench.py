@@ -11,6 +11,7 @@ from PIL import Image
 from deploy import bench
 from deploy.__main__ import main
 from deploy.commands.bench import _view
+from deploy.runtime.errors import InputError
 from deploy.runtime.runner import PHASES
 
 
@@ -54,6 +55,15 @@ def test_rows_are_appended_and_new_columns_join(tmp_path):
     with open(path, newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows == [{"a": "1", "b": "2", "c": ""}, {"a": "3", "b": "", "c": "x, y"}]
+
+
+@pytest.mark.parametrize("text", ["a line, of words\n", "a,b\n1,2,3\n"])
+def test_rows_are_not_appended_to_another_file(tmp_path, text):
+    path = tmp_path / "notes.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match="notes.csv: is no table"):
+        bench.append_rows(path, [{"a": 1, "b": 2}])
+    assert path.read_text() == text
 
 
 def test_the_command_compares_two_artifacts(artifacts, tmp_path, capsys):

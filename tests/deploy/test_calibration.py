@@ -216,11 +216,11 @@ def test_the_choice_refuses_files_that_do_not_fit(run_path, far, tmp_path):
 
 def test_samples_that_a_scheme_does_not_take(run_path, far, tmp_path, capsys):
     arguments = ["export", str(run_path), "--out", str(tmp_path), "--calibration"]
-    assert main([*arguments, str(far[0])]) == 0
-    printed = capsys.readouterr().out
-    assert "warning: fp32 takes no samples; --calibration is not read" in printed
-    assert WARNING not in printed
-    assert main([*arguments, str(tmp_path / "none.npz")]) == 2
+    assert main([*arguments, str(far[0])]) == 2
+    assert "fp32 takes no samples" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    scheme = ["--scheme", "static_w8a8"]
+    assert main([*arguments, str(tmp_path / "none.npz"), *scheme]) == 2
     assert "no such calibration file" in capsys.readouterr().err
 
 

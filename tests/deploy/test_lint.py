@@ -302,7 +302,7 @@ def test_rule_finds_its_graph_and_no_other_rule_does(rule):
     severity, profile, bad, _ = CASES[rule]
     findings = found(bad, profile)
     assert {f.severity for f in findings if f.rule == rule} == {severity}
-    assert all(f.what and f.way_out for f in findings)
+    assert all(f.what and f.fix for f in findings)
     assert {f.rule for f in findings if f.severity != "I"} <= {rule}
 
 

@@ -9,6 +9,8 @@ from deploy.__main__ import main
     ("command", "message"),
     [
         ("export {run} --save-calibration new.npz", "fp32 takes no samples"),
+        ("export {run} --calibration other.npz", "fp32 takes no samples"),
+        ("export {run} --seed 3", "fp32 takes no samples"),
         ("export {run} --scheme fp16 --float-io", "inputs of tflite fp16 are floats anyway"),
         (
             "export {run} --target onnx --scheme static_w8a8 --float-io",
@@ -16,9 +18,26 @@ from deploy.__main__ import main
         ),
         ("verify {run} --layers 2", "are for an artifact"),
         ("verify {run} --threads 2", "are for an artifact"),
+        ("verify {run} --run {run}", "--run is for an artifact"),
         ("bench {run} --compare {fp32}", "every form is timed by itself"),
         ("engine {fp32} --tensorrt 10.3", "what --dry-run plans for"),
         ("engine {fp32} --dry-run --compute-capability 8.6", "of --target tensorrt-rtx"),
+        (
+            "engine {fp32} --target tensorrt-rtx --compute-capability 8.6 --workspace 64",
+            "does not take --workspace",
+        ),
+        (
+            "engine {fp32} --target tensorrt-rtx --compute-capability 8.6 --effort 5",
+            "does not take --effort",
+        ),
+        (
+            "export {run} --scheme static_w8a8 --calibration other.npz --seed 3",
+            "are for drawn samples",
+        ),
+        (
+            "export {run} --scheme static_w8a8 --calibration other.npz --calibration-count 3",
+            "are for drawn samples",
+        ),
         ("lint {fp32} --profile jp6 --compute-capability 8.6", "give both"),
     ],
 )

@@ -9,11 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from cen_keras.metrics.segmentation import SegmentationScores
 from deploy.runtime import pictures
-from deploy.runtime.errors import InputError
 from deploy.runtime.postprocess import class_map, dequantize, interpolation_matrix
-from deploy.runtime.scores import Confusion
 from deploy.runtime.tensors import Quantization, TensorSpec
 
 
@@ -70,59 +67,6 @@ def test_dequantise():
     values = dequantize(np.array([-128, -2, 127], np.int8), spec)
     assert values.tolist() == [-63.0, 0.0, 64.5]
     assert values.dtype == np.float32
-
-
-def brute_force(labels, predictions, classes):
-    """IoU by sets of pixels."""
-    ious = []
-    for c in range(classes):
-        true = {i for i, v in enumerate(labels) if v == c}
-        seen = {i for i, v in enumerate(predictions) if v == c and labels[i] != 255}
-        if true | seen:
-            ious.append(len(true & seen) / len(true | seen))
-    return np.mean(ious) if ious else np.nan
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(1, 60), st.integers(2, 6), st.integers(0, 10_000))
-def test_scores_are_those_of_sets_of_pixels_and_of_training(pixels, classes, seed):
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, classes, pixels).astype(np.uint8)
-    labels[rng.random(pixels) < 0.2] = 255
-    predictions = rng.integers(0, classes, pixels).astype(np.uint8)
-    confusion = Confusion(classes)
-    half = pixels // 2
-    confusion.add(labels[:half], predictions[:half])
-    confusion.add(labels[half:], predictions[half:])
-    result = confusion.result()
-    np.testing.assert_allclose(result["miou"], brute_force(labels, predictions, classes))
-    valid = labels != 255
-    if valid.any():
-        assert result["pixel_accuracy"] == pytest.approx(
-            (labels == predictions)[valid].mean(), abs=1e-12
-        )
-
-
-def test_scores_agree_with_the_training_metric():
-    rng = np.random.default_rng(3)
-    labels = rng.integers(0, 4, (2, 9, 11)).astype(np.uint8)
-    labels[0, 0] = 255
-    labels[labels == 3] = 2  # a class that occurs in predictions only
-    predictions = rng.integers(0, 4, labels.shape).astype(np.uint8)
-    confusion, metric = Confusion(5), SegmentationScores(5)
-    confusion.add(labels, predictions)
-    metric.update_state(labels, predictions)
-    wanted = {name: float(value) for name, value in metric.result().items()}
-    for name, value in confusion.result().items():
-        # Keras computes in float32.
-        assert value == pytest.approx(wanted[name], abs=1e-6)
-
-
-def test_labels_outside_the_classes_are_refused():
-    with pytest.raises(InputError, match="a label is 7, but there are 3 classes"):
-        Confusion(3).add(np.array([0, 7], np.uint8), np.array([0, 1], np.uint8))
-    with pytest.raises(InputError, match="differ in shape"):
-        Confusion(3).add(np.zeros(3, np.uint8), np.zeros(4, np.uint8))
 
 
 def test_pictures_have_the_colours_of_the_palette():

@@ -171,6 +171,16 @@ def test_the_edge_table_has_every_preset_and_scores_where_there_are_weights(pack
     assert [len(row) for row in rows] == [len(heads)] * 2 and rows[1][-1] == "-"
 
 
+@pytest.mark.parametrize("content", ['{"dataset": {"name": "rooms"}}', "[1]", "no JSON"])
+def test_the_folder_of_another_run_is_left_alone(content, tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "data.json").write_text(content)
+    (tmp_path / "mine.keras").write_bytes(b"")
+    assert main(["export", str(tmp_path / "mine.keras")]) == 2
+    assert "mine: is the folder of another run" in capsys.readouterr().err
+    assert (tmp_path / "mine" / "data.json").read_text() == content
+
+
 def test_a_saved_segmenter_is_exported_without_a_run_folder(tmp_path, capsys):
     from cen_keras.models import Segmenter
 

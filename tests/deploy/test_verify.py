@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from cen_keras.errors import InputError
+from cen_keras.metrics.confusion import ConfusionMatrix
 from deploy.__main__ import main
 from deploy.run_folder import open_run
 from deploy.runtime import manifest as manifests
-from deploy.runtime.scores import Confusion
-from deploy.verify import OutputComparison, verify_artifact, verify_frozen
+from deploy.verify import OutputComparison, _judged, verify_artifact, verify_frozen
 
 
 def test_the_numbers_of_a_comparison():
@@ -37,8 +37,17 @@ def test_the_numbers_of_a_comparison():
 
 def test_logits_that_are_not_finite_are_refused():
     bad = np.full((2, 2, 2), np.nan, np.float32)
-    with pytest.raises(InputError, match="not finite"):
+    with pytest.raises(InputError, match="logits of the float model are NaN"):
         OutputComparison(2).add(bad, bad, np.zeros((2, 2), np.uint8))
+    good = np.zeros_like(bad)
+    with pytest.raises(InputError, match="logits of the artifact are NaN"):
+        OutputComparison(2).add(good, bad, np.zeros((2, 2), np.uint8))
+
+
+def test_an_output_without_any_class_does_not_pass():
+    """Its mIoU is NaN, which Python's max would skip behind a number."""
+    outputs = {"rgb": {"drop_points": 0.1}, "depth": {"drop_points": float("nan")}}
+    assert not _judged({"outputs": outputs}, allowed=1.0)["passed"]
 
 
 def test_frozen_equals_trained(run_path):
@@ -54,7 +63,7 @@ def test_an_artifact_against_scores_made_by_hand(run_path, artifacts):
     result = verify_artifact(artifacts["fp32"], count=2)
     assert result["passed"]
     model, views = run.model(), run.views("val")
-    confusion = Confusion(13)
+    confusion = ConfusionMatrix(13)
     for view in (views[0], views[1]):
         rgb = (view["rgb"] / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
         depth = (view["depth"][..., None] - 2.5) / 1.5
@@ -63,7 +72,7 @@ def test_an_artifact_against_scores_made_by_hand(run_path, artifacts):
         import tensorflow as tf
 
         large = tf.image.resize(logits, view["label"].shape, "bilinear")
-        confusion.add(view["label"], np.argmax(large[0], -1))
+        confusion.update(view["label"][None], np.argmax(large, -1))
     found = result["outputs"]["ensemble"]["reference"]["miou"]
     # Pixels whose two best classes are within float32 rounding: at most a few of 6144.
     assert found == pytest.approx(confusion.result()["miou"], abs=2e-3)

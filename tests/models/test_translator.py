@@ -86,7 +86,7 @@ def test_one_to_four_modalities_and_saving(modalities, tmp_path):
     assert set(out) == {*modalities, "ensemble"}
     assert all(tuple(image.shape) == (2, 32, 48, 3) for image in out.values())
     assert max(float(np.abs(image).max()) for image in out.values()) <= 1
-    logits = model.judge(x, out)
+    logits = model.discriminate(x, out)
     # 48 / 8 less one pixel for each convolution of stride 1.
     assert tuple(logits.shape) == (len(modalities), 2, 2, 4, 1)
 
@@ -96,7 +96,7 @@ def test_one_to_four_modalities_and_saving(modalities, tmp_path):
     assert again.target == "c"
     for name, image in again(x).items():
         np.testing.assert_array_equal(image, out[name])
-    np.testing.assert_array_equal(again.judge(x, out), logits)
+    np.testing.assert_array_equal(again.discriminate(x, out), logits)
 
 
 def test_the_discriminator_s_logits_are_its_probability_before_the_sigmoid():

@@ -66,6 +66,8 @@ def test_a_step_that_takes_long_does_not_wait(tmp_path):
         (["rooms_tiny", "--workers", ""], "--workers is ''"),
         (["rooms_tiny", "--batches", "0"], "--batches is at least 1"),
         (["rooms_tiny", "--made-up", "4"], "for recipes of nyudv2 and sunrgbd"),
+        (["finetune", "--made-up", "4"], "for recipes of nyudv2 and sunrgbd"),
+        (["taskonomy_depth_to_rgb", "--made-up", "2"], "for recipes of nyudv2 and sunrgbd"),
         (["rooms_tini"], "did you mean 'rooms_tiny'"),
         (["nyudv2_cen_refinenet101"], "datasets/nyudv2"),
     ],

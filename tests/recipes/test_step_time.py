@@ -47,12 +47,24 @@ def test_a_row_for_each_variant(counting, tmp_path, capsys):
 
 def test_a_process_that_dies_is_named(monkeypatch, tmp_path, capsys):
     popen = subprocess.Popen
+    code = "raise ValueError('no such kernel')"
     monkeypatch.setattr(
         step_time.subprocess,
         "Popen",
-        lambda command, **options: popen([sys.executable, "-c", ""], **options),
+        lambda command, **options: popen([sys.executable, "-c", code], **options),
     )
     table = tmp_path / "table.csv"
     assert step_time.main(["nyudv2_lite0", "--csv", str(table)]) == 2
-    assert "'plain' ended without a time" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "'plain' ended without a time: ValueError: no such kernel" in error
     assert not table.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [(["rooms_translation_tiny"], "translation"), (["nyudv2_lite0", "--steps", "0"], "0")],
+)
+def test_what_cannot_be_timed_is_refused(arguments, found, capsys):
+    assert step_time.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert "--steps of at least 1" in error and found in error

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from recipes.evidence.experiments.cells import only
-from recipes.evidence.experiments.tables import AGAINST_CEN, Row, Table
+from recipes.evidence.experiments.tables import AGAINST_CEN, CEN, Row, Table, paper_tables
 
 RECIPE = "nyudv2_evidence"
 
@@ -22,42 +22,10 @@ def alone(modality: str) -> tuple[str, ...]:
     return (*only(modality), *fusion("none"))
 
 
-CEN = Row("CEN: shared filters, private norms, penalty and exchange in each modality's own part")
-APART = Row("shared filters, private norms; no penalty, no exchange", fusion("none"))
-PENALTY = Row(
-    "and the penalty on each modality's own part, without exchange",
-    ("model.fusion.threshold=null",),
-)
+AVERAGE = Row(AGAINST_CEN["average"], fusion("average"))
 
 REAL_TABLES = {
-    "baselines": Table(
-        "CEN against each modality alone and the other ways of fusion, in the same setting",
-        RECIPE,
-        {
-            "rgb": Row("colour alone", alone("rgb")),
-            "depth": Row("depth alone", alone("depth")),
-            **{name: Row(description, fusion(name)) for name, description in AGAINST_CEN.items()},
-            "cen": CEN,
-        },
-    ),
-    "ablation": Table(
-        "what filters, norms, penalty and exchange each do (the paper's table)",
-        RECIPE,
-        {
-            "unshared_unshared": Row(
-                "filters and norms of its own for each modality",
-                fusion("none", private_filters=True),
-            ),
-            "shared_shared": Row("shared filters, shared norms", fusion("none", shared_norms=True)),
-            "shared_private": APART,
-            "shared_private_l1half": PENALTY,
-            "cen": CEN,
-            "shared_private_l1all": Row(
-                "penalty and exchange on all channels",
-                ("model.fusion.sparsity_scope=all", "model.fusion.scope=all"),
-            ),
-        },
-    ),
+    **paper_tables(RECIPE, fusion, alone),
     "sparsity": Table(
         "the weight lambda of the penalty: the score against the share that is exchanged",
         RECIPE,
@@ -67,6 +35,18 @@ REAL_TABLES = {
             "cen": CEN,
             "0.003": Row("lambda 0.003", ("model.fusion.sparsity=0.003",)),
             "0.01": Row("lambda 0.01", ("model.fusion.sparsity=0.01",)),
+        },
+    ),
+    "steps": Table(
+        "how long the nets are trained: whether a difference is one of speed",
+        RECIPE,
+        {
+            "average": AVERAGE,
+            "cen": CEN,
+            **{
+                f"{name}_1200": Row(f"{row.description}; 1200 steps", (*row.settings, "epochs=6"))
+                for name, row in {"average": AVERAGE, "cen": CEN}.items()
+            },
         },
     ),
 }

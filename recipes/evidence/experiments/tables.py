@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from typing import Any
 
 from cen_keras.errors import InputError, suggestion
@@ -67,6 +68,52 @@ AGAINST_CEN = {
 FUSIONS = {name: Row(description, fusion(name)) for name, description in AGAINST_CEN.items()}
 
 
+def paper_tables(
+    recipe: str, fusion: Callable[..., tuple[str, ...]], alone: Callable[[str], tuple[str, ...]]
+) -> dict[str, Table]:
+    """Returns the paper's two comparisons in segmentation.
+
+    Args:
+        recipe: name of the recipe that all rows change.
+        fusion: method and options -> settings.
+        alone: modality -> settings of the net that takes no other.
+    """
+    return {
+        "baselines": Table(
+            "CEN against each modality alone and the other ways of fusion, in the same setting",
+            recipe,
+            {
+                "rgb": Row("colour alone", alone("rgb")),
+                "depth": Row("depth alone", alone("depth")),
+                **{name: Row(text, fusion(name)) for name, text in AGAINST_CEN.items()},
+                "cen": CEN,
+            },
+        ),
+        "ablation": Table(
+            "what filters, norms, penalty and exchange each do (the paper's table)",
+            recipe,
+            {
+                "unshared_unshared": Row(
+                    UNSHARED.description, fusion("none", private_filters=True)
+                ),
+                "shared_shared": Row(
+                    "shared filters, shared norms", fusion("none", shared_norms=True)
+                ),
+                "shared_private": Row(APART.description, fusion("none")),
+                "shared_private_l1half": Row(
+                    "and the penalty on each modality's own part, without exchange",
+                    ("model.fusion.threshold=null",),
+                ),
+                "cen": CEN,
+                "shared_private_l1all": Row(
+                    "penalty and exchange on all channels",
+                    ("model.fusion.sparsity_scope=all", "model.fusion.scope=all"),
+                ),
+            },
+        ),
+    }
+
+
 PENALTIES = {
     "none": ("no", ("model.fusion.sparsity=0.0",)),
     "part": ("its own part of the", ()),
@@ -99,36 +146,7 @@ def _numbers(key: str, values: dict[str, str], prefix: str) -> dict[str, Row]:
 
 
 TABLES = {
-    "baselines": Table(
-        "CEN against each modality alone and the other ways of fusion, in the same setting",
-        "rooms_evidence",
-        {
-            "rgb": Row("colour alone", only("rgb")),
-            "depth": Row("depth alone", only("depth")),
-            **FUSIONS,
-            "cen": CEN,
-        },
-    ),
-    "ablation": Table(
-        "what filters, norms, penalty and exchange each do (the paper's table)",
-        "rooms_evidence",
-        {
-            "unshared_unshared": UNSHARED,
-            "shared_shared": Row(
-                "shared filters, shared norms",
-                fusion("none", shared_norms=True),
-            ),
-            "shared_private": APART,
-            "shared_private_l1half": Row(
-                "and the penalty on each modality's own part", ("model.fusion.threshold=null",)
-            ),
-            "cen": CEN,
-            "shared_private_l1all": Row(
-                "penalty and exchange on all channels",
-                ("model.fusion.sparsity_scope=all", "model.fusion.scope=all"),
-            ),
-        },
-    ),
+    **paper_tables("rooms_evidence", fusion, only),
     "extent": Table(
         "how far penalty and exchange reach: no channels, a modality's own part, or all",
         "rooms_evidence",

@@ -7,14 +7,13 @@ from pathlib import Path
 import matplotlib.figure
 import numpy as np
 
-from cen_keras.files import atomic_path
+from cen_keras.visualization import save_png
 from recipes.evidence.statistics.findings import CEN
 from recipes.evidence.statistics.paired import summarize
 from recipes.evidence.statistics.scores import ENSEMBLE, METRICS, Line, Scores
 from recipes.listing import recipe_of
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#777777"
-DPI = 110
 
 SWEPT = {
     "sparsity": ("weight of the penalty, $\\lambda$", "sparsity"),
@@ -36,8 +35,7 @@ def write_plots(scores: Scores, folder: Path) -> list[str]:
             drawn[f"{table}.png"] = against_cost(scores, table)
     for name, figure in drawn.items():
         if figure is not None:
-            with atomic_path(folder / name) as temporary:
-                figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
+            save_png(figure, folder / name)
     return [name for name, figure in drawn.items() if figure is not None]
 
 

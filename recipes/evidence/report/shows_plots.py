@@ -8,9 +8,9 @@ from PIL import Image
 
 from cen_keras.files import atomic_path
 from cen_keras.training.scale_history import Scales
+from cen_keras.visualization import save_png
 from recipes.evidence.report.exchanged_maps import Replaced
 
-DPI = 110
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 GREY = "#777777"
 LARGEST = 150_000
@@ -25,11 +25,10 @@ LEAST_SCALE = 1e-5
 
 def save(figure: matplotlib.figure.Figure, path: Path) -> None:
     """Writes a figure as a PNG, with a palette of 256 colours if it would be too large."""
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
-        if temporary.stat().st_size > LARGEST:
-            with Image.open(temporary) as image:
-                image.convert("RGB").quantize(256).save(temporary, format="png", optimize=True)
+    save_png(figure, path)
+    if path.stat().st_size > LARGEST:
+        with Image.open(path) as image, atomic_path(path) as temporary:
+            image.convert("RGB").quantize(256).save(temporary, format="png", optimize=True)
 
 
 def direction(receiver: str, modalities: tuple[str, ...]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cen_keras.errors import InputError
-from cen_keras.files import atomic_path
+from cen_keras.files import write_csv
 from cen_keras.training.run_folder import read_json
 from recipes.evidence.experiments.cells import FIRST_SEED
 from recipes.evidence.experiments.studies import ROOMS, Study
@@ -102,13 +102,8 @@ def _out_of_date(table: Table, line: dict[str, Any]) -> str:
 
 
 def _save(path: Path, columns: tuple[str, ...], lines: list[dict[str, Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    for line in lines:
-        writer.writerow({column: _shown(line[column]) for column in columns})
-    with atomic_path(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+    shown = ({column: _shown(line[column]) for column in columns} for line in lines)
+    write_csv(path, shown, columns)
 
 
 def _shown(value: Any) -> Any:

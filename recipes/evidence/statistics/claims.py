@@ -8,10 +8,11 @@ of k and is reached by chance the easier the larger k is.
 """
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cen_keras.files import write_json
+from recipes.evidence.experiments.tables import Table
 from recipes.evidence.statistics.findings import FINDINGS, Contest, Finding
 from recipes.evidence.statistics.overhead import decide_parameters
 from recipes.evidence.statistics.paired import Paired, compare
@@ -139,7 +140,7 @@ def _entry(o: Outcome) -> dict:
     }
 
 
-def decide_all(scores: Scores, tables: Collection[str] | None = None) -> dict[str, dict]:
+def decide_all(scores: Scores, tables: Mapping[str, Table] | None = None) -> dict[str, dict]:
     """Returns the entry of every finding that the tables are for, by name; None: of all."""
     entries = {
         finding.name: decide(scores, _within(finding, tables))
@@ -150,9 +151,13 @@ def decide_all(scores: Scores, tables: Collection[str] | None = None) -> dict[st
     return {name: _rounded(entry) for name, entry in entries.items()}
 
 
-def _within(finding: Finding, tables: Collection[str] | None) -> Finding:
-    """A finding without the checks that the tables are not for."""
-    checks = tuple(c for c in finding.checks if tables is None or c.table in tables)
+def _within(finding: Finding, tables: Mapping[str, Table] | None) -> Finding:
+    """A finding without the checks whose rows the tables do not have."""
+    checks = tuple(
+        c
+        for c in finding.checks
+        if tables is None or c.table in tables and {c.better, c.other} <= set(tables[c.table].rows)
+    )
     return dataclasses.replace(finding, checks=checks, question=finding.question if checks else "")
 
 

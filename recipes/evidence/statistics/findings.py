@@ -70,11 +70,13 @@ FINDINGS = (
         "CEN's ensemble is above every baseline of aggregation (average, concatenation, attention) "
         "and alignment",
         _against("baselines", FUSIONS),
-        "Is it the budget (four times the steps), or what one set of filters for two modalities costs "
-        "so small a net (CEN with private filters)?",
+        "Is it the budget (more steps), or what one set of filters for two modalities costs so small a "
+        "net (CEN with private filters)?",
         (
             Contest("steps", "cen", "concat"),
             Contest("steps", "cen_2400", "concat_2400"),
+            Contest("steps", "cen", "average"),
+            Contest("steps", "cen_1200", "average_1200"),
             Contest("filters", "cen_unshared", "cen"),
         ),
     ),

@@ -10,15 +10,13 @@ cores.
 """
 
 import argparse
-import csv
 import dataclasses
-import io
 import sys
 from pathlib import Path
 from typing import Any
 
 from cen_keras.errors import InputError
-from cen_keras.files import atomic_path
+from cen_keras.files import atomic_path, write_csv
 from cen_keras.training import console as consoles
 from cen_keras.training.backend import prepare_backend
 from cen_keras.training.run_folder import default_run, load_best
@@ -127,17 +125,11 @@ def measure_net(run: Path, count: int, theta: float | None, progress: Any) -> Ne
     )
 
 
-def write_csv(found: list[Any], path: Path) -> None:
-    """Writes `Shares` as a CSV with the columns `COLUMNS`, shares in 0..1."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for s in found:
-        numbers = (s.measured, *s.interval, s.theorem, s.sum_form)
-        shown = ("" if value is None else f"{value:.6g}" for value in numbers)
-        writer.writerow([s.part, s.case, f"{s.x:.6g}", s.count, s.hits, *shown])
-    with atomic_path(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+def row_of(s: Any) -> dict[str, Any]:
+    """Returns `Shares` as a line of the CSV; shares in 0..1."""
+    numbers = (s.measured, *s.interval, s.theorem, s.sum_form)
+    shown = ("" if value is None else f"{value:.6g}" for value in numbers)
+    return dict(zip(COLUMNS, (s.part, s.case, f"{s.x:.6g}", s.count, s.hits, *shown), strict=True))
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -197,7 +189,7 @@ def main(arguments: list[str] | None = None) -> int:
             *histories.by_epoch(net.histories),
             *histories.ever(net.histories),
         ]
-        write_csv(found, options.out / "theorem.csv")
+        write_csv(options.out / "theorem.csv", map(row_of, found), COLUMNS)
         theorem_plot.write_plot(found, options.out / "theorem.png")
         with atomic_path(options.out / "theorem.md") as temporary:
             temporary.write_text(theorem_text.page(found, net), encoding="utf-8")

@@ -33,6 +33,7 @@ class Channel:
         rms: (B,) root mean square of dL/dx' over the positions.
         spread: (B,) standard deviation of dL/dx' over the positions.
         positions: N, of each batch.
+        frozen: the norm uses moving statistics in training, too.
     """
 
     layer: str
@@ -46,6 +47,7 @@ class Channel:
     rms: np.ndarray
     spread: np.ndarray
     positions: int
+    frozen: bool = False
 
     @property
     def exchanged(self) -> bool:
@@ -75,7 +77,9 @@ class Channel:
     @property
     def sum_form(self) -> np.ndarray:
         """(B,) the probability of a sum over independent positions, see `attraction`."""
-        return self._predicted(self.spread * math.sqrt(self.positions))
+        # The batch's own statistics take the mean of dL/dx' out of the sum, others do not.
+        deviation = self.rms if self.frozen else self.spread
+        return self._predicted(deviation * math.sqrt(self.positions))
 
     def _predicted(self, deviations):
         # Where no gradient arrives at all, zero is attractive for certain.
@@ -101,7 +105,7 @@ def measure(
 
     Raises:
         InputError: no norm of the model is penalised, it exchanges by another criterion than gamma,
-            or a threshold is wanted.
+            or a threshold is wanted, or given though the net has its own.
     """
     import tensorflow as tf
 
@@ -118,6 +122,8 @@ def measure(
         )
     if theta is None and any(layer.exchange_threshold is None for layer in layers):
         raise InputError("this net does not exchange; give the threshold to compare with, --theta.")
+    if theta is not None and all(layer.exchange_threshold is not None for layer in layers):
+        raise InputError("this net exchanges, by a threshold of its own; leave --theta away.")
     thresholds = [theta if theta is not None else layer.exchange_threshold for layer in layers]
     for layer in layers:
         layer.exchange_threshold = None
@@ -156,6 +162,7 @@ def measure(
                         rms,
                         spread,
                         int(positions[0]),
+                        layer.freeze_statistics,
                     )
                 )
                 progress(len(found), total)

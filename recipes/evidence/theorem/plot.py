@@ -5,11 +5,10 @@ from pathlib import Path
 import matplotlib.figure
 import numpy as np
 
-from cen_keras.files import atomic_path
+from cen_keras.visualization import save_png
 from recipes.evidence.theorem.attraction import Shares, probability
 from recipes.evidence.theorem.calibration import CLOSED
 
-DPI = 110
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#777777"
 
 
@@ -34,8 +33,7 @@ def write_plot(found: list[Shares], path: Path) -> None:
         one.set_axisbelow(True)
     for one in axes[len(panels) :]:
         one.remove()
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
+    save_png(figure, path)
 
 
 def _points(axes, shares, colour, label, marker="o"):

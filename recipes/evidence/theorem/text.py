@@ -35,7 +35,7 @@ NET = """\
 
 `{run}` ({recipe}): lambda = {strength:g}, theta = {theta:g}. Each of the {count} penalised channels
 had its scale set to 0 alone; dL/dgamma was taken over {batches} augmented training batches each, with
-the batch's statistics, without exchange and without penalty, at the weights of best.keras. {losses}
+{statistics}, without exchange and without penalty, at the weights of best.keras. {losses}
 
 A trial is a channel and a batch; trials of one channel are not independent, so these intervals are too
 narrow.
@@ -146,6 +146,9 @@ def _net(found, net):
             theta=net.theta,
             count=len(net.channels),
             batches=net.batches,
+            statistics="frozen statistics"
+            if all(c.frozen for c in net.channels)
+            else "the batch's statistics",
             losses=losses,
         ),
         markdown(["sum form", "trials", "theorem %", "sum form %", "measured %"], body),

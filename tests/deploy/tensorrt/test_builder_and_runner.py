@@ -63,8 +63,20 @@ def test_plan_refuses_what_is_not_to_be_had():
         plan((11, 0), "fp32", half=True)
     with pytest.raises(InputError, match="8.6 quantises float32 only"):
         plan((8, 6), "static_w8a8_fp16")
+    with pytest.raises(InputError, match="the file itself is in 16-bit floats"):
+        plan((8, 6), "fp16", half=False)
     with pytest.raises(InputError, match="dynamic_w8"):
         plan((10, 3), "dynamic_w8")
+
+
+def test_engines_of_other_options_have_other_names():
+    tags = [
+        plan((10, 3), "fp32", half, workspace_mb=mb, effort=effort).tag
+        for half in (None, True)
+        for mb in (64, 1024)
+        for effort in (3, 5)
+    ]
+    assert len(set(tags)) == 8
 
 
 def test_trtexec_line_of_each_version():

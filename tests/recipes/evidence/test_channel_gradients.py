@@ -1,5 +1,7 @@
 """Gradients of a net's channels against NumPy, on a norm and a ReLU."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -130,6 +132,11 @@ def test_a_net_that_only_has_the_penalty_is_compared_with_a_given_theta():
     assert {c.theta for c in found} == {0.03}
 
 
+def test_a_net_that_exchanges_keeps_its_own_threshold():
+    with pytest.raises(InputError, match="leave --theta"):
+        measure(build(), make_batches(1), loss, theta=0.03)
+
+
 def channel(gradients, spread, scale=0.1, layer="one", rms=None):
     spread = np.asarray(spread, float)
     gradients = np.asarray(gradients, float)
@@ -142,6 +149,9 @@ def test_predictions_and_bins():
     some = channel([0.5, -2.0], [1.0, 0.5])
     np.testing.assert_allclose(some.theorem, [probability(1.0), probability(2.0)])
     np.testing.assert_allclose(some.sum_form, [probability(0.5), probability(1.0)])
+    # Frozen statistics leave the mean of dL/dx' in the sum.
+    moving = dataclasses.replace(channel([0.5, -2.0], [1.0, 0.5], rms=[2.0, 1.0]), frozen=True)
+    np.testing.assert_allclose(moving.sum_form, [probability(0.25), probability(0.5)])
     assert some.attracted.tolist() == [True, False] and some.attracted_on_average
     shut = channel([0.0, 0.0], [0.0, 0.0], scale=0.001, layer="two")
     found = calibration([some, shut])

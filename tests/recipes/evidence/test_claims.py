@@ -5,6 +5,7 @@ import json
 import pytest
 from made_up_evidence import ABLATION, BASELINES, translations, write_table
 
+from recipes.evidence.experiments.tables import TABLES
 from recipes.evidence.statistics.claims import decide_all, write_verdicts
 from recipes.evidence.statistics.scores import Scores, read_lines
 
@@ -102,7 +103,8 @@ def test_a_missing_row_is_named_and_decides_nothing(judge):
 def test_a_study_decides_what_its_tables_are_for(tmp_path):
     write_table(tmp_path, "baselines", BASELINES)
     scores = Scores(read_lines(tmp_path / "baselines.csv"))
-    found, everything = decide_all(scores, ("baselines",)), decide_all(scores)
+    baselines = {"baselines": TABLES["baselines"]}
+    found, everything = decide_all(scores, baselines), decide_all(scores)
     assert (
         set(found) == {"aggregation_and_alignment", "streams_alone", "parameters"} < set(everything)
     )
