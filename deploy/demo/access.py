@@ -110,5 +110,9 @@ class Access:
         return cookie.value if cookie else ""
 
     def cookie(self) -> str:
-        """The Set-Cookie header that keeps the token."""
-        return f"{self.cookie_name}={self.token}; Path=/; HttpOnly; SameSite=Strict"
+        """The Set-Cookie header that keeps the token.
+
+        Lax, so that the printed address may be opened from a chat or a wiki: Strict would keep the
+        cookie from the request that follows. What changes anything is held by Origin and type.
+        """
+        return f"{self.cookie_name}={self.token}; Path=/; HttpOnly; SameSite=Lax"

@@ -39,6 +39,9 @@ REQUEST_SECONDS = (
     10.0  # seconds in which a request must have come, and that a stuck client is waited for
 )
 _BOUNDARY = "frame"
+# Of pictures on their way. The kernel's own choice grows to megabytes, which a slow viewer sees
+# seconds later.
+_SEND_BUFFER = 128 << 10  # bytes
 
 
 class LiveServer(socketserver.ThreadingMixIn, HTTPServer):
@@ -306,6 +309,7 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too many viewers", {"Retry-After": "5"})
             return
         try:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
             kind = f"multipart/x-mixed-replace; boundary={_BOUNDARY}"
             self._head(HTTPStatus.OK, kind, None)
             boundary = f"--{_BOUNDARY}\r\n".encode()

@@ -2,6 +2,8 @@
 network.
 """
 
+import functools
+import http.server
 import io
 import threading
 
@@ -140,6 +142,51 @@ def test_a_missing_depth_is_seen(shown, browser):
     finally:
         scene.blind = False
     browser.until("document.getElementById('warning').hidden")
+
+
+def test_the_printed_address_is_opened_from_another_site(shown, browser, tmp_path):
+    """From a chat or a wiki; localhost is another site than 127.0.0.1."""
+    url, _, _ = shown
+    (tmp_path / "chat.html").write_text(f'<a href="{url}">the demo</a>')
+    handler = functools.partial(Quiet, directory=str(tmp_path))
+    chat = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=chat.serve_forever, daemon=True).start()
+    try:
+        browser.open(f"http://localhost:{chat.server_address[1]}/chat.html")
+        browser.until("document.querySelector('a') !== null")
+        browser.run("document.querySelector('a').click()")
+        picture_is_there(browser)
+    finally:
+        chat.shutdown()
+        chat.server_close()
+    assert browser.run("location.href") == url.split("?")[0]
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, *arguments):
+        pass
+
+
+def test_a_refusal_is_said_in_the_demo_s_own_words(shown, browser):
+    """The demo was started again, with another token."""
+    _, _, live = shown
+    first = LiveServer(("127.0.0.1", 0), live, "fedcba9876543210")
+    first.start()
+    browser.open(first.url)
+    picture_is_there(browser)
+    first.stop()
+    second = LiveServer(("127.0.0.1", first.server_port), live, "another0123456789")
+    second.start()
+    try:
+        words = "open the page with the address that the demo printed"
+        browser.until(f"{text('warning')} === 'The demo refuses: {words}'")
+    finally:
+        browser.open("about:blank")
+        second.stop()
+    browser.until("location.href === 'about:blank'")
+    browser.complaints.clear()
 
 
 def test_a_phone_and_the_dark(shown, browser):

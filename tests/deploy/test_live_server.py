@@ -243,6 +243,18 @@ def test_other_sites_change_nothing(running):
     assert running.live.state()["stream"] == "auto"
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "application/json"])
+def test_other_sites_change_nothing_with_a_viewer_s_cookie(guarded, kind):
+    """Whether a browser sends it along or not."""
+    own = {"Cookie": guarded.server.access.cookie().split(";")[0]}
+    before = guarded.live.state()["stream"]
+    for origin in ("http://evil.example", "null"):
+        response, _ = guarded.post({"stream": "rgb"}, Origin=origin, Content_Type=kind, **own)
+        assert response.status == 403
+    assert guarded.ask("/choose", "OPTIONS", Origin="http://evil.example", **own)[0].status == 501
+    assert guarded.live.state()["stream"] == before
+
+
 @pytest.mark.parametrize(
     ("host", "status"),
     [("127.0.0.1:{port}", 200), ("localhost:{port}", 200), ("LOCALHOST:{port}", 200)]
@@ -275,7 +287,8 @@ def test_the_token(guarded):
     assert response.status == 303 and response.headers["Location"] == "/"
     cookie = response.headers["Set-Cookie"]
     assert cookie.startswith(f"{guarded.server.access.cookie_name}={TOKEN};")
-    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    # Strict would not be sent after a link of another site; a chat's, for instance.
+    assert "HttpOnly" in cookie and "SameSite=Lax" in cookie
     kept = {"Cookie": cookie.split(";")[0]}
     assert guarded.ask("/", **kept)[0].status == 200
     assert guarded.post({"stream": "auto"}, **kept)[0].status == 200
@@ -375,6 +388,28 @@ def test_a_stuck_viewer_is_dropped_and_slows_nobody(guarded):
         frame = guarded.live.state()["frame"]
         until(lambda: guarded.live.state()["frame"] > frame + 50)
         until(lambda: not any(guarded.live._viewers.values()))
+
+
+def test_a_slow_viewer_sees_what_is_now(running, monkeypatch):
+    """What is under way to one who takes nothing is less than half a megabyte, not seconds of pictures."""
+    pictures, handed = running.live.pictures, []
+
+    def counted(layout):
+        for content in pictures(layout):
+            handed.append(len(content or b""))
+            yield content
+
+    monkeypatch.setattr(running.live, "pictures", counted)
+    with socket.create_connection(("127.0.0.1", running.port), timeout=20) as slow:
+        slow.sendall(
+            f"GET /stream.mjpg HTTP/1.1\r\nHost: localhost:{running.port}\r\n\r\n".encode()
+        )
+        until(lambda: len(handed) > 2)
+        frame = running.live.state()["frame"]
+        until(lambda: running.live.state()["frame"] > frame + 300)
+    # Linux doubles what is asked for; the rest is the viewer's own buffer and the picture at hand.
+    assert sum(handed) < 1 << 20
+    until(lambda: not any(running.live._viewers.values()))
 
 
 def test_a_viewer_that_hangs_up_while_nothing_comes(artifacts):
