@@ -2,6 +2,7 @@
 they are used; any other is an AttributeError. Each gives three views and is then unplugged.
 """
 
+import itertools
 from types import SimpleNamespace
 
 import numpy as np
@@ -105,29 +106,82 @@ def orbbec(depth_scale=0.5, lost=False):
     )
 
 
-def oak(lost=False):
-    """depthai 3; depth in millimetres."""
+def oak(lost=False, late=0):
+    """depthai 3; depth in millimetres.
+
+    Args:
+        lost: it does not start.
+        late: views that are over before the stereo's first; then both images grow by one from view to
+            view, so that one sees which of them belong together.
+    """
     log = Log()
 
+    def images(first, image):
+        """(seconds, message) of every view from one on."""
+        kind = image.dtype.type
+        return [
+            (view / 30, Strict(getFrame=(image + kind(view if late else 0)).copy))
+            for view in range(first, late + VIEWS)
+        ]
+
     class Queue:
-        def __init__(self, array):
-            self._array, self._left = array, VIEWS
+        def __init__(self, messages):
+            self._messages = list(messages)
 
         def get(self, timeout):
             assert timeout.total_seconds() == 2
-            self._left -= 1
-            return Strict(getFrame=lambda: self._array) if self._left >= 0 else None
+            return self._messages.pop(0) if self._messages else None
 
     class Output:
-        def __init__(self, array):
-            self._array = array
+        def __init__(self, images):
+            self._images = images
 
         def createOutputQueue(self, maxSize, blocking):
             assert (maxSize, blocking) == (1, False)
-            return Queue(self._array)
+            return Queue(message for _, message in self._images)
 
         def link(self, side):
+            if isinstance(side, Input):
+                side.images = self._images
             log.append(("link", side))
+
+    class Input:
+        images = ()
+
+    class Inputs:
+        def __init__(self):
+            self.made = {}
+
+        def __getitem__(self, name):
+            return self.made.setdefault(name, Input())
+
+    class Group:
+        def __init__(self, messages):
+            self._messages = messages
+
+        def __getitem__(self, name):
+            return self._messages[name]
+
+    class Sync:
+        def __init__(self):
+            self.inputs = Inputs()
+
+        def setSyncThreshold(self, threshold):
+            self._most = threshold.total_seconds()
+
+        @property
+        def out(self):
+            names, streams = zip(*self.inputs.made.items(), strict=True)
+            groups = [
+                (
+                    a[0],
+                    Group({name: message for name, (_, message) in zip(names, pair, strict=True)}),
+                )
+                for pair in itertools.product(*(stream.images for stream in streams))
+                for a, b in [pair]
+                if abs(a[0] - b[0]) <= self._most
+            ]
+            return Output(groups)
 
     class Camera:
         def build(self, socket):
@@ -136,10 +190,12 @@ def oak(lost=False):
 
         def requestOutput(self, size, type=None, fps=None):
             log.append(("output", self._socket, size, type, fps))
-            return Output(RGB)
+            return Output(images(0, RGB))
 
     class StereoDepth:
-        left, right, depth = "left", "right", Output(COUNTS)
+        # A twentieth of a period after the colours.
+        left, right = "left", "right"
+        depth = Output([(time + 1 / 600, image) for time, image in images(late, COUNTS)])
         initialConfig = Strict(setDepthUnit=lambda unit: log.append(("unit", unit)))
 
         def setDepthAlign(self, socket):
@@ -177,7 +233,7 @@ def oak(lost=False):
         CameraBoardSocket=Strict(CAM_A="A", CAM_B="B", CAM_C="C"),
         ImgFrame=Strict(Type=Strict(RGB888i="RGB888i")),
         LengthUnit=Strict(MILLIMETER="mm"),
-        node=Strict(Camera=Camera, StereoDepth=StereoDepth),
+        node=Strict(Camera=Camera, StereoDepth=StereoDepth, Sync=Sync),
     )
 
 

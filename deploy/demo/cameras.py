@@ -8,6 +8,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import itertools
+from dataclasses import dataclass
 from typing import Any, Callable, Iterator
 
 import numpy as np
@@ -103,14 +104,42 @@ def load(module: str, source: str, package: str) -> Any:
         ) from None
 
 
-def refuse_scale(options: Options, what: str) -> None:
-    """Refuses --depth-scale for cameras that say it themselves.
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks of a camera.
+
+    Attributes:
+        name: its text on the command line.
+        size: height and width.
+        rate: frames per second.
+    """
+
+    name: str
+    size: tuple[int, int]
+    rate: int
+
+
+def asked(source: str, argument: str, options: Options, what: str) -> Asked:
+    """What is asked of a camera that says the unit of its depth itself.
+
+    Args:
+        source: its name on the command line.
+        argument: what stands behind it, "" where there is one camera only.
+        options: of the command line.
+        what: the camera, for messages: "an Azure Kinect".
 
     Raises:
-        InputError: it was given.
+        InputError: --depth-scale was given, or a --rate that is no whole number.
     """
     if options.metres_per_count is not None:
         raise InputError(f"--depth-scale: {what} says its own unit; leave the option away")
+    rate = options.rate or USUAL_RATE
+    if rate != int(rate):
+        raise InputError(
+            f"--rate is {rate:g}, wanted a whole number for {what}, such as {round(rate) or 1}"
+        )
+    name = f"{source}:{argument}" if argument else source
+    return Asked(name, options.size or USUAL_SIZE, int(rate))
 
 
 def _frames(camera: Camera, numbers: Iterator[int]) -> Iterator[Frame]:

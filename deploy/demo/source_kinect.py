@@ -11,7 +11,7 @@ import numpy as np
 
 from ..runtime.errors import InputError
 from ..runtime.manifest import Manifest
-from .cameras import PATIENCE_MS, Camera, camera_source, load, metres, refuse_scale
+from .cameras import PATIENCE_MS, Camera, asked, camera_source, load, metres
 from .sources import Options, Source
 
 _RATES = (5, 15, 30)
@@ -20,15 +20,14 @@ MILLIMETRES = 0.001  # the unit of its depth, by the sensor's own definition
 
 def open_source(argument: str, manifest: Manifest, options: Options, library: Any = None) -> Source:
     """Opens `kinect`, or `kinect:NUMBER` where several are plugged in."""
-    refuse_scale(options, "an Azure Kinect")
+    wanted = asked("kinect", argument, options, "an Azure Kinect")
     k4a = library or load("pyk4a", "kinect", "pyk4a (needs Microsoft's libk4a)")
     if argument and not argument.isdigit():
         raise InputError(f"source kinect: found {argument!r}, wanted kinect or kinect:NUMBER")
-    rate = int(options.rate or 30)
+    rate = wanted.rate
     if rate not in _RATES:
         raise InputError(f"--rate is {rate}; an Azure Kinect has {', '.join(map(str, _RATES))}")
-    name = f"kinect:{argument}" if argument else "kinect"
-    return camera_source(name, lambda: _Kinect(k4a, int(argument or 0), rate), rate)
+    return camera_source(wanted.name, lambda: _Kinect(k4a, int(argument or 0), rate), rate)
 
 
 class _Kinect(Camera):

@@ -11,16 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..runtime.manifest import Manifest
-from .cameras import (
-    PATIENCE_MS,
-    USUAL_RATE,
-    USUAL_SIZE,
-    Camera,
-    camera_source,
-    load,
-    metres,
-    refuse_scale,
-)
+from .cameras import PATIENCE_MS, Camera, asked, camera_source, load, metres
 from .sources import Options, Source, SourceLost
 
 _STEREO = (640, 400)  # what the depth is computed from
@@ -28,11 +19,11 @@ _STEREO = (640, 400)  # what the depth is computed from
 
 def open_source(argument: str, manifest: Manifest, options: Options, library: Any = None) -> Source:
     """Opens `oak`, or `oak:ID` (its serial number or address) where several are plugged in."""
-    refuse_scale(options, "an OAK camera")
+    wanted = asked("oak", argument, options, "an OAK camera")
     dai = library or load("depthai", "oak", "'depthai>=3'")
-    size, rate = options.size or USUAL_SIZE, int(options.rate or USUAL_RATE)
-    name = f"oak:{argument}" if argument else "oak"
-    return camera_source(name, lambda: _Oak(dai, argument, size, rate), rate)
+    return camera_source(
+        wanted.name, lambda: _Oak(dai, argument, wanted.size, wanted.rate), wanted.rate
+    )
 
 
 class _Oak(Camera):
@@ -54,24 +45,26 @@ class _Oak(Camera):
         stereo.setDepthAlign(sockets.CAM_A)
         stereo.setOutputSize(width, height)
         stereo.initialConfig.setDepthUnit(dai.LengthUnit.MILLIMETER)
+        # Two queues would give the colours of one moment and the depth of another.
+        views = pipeline.create(dai.node.Sync)
+        # Sensors that are not triggered together are half a period apart at most, and some jitter.
+        views.setSyncThreshold(datetime.timedelta(seconds=0.6 / self._rate))
+        picture.link(views.inputs["rgb"])
+        stereo.depth.link(views.inputs["depth"])
         # A camera's frames replace each other: the newest counts.
-        self._colours = picture.createOutputQueue(maxSize=1, blocking=False)
-        self._depths = stereo.depth.createOutputQueue(maxSize=1, blocking=False)
+        self._views = views.out.createOutputQueue(maxSize=1, blocking=False)
         pipeline.start()
 
     def read(self) -> dict[str, np.ndarray]:
         if not self._pipeline.isRunning():
             raise SourceLost("the device has stopped")
-        patience = datetime.timedelta(milliseconds=PATIENCE_MS)
-        colour, depth = self._colours.get(patience), self._depths.get(patience)
-        images = {}
-        if colour is not None:
-            images["rgb"] = np.array(colour.getFrame(), np.uint8)
-        if depth is not None:
-            images["depth"] = metres(depth.getFrame(), 0.001)
-        if not images:
-            raise SourceLost(f"no frame for {PATIENCE_MS / 1000:g} s")
-        return images
+        view = self._views.get(datetime.timedelta(milliseconds=PATIENCE_MS))
+        if view is None:
+            raise SourceLost(f"no frame of colours and depth for {PATIENCE_MS / 1000:g} s")
+        return {
+            "rgb": np.array(view["rgb"].getFrame(), np.uint8),
+            "depth": metres(view["depth"].getFrame(), 0.001),
+        }
 
     def stop(self) -> None:
         if self._pipeline is not None:

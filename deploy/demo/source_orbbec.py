@@ -10,26 +10,17 @@ from typing import Any
 import numpy as np
 
 from ..runtime.manifest import Manifest
-from .cameras import (
-    PATIENCE_MS,
-    USUAL_RATE,
-    USUAL_SIZE,
-    Camera,
-    camera_source,
-    load,
-    metres,
-    refuse_scale,
-)
+from .cameras import PATIENCE_MS, Camera, asked, camera_source, load, metres
 from .sources import Options, Source, SourceLost
 
 
 def open_source(argument: str, manifest: Manifest, options: Options, library: Any = None) -> Source:
     """Opens `orbbec`, or `orbbec:SERIAL` where several cameras are plugged in."""
-    refuse_scale(options, "an Orbbec camera")
+    wanted = asked("orbbec", argument, options, "an Orbbec camera")
     ob = library or load("pyorbbecsdk", "orbbec", "pyorbbecsdk2")
-    size, rate = options.size or USUAL_SIZE, int(options.rate or USUAL_RATE)
-    name = f"orbbec:{argument}" if argument else "orbbec"
-    return camera_source(name, lambda: _Orbbec(ob, argument, size, rate), rate)
+    return camera_source(
+        wanted.name, lambda: _Orbbec(ob, argument, wanted.size, wanted.rate), wanted.rate
+    )
 
 
 class _Orbbec(Camera):

@@ -11,27 +11,18 @@ from typing import Any
 import numpy as np
 
 from ..runtime.manifest import Manifest
-from .cameras import (
-    PATIENCE_MS,
-    USUAL_RATE,
-    USUAL_SIZE,
-    Camera,
-    camera_source,
-    load,
-    metres,
-    refuse_scale,
-)
+from .cameras import PATIENCE_MS, Camera, asked, camera_source, load, metres
 from .sources import Options, Source
 
 
 def open_source(argument: str, manifest: Manifest, options: Options, library: Any = None) -> Source:
     """Opens `realsense`, or `realsense:SERIAL` where several cameras are plugged in."""
-    refuse_scale(options, "a RealSense camera")
+    wanted = asked("realsense", argument, options, "a RealSense camera")
     # On a Jetson it is built with librealsense.
     rs = library or load("pyrealsense2", "realsense", "pyrealsense2")
-    size, rate = options.size or USUAL_SIZE, int(options.rate or USUAL_RATE)
-    name = f"realsense:{argument}" if argument else "realsense"
-    return camera_source(name, lambda: _RealSense(rs, argument, size, rate), rate)
+    return camera_source(
+        wanted.name, lambda: _RealSense(rs, argument, wanted.size, wanted.rate), wanted.rate
+    )
 
 
 class _RealSense(Camera):

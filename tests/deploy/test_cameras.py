@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from deploy.demo import source_kinect, source_oak, source_orbbec
+from deploy.demo import source_kinect, source_oak, source_orbbec, source_realsense
 from deploy.demo.sources import Options, SourceLost, open_source
 from deploy.runtime.errors import InputError
 
@@ -63,6 +63,27 @@ def test_a_camera_is_freed_when_the_demo_ends_or_it_does_not_start(name):
     library = double(lost=True)
     with pytest.raises(SourceLost, match="does not start .no device"):
         next(module.open_source("", MANIFEST, Options(), library).start())
+
+
+def test_an_oak_s_colours_and_depth_are_of_one_moment():
+    """Its stereo starts two views after its colours."""
+    library = camera_doubles.oak(late=2)
+    frames = source_oak.open_source("", MANIFEST, Options(), library).start()
+    for view in range(2, 2 + camera_doubles.VIEWS):
+        images = next(frames).images
+        np.testing.assert_array_equal(images["rgb"], camera_doubles.RGB + np.uint8(view))
+        wanted = (camera_doubles.COUNTS + view) * 0.001
+        np.testing.assert_allclose(images["depth"], wanted, rtol=2**-22)
+    with pytest.raises(SourceLost, match="no frame of colours and depth for 2 s"):
+        next(frames)
+
+
+@pytest.mark.parametrize("rate", [29.97, 0.5])
+@pytest.mark.parametrize("module", [source_realsense, *(row[0] for row in CAMERAS.values())])
+def test_a_rate_that_is_no_whole_number_is_refused(module, rate):
+    """Libraries take whole numbers; 29 and 0 are not what was asked for."""
+    with pytest.raises(InputError, match=f"--rate is {rate}, wanted a whole number for an? "):
+        module.open_source("", MANIFEST, Options(rate=rate), SimpleNamespace())
 
 
 @pytest.mark.parametrize("name", CAMERAS)
