@@ -21,7 +21,7 @@ from fuzz_inputs import (
     write_frames,
 )
 
-from cen_keras.data import image_files, labels
+from cen_keras.data import image_files, label_files, labels
 from cen_keras.data.datasets import open_dataset
 from cen_keras.data.folder import FolderViews
 from cen_keras.data.frames import FrameViews
@@ -65,7 +65,7 @@ def label_case(rng, folder):
     colours = {tuple(int(x) for x in rng.integers(0, 256, 3)): n for n in range(3)}
 
     def read():
-        label = image_files.read_label(path, colours if rng.random() < 0.3 else None)
+        label = label_files.read_label(path, colours if rng.random() < 0.3 else None)
         labels.check_labels(label, int(rng.integers(1, 300)), str(path), int(rng.integers(-1, 300)))
         labels.colorize(label, labels.palette(7))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cen_keras.data import image_files, labels, transforms
+from cen_keras.data import image_files, label_files, labels, transforms
 from cen_keras.data.depth_registration import is_depth, register_frame, target_of
 from cen_keras.data.folder_checks import check_label_files, check_units
 from cen_keras.data.image_folders import LABEL, find_views
@@ -164,7 +164,7 @@ class FolderViews(Views):
         Raises:
             InputError: they cannot be read, or some are neither.
         """
-        label = image_files.read_label(path, self._colours)
+        label = label_files.read_label(path, self._colours)
         if self._label_map:
             label = mapped(label, self._label_map)
         labels.check_labels(label, len(self.classes), str(path), self.ignore)
@@ -200,6 +200,6 @@ class FolderViews(Views):
         )
 
     def _values_of_first(self) -> str:
-        label = image_files.read_label(self.files[0]["label"], self._colours)
+        label = label_files.read_label(self.files[0]["label"], self._colours)
         values = np.unique(label)
         return ", ".join(map(str, values[:20])) + (", ..." if len(values) > 20 else "")

@@ -7,8 +7,7 @@ What a file's numbers mean, the kind of the image says, by the attributes of
   left away, 16 bits become 8, the camera's orientation (EXIF) applied;
 - quantities (with `unit_per_count`, as depth): float32 in the unit. Whole numbers of 16 bits are
   multiplied; floats (NPY, TIFF, EXR, PFM) have the unit already. What is missing becomes `missing`;
-- everything else as it is in the file, 8 or 16 bits or floats;
-- labels: class numbers, palettes and pictures of 1, 2 or 4 bits included, or colours with a table.
+- everything else as it is in the file, 8 or 16 bits or floats.
 
 `deploy/runtime/image_files.py` is a link to this file, for boards, which have no other part of the
 project: it is written in the syntax of Python 3.8, and imports relative to itself.
@@ -20,7 +19,6 @@ import importlib
 import io
 import os
 import struct
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +27,17 @@ from PIL import Image, ImageOps
 
 from .errors import InputError
 from .exr_files import Unsupported, decode_exr
+from .pnm_files import decode_pnm, is_pnm
 
 SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"),
     *(".ppm", ".pgm", ".pnm", ".pfm", ".npy", ".exr"),
 )
-LOSSY = (".jpg", ".jpeg")
 ORIENTATION = 0x0112  # of EXIF
 # What Pillow calls images of 16 bits and more.
 _SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N")
+_GREY_AND_ALPHA = 4  # colour type of PNG
+_BITS_PER_SAMPLE = 258  # of TIFF
 
 
 def read_image(path: Any, kind: Any, name: str = "") -> np.ndarray:
@@ -87,7 +87,10 @@ def read_colour(path: Any) -> np.ndarray:
         if image.dtype != np.uint8:
             raise InputError(f"{path}: holds {image.dtype}; wanted colours of 8 bits")
         return image
-    with _opened(path) as picture:
+    data = _bytes(path)
+    if is_pnm(data):
+        return _with_channels(_pnm(data, path, shown=True), 3, path, "colour")
+    with _opened(data, path) as picture:
         mode = picture.mode
         if mode in _SIXTEEN or mode == "I":
             return np.repeat((_whole(picture) >> 8).astype(np.uint8)[..., None], 3, axis=-1)
@@ -96,8 +99,13 @@ def read_colour(path: Any) -> np.ndarray:
         return np.array(picture.convert("RGB"))
 
 
-def read_array(path: Any) -> np.ndarray:
+def read_array(path: Any, indices: bool = False, shown: bool = False) -> np.ndarray:
     """Reads an image as it is in the file.
+
+    Args:
+        path: the file.
+        indices: of a palette its indices, not its colours.
+        shown: grey of 1, 2 or 4 bits as it is looked at, 0 to 255, not the numbers as written.
 
     Returns:
         (h, w) or (h, w, channels): bool of 1 bit, uint8, uint16, int32 or floats. Colours are RGB;
@@ -110,14 +118,20 @@ def read_array(path: Any) -> np.ndarray:
     suffix = path.suffix.lower()
     if suffix == ".npy":
         return _npy(path)
+    data = _bytes(path)
     if suffix == ".exr":
-        return _exr(path)
-    if _has_many_bits(path):
-        return _by_opencv(path)
-    with _opened(path) as picture:
-        if picture.mode in ("L", "LA", "1", "F"):
-            return _grey(picture, path)
-        if picture.mode in _SIXTEEN or picture.mode == "I":
+        return _exr(data, path)
+    if is_pnm(data):
+        return _pnm(data, path, shown)
+    if _has_many_bits(data):
+        return _by_opencv(data, path)
+    with _opened(data, path) as picture:
+        mode = picture.mode
+        if mode == "P" and indices:
+            return np.array(picture)
+        if mode in ("L", "LA", "1", "F"):
+            return np.array(picture.convert("L")) if shown and mode != "F" else _grey(picture)
+        if mode in _SIXTEEN or mode == "I":
             return _whole(picture)
         return np.array(picture.convert("RGB"))
 
@@ -147,75 +161,6 @@ def quantity(image: np.ndarray, kind: Any, path: Any, name: str = "") -> np.ndar
     return np.where(gone, np.float32(missing), values)
 
 
-def read_label(path: Any, colours: Mapping[tuple[int, int, int], int] | None = None) -> np.ndarray:
-    """Reads labels.
-
-    Args:
-        path: PNG, TIFF, BMP, PGM or NPY of class numbers; of colours with a table.
-        colours: RGB -> class number.
-
-    Returns:
-        integers (h, w): of a palette its indices, of 1, 2 or 4 bits the numbers as written.
-
-    Raises:
-        InputError: it cannot be read, is JPEG, holds colours without a table or colours that are
-            not in it, or numbers that are not whole.
-    """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix in LOSSY:
-        raise InputError(f"{path}: JPEG changes class numbers; save labels as PNG")
-    if suffix in (".npy", ".exr", ".pfm"):
-        image = read_array(path)
-    else:
-        with _opened(path) as picture:
-            if picture.mode == "P" and colours is None:
-                image = np.array(picture)
-            elif picture.mode in ("L", "LA", "1", "F"):
-                image = _grey(picture, path)
-            elif picture.mode in _SIXTEEN or picture.mode == "I":
-                image = _whole(picture)
-            else:
-                image = np.array(picture.convert("RGB"))
-    if image.ndim == 3 and image.shape[2] == 1:
-        image = image[..., 0]
-    if image.ndim == 3 and image.shape[2] == 3:
-        return _classes_of(image, colours, path)
-    if image.ndim != 2:
-        raise InputError(f"{path}: labels have {image.shape[2]} channels, must have one")
-    if image.dtype.kind == "f":
-        # NaN is equal to nothing; infinity is to itself.
-        if not (np.isfinite(image) & (image == np.rint(image))).all():
-            raise InputError(f"{path}: labels hold numbers that are not whole")
-        image = image.astype(np.int32)
-    return image.astype(np.uint8) if image.dtype == bool else image
-
-
-def _classes_of(
-    image: np.ndarray, colours: Mapping[tuple[int, int, int], int] | None, path: Path
-) -> np.ndarray:
-    """Class numbers of colours."""
-    if not colours:
-        if (image == image[..., :1]).all():
-            return image[..., 0]  # a grey picture saved as colour
-        raise InputError(
-            f"{path}: has 3 channels, must have one that holds class numbers; give a table of "
-            "colours (`colours`), or map them to numbers first"
-        )
-    packed = image.astype(np.int64) @ np.array([65536, 256, 1])
-    table = {(r << 16) | (g << 8) | b: number for (r, g, b), number in colours.items()}
-    known = np.array(sorted(table))
-    place = np.minimum(np.searchsorted(known, packed), len(known) - 1)
-    wrong = known[place] != packed
-    if wrong.any():
-        first = tuple(int(x) for x in image[wrong][0])
-        raise InputError(
-            f"{path}: {int(wrong.sum())} pixels have colours that are not in the table, the first "
-            f"{first}; add them, or save without smoothing and without JPEG"
-        )
-    return np.array([table[int(key)] for key in known])[place].astype(np.int32)
-
-
 def _with_channels(
     image: np.ndarray, channels: int, path: Any, name: str, exact: bool = False
 ) -> np.ndarray:
@@ -234,9 +179,8 @@ def _with_channels(
     )
 
 
-def _opened(path: Path) -> Image.Image:
+def _opened(data: bytes, path: Path) -> Image.Image:
     """An image, decoded and upright; whatever Pillow finds wrong is the file."""
-    data = _bytes(path)
     try:
         with Image.open(io.BytesIO(data)) as image:
             image.load()
@@ -263,9 +207,9 @@ def _bytes(path: Path) -> bytes:
         raise InputError(f"{path}: is a folder, wanted an image") from None
     if not data:
         raise InputError(f"{path}: is empty; copy it again")
-    if data.startswith(b"\x89PNG") and b"IEND" not in data[-64:]:
-        raise InputError(f"{path}: is cut off; copy it again or take it away")
-    if data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[-4096:]:
+    # Behind the end there may be more: phones keep a film of the moment there.
+    ends = {b"\x89PNG": b"IEND", b"\xff\xd8": b"\xff\xd9"}
+    if any(data.startswith(first) and last not in data for first, last in ends.items()):
         raise InputError(f"{path}: is cut off; copy it again or take it away")
     return data
 
@@ -277,18 +221,21 @@ def _png_bits(data: bytes) -> int:
     return 8
 
 
-def _has_many_bits(path: Path) -> bool:
+def _has_many_bits(data: bytes) -> bool:
     """Whether a file has 16 bits in several channels, which Pillow cuts to 8."""
-    data = _bytes(path)
     if data[:8] == b"\x89PNG\r\n\x1a\n":
         return len(data) > 26 and data[24] == 16 and data[25] in (2, 4, 6)
-    if data[:2] in (b"P6", b"P3"):
-        words = data[:64].split()
-        return len(words) > 3 and words[3].isdigit() and int(words[3]) > 255
-    return False
+    if data[:4] not in (b"II*\0", b"MM\0*"):
+        return False
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            bits = image.tag_v2.get(_BITS_PER_SAMPLE, ())
+    except Exception:  # said by what reads it whole
+        return False
+    return len(bits) > 1 and bits[0] == 16
 
 
-def _grey(picture: Image.Image, path: Path) -> np.ndarray:
+def _grey(picture: Image.Image) -> np.ndarray:
     """One channel: bool of 1 bit, floats, or uint8; 2 and 4 bits as they were written."""
     if picture.mode == "LA":
         picture = picture.getchannel(0)
@@ -309,6 +256,17 @@ def _whole(picture: Image.Image) -> np.ndarray:
     return image.astype(np.int32)
 
 
+def _pnm(data: bytes, path: Path, shown: bool) -> np.ndarray:
+    """PGM and PPM: the samples as written; as they are looked at, 8 bits of their largest value."""
+    try:
+        samples, top = decode_pnm(data)
+    except ValueError as error:
+        raise InputError(f"{path}: is damaged or no PGM or PPM ({error}); copy it again") from error
+    if not shown or top == 255:
+        return samples
+    return np.round(samples * (255 / top)).astype(np.uint8)
+
+
 def _npy(path: Path) -> np.ndarray:
     _bytes(path)
     try:
@@ -324,13 +282,13 @@ def _npy(path: Path) -> np.ndarray:
     return image
 
 
-def _exr(path: Path) -> np.ndarray:
+def _exr(data: bytes, path: Path) -> np.ndarray:
     """EXR; kinds that are not read here by an OpenCV that was built with OpenEXR."""
     try:
-        return decode_exr(_bytes(path))
+        return decode_exr(data)
     except Unsupported as kind:
         try:
-            return _by_opencv(path)
+            return _by_opencv(data, path)
         except InputError:
             raise InputError(
                 f"{path}: is EXR with {kind}, which is not read; write it again as scanlines with ZIP "
@@ -340,7 +298,7 @@ def _exr(path: Path) -> np.ndarray:
         raise InputError(f"{path}: is damaged or no EXR ({error}); copy it again") from error
 
 
-def _by_opencv(path: Path) -> np.ndarray:
+def _by_opencv(data: bytes, path: Path) -> np.ndarray:
     """16 bits in several channels, and kinds of EXR."""
     os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")  # OpenCV reads EXR for those who ask
     try:
@@ -350,17 +308,16 @@ def _by_opencv(path: Path) -> np.ndarray:
             f"{path}: needs OpenCV, which is not installed: pip install opencv-python-headless; or "
             "save it as .npy"
         ) from None
-    data = np.frombuffer(_bytes(path), np.uint8)
     try:
-        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         raise InputError(f"{path}: cannot be read ({str(error).strip()[:80]})") from error
     if image is None:
         raise InputError(f"{path}: is damaged, cut off or no image; copy it again")
-    if image.ndim == 3 and image.shape[2] >= 3:
+    if data.startswith(b"\x89PNG") and data[25] == _GREY_AND_ALPHA:
+        image = image[..., 0]  # of four: OpenCV repeats grey
+    elif image.ndim == 3 and image.shape[2] >= 3:
         image = image[..., 2::-1]  # OpenCV gives blue first; transparency goes
-    elif image.ndim == 3 and image.shape[2] == 2:
-        image = image[..., 0]
     return np.ascontiguousarray(image)
 
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from cen_keras.data import labels
 from cen_keras.data.folder_checks import check_units
-from cen_keras.data.image_files import read_image, read_label
+from cen_keras.data.image_files import read_image
 from cen_keras.data.image_folders import located
+from cen_keras.data.label_files import read_label
 from cen_keras.data.label_tables import mapped
 from cen_keras.data.text_files import lines_of
 from cen_keras.data.views import Views

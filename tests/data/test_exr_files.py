@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cen_keras.data.exr_files import Unsupported, decode_exr
-from cen_keras.data.image_files import read_array, read_image, read_label
+from cen_keras.data.image_files import read_array, read_image
+from cen_keras.data.label_files import read_label
 from cen_keras.errors import InputError
 from cen_keras.modalities import modality_of
 

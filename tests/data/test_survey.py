@@ -7,6 +7,7 @@ from PIL import Image
 
 from cen_keras.data.datasets import open_dataset
 from cen_keras.data.survey import survey_folder
+from cen_keras.data.survey.classes import survey_labels
 from cen_keras.errors import InputError
 
 
@@ -141,6 +142,28 @@ def test_several_colours_are_one_class_and_others_do_not_count(tmp_path):
         assert found.pixels.tolist() == [2 * 512, 2 * 1024] and found.ignored == 2 * 512
         wanted = np.array([255, 0, 1, 1])[numbers]
         np.testing.assert_array_equal(found.views[0]["label"], wanted)
+
+
+def test_masks_in_colours_of_which_some_were_saved_as_grey(tmp_path):
+    """Three of black and white alone, as optimisers write them, before the first with a colour."""
+    names = ("wall=#ffffff", "floor=#000000", "door=#c80000")
+    label = of(255, 0)
+    coloured = np.repeat(label[..., None], 3, -1)
+    coloured[:8] = (200, 0, 0)
+    label_folder(tmp_path / "a", label, label > 0, label, coloured)
+    found = survey_folder(tmp_path / "a", classes=names)
+    assert found.spec["colours"] == {"#ffffff": 0, "#000000": 1, "#c80000": 2}
+    assert found.pixels.tolist() == [3 * 1024 + 768, 3 * 1024 + 768, 512]
+    np.testing.assert_array_equal(found.views[0]["label"], label == 0)
+    label_folder(tmp_path / "b", label, label > 0)
+    found = survey_folder(tmp_path / "b", classes=names)
+    assert found.pixels.tolist() == [2 * 1024, 2 * 1024, 0]
+    np.testing.assert_array_equal(found.views[0]["label"], label == 0)
+    # Numbers stay numbers where their greys have no names; so does a mask that is 0 everywhere.
+    label_folder(tmp_path / "c", of(0), of(0, 1, 2))
+    for count in (1, 2):
+        files = sorted((tmp_path / "c" / "mask").iterdir())[:count]
+        assert "colours" not in survey_labels(files, names, 255).options
 
 
 def test_colours_of_classes_whose_labels_are_numbers_are_their_palette(tmp_path):

@@ -2,18 +2,20 @@
 
 import collections
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cen_keras.data.image_files import LOSSY, read_array, read_label
+from cen_keras.data.image_files import read_array
+from cen_keras.data.label_files import LOSSY, packed, read_label, read_label_colours
 from cen_keras.data.labels import IGNORE
 from cen_keras.data.survey.names import IGNORE_NAME, Names, parsed
 from cen_keras.errors import InputError
 
 MOST_COLOURS = 255
+BLACK = "#000000"
 SPARSE = 2
 """So many times more numbers than classes make a label map worth it."""
 
@@ -48,7 +50,7 @@ def survey_labels(files: Sequence[Path], names: Sequence[str] | None, ignore: in
         InputError: a file cannot be read, the names are too few, or do not fit the labels' colours.
     """
     named = parsed(names) if names else Names((), {})
-    counts = _counts(files, bool(named.colours))
+    counts = _counts(files, named.colours.keys())
     coloured = any(isinstance(value, str) for value in counts)
     if coloured:
         numbers = _numbers_of_colours(counts, named, files[0].parent)
@@ -127,31 +129,51 @@ def _palette(colours: dict[str, int | None]) -> list[list[int]]:
     return [list(bytes.fromhex(first[number][1:])) for number in sorted(first)]
 
 
-def _counts(files: Sequence[Path], by_palette: bool) -> dict[Any, int]:
+def _counts(files: Sequence[Path], named: Set[str]) -> dict[Any, int]:
     """Pixels of each label, or of each colour "#rrggbb" where a file has colours.
 
     Args:
         files: label files.
-        by_palette: whether files of numbers with a palette count as colours.
+        named: colours of the classes, where they have some: files of numbers with a palette count as
+            colours then.
     """
-    colours = any(_is_coloured(path, by_palette) for path in files[:3])
+    colours = _are_coloured(files, named)
     counts: collections.Counter = collections.Counter()
     for path in files:
         if not colours:
             found, pixels = np.unique(read_label(path), return_counts=True)
             counts.update(dict(zip(found.tolist(), pixels.tolist(), strict=True)))
             continue
-        image = read_array(path)
-        image = image if image.ndim == 3 else np.repeat(image[..., None], 3, -1)
-        packed = image.astype(np.int64) @ np.array([65536, 256, 1])
-        found, pixels = np.unique(packed, return_counts=True)
-        counts.update({f"#{c:06x}": int(n) for c, n in zip(found, pixels, strict=True)})
+        counts.update(_colours_in(path))
         if len(counts) > MOST_COLOURS:
             raise InputError(
                 f"{path}: labels have more than {MOST_COLOURS} colours, as after smoothing or JPEG; "
                 "save one colour for each class, as PNG."
             )
     return dict(counts)
+
+
+def _colours_in(path: Path) -> dict[str, int]:
+    """Pixels of each colour of a file."""
+    found, pixels = np.unique(packed(read_label_colours(path)), return_counts=True)
+    return {f"#{c:06x}": int(n) for c, n in zip(found, pixels, strict=True)}
+
+
+def _are_coloured(files: Sequence[Path], named: Set[str]) -> bool:
+    """Whether labels are colours: some have three channels, or all are greys that have a name."""
+    if any(_is_coloured(path, bool(named)) for path in files):
+        return True
+    if not named:
+        return False
+    greys: set[str] = set()
+    for path in (path for path in files if path.suffix.lower() not in LOSSY):
+        if read_array(path).dtype not in (bool, np.uint8):
+            return False
+        greys |= _colours_in(path).keys()
+        if not greys <= named:
+            return False
+    # Black alone is the class 0 as well.
+    return greys != {BLACK}
 
 
 def _is_coloured(path: Path, by_palette: bool) -> bool:

@@ -1,0 +1,1 @@
+../../cen_keras/data/pnm_files.py
