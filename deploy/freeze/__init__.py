@@ -18,9 +18,9 @@ next kernel.
     plain = freeze(model, outputs="ensemble", image_shape=(480, 640))
 
 The plain model gives the trained model's inference output to 1e-5 relative, and `freeze` compares the two before it
-returns. A layer without a rule is kept as it was, on whole streams. Read on: ir (nodes and views of channels), rules
-and lower (Keras to nodes), equalise (ranges for 8 bits), plan (who needs which channel), emit (nodes to Keras),
-check.
+returns. A layer without a rule is kept as it was, on whole streams. Read on: ir (nodes and views of channels), rules,
+stream_rules and lower (Keras to nodes), equalise (ranges for 8 bits), plan (who needs which channel), emit (nodes to
+Keras), check.
 """
 
 from collections.abc import Sequence

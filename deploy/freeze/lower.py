@@ -7,6 +7,7 @@ import keras
 from cen_keras.errors import InputError
 from cen_keras.graph import Call, Graph
 
+from . import stream_rules  # noqa: F401 - registers its rules
 from .builder import PlainGraph
 from .ir import OpaqueCall, View
 from .rules import RULES
