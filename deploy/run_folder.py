@@ -68,9 +68,14 @@ class RunFolder:
         """Label of pixels that do not count."""
         return int(self.data.get("ignore", 255))
 
+    @property
+    def model_file(self) -> Path:
+        """The best checkpoint."""
+        return Path(os.path.normpath(self.path / self.data.get("model", "best.keras")))
+
     def model(self):
         """Loads the best checkpoint as a `keras.Model` for inference."""
-        path = Path(os.path.normpath(self.path / self.data.get("model", "best.keras")))
+        path = self.model_file
         if not path.is_file():
             raise InputError(
                 f"{path}: no such file; `python -m recipes.train` has not finished an epoch there"

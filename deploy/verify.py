@@ -18,7 +18,7 @@ from cen_keras.metrics.confusion import ConfusionMatrix
 from .artifacts import float_artifact
 from .layer_errors import LayerError, layer_errors
 from .run_folder import RunFolder, run_of
-from .runtime.files import PathLike
+from .runtime.files import PathLike, sha256
 from .runtime.postprocess import class_map, interpolation_matrix
 from .runtime.preprocess import Frame, Preprocessor
 from .runtime.runner import open_runner
@@ -188,8 +188,13 @@ def verify_frozen(
     reference = _keras_predictor(model, run, run.image_shape)
     candidate = _keras_predictor(plain, run, run.image_shape)
     result = _compare(run, names, reference, candidate, count, split)
-    worst = max(output["relative_error"] for output in result["outputs"].values())
-    return {"frozen": str(run.path), "relative_error": worst, **_judged(result, max_drop)}
+    worst = float(np.max([output["relative_error"] for output in result["outputs"].values()]))
+    return {
+        "frozen": str(run.path),
+        "sha256": sha256(run.model_file),
+        "relative_error": worst,
+        **_judged(result, max_drop),
+    }
 
 
 def verify_layers(

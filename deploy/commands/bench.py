@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..runtime.console import GOOD, Output, plain
 from ..runtime.errors import InputError
-from ..runtime.files import beside, write_json
+from ..runtime.files import beside, sha256, write_json
 from . import add_engine, image_size, positive
 
 SUMMARY = "time an artifact, or several interleaved"
@@ -118,6 +118,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             beside(runner.path, ".bench.json"),
         )
     if path.is_dir():
+        result["sha256"] = sha256(folder.model_file)
         _keep(result, path / "bench" / "latency.json")
     output.result(result)
     return GOOD

@@ -53,6 +53,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     result = build(
         folder, out, controls=controls, pictures=arguments.pictures, title=arguments.title
     )
+    for line in result["left_out"]:
+        output.say(f"left out: {line}")
     output.say(f"{out}: {out.stat().st_size / 1e3:.0f} kB")
     output.result(result)
     return GOOD

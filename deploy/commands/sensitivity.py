@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 from ..runtime.console import GOOD, Output, plain
-from ..runtime.files import atomic_path, write_json
+from ..runtime.files import atomic_path, sha256, write_json
 from . import image_size, positive
 
 SUMMARY = "rank the layers by what 8 bits cost in them"
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         say=lambda text: output.say(f"warning: {text}"),
     )
     found = rank_run(folder, arguments.outputs, arguments.image_shape, choice, output.say)
-    result = found.to_json()
+    result = {"sha256": sha256(folder.model_file), **found.to_json()}
     output.say(f"all layers in 8 bits: logits {result['sqnr_db']:.1f} dB above their noise")
     output.table(
         ["layer", "operator", "share of the noise"],

@@ -9,7 +9,7 @@ from cen_keras.pages.training_page import read_rows
 
 from ..run_folder import RunFolder
 from ..runtime import manifest as manifests
-from ..runtime.files import beside
+from ..runtime.files import beside, sha256
 from ..targets import TARGETS
 
 # What the report finds beside an artifact.
@@ -26,41 +26,69 @@ def gather(run: RunFolder, controls: dict[str, Path]) -> dict[str, Any]:
 
     Returns:
         `log` and `exchange` (rows of the CSV files), `scores`, `frozen`, `artifacts`, `latency`,
-        `sensitivity` and `controls`.
+        `sensitivity` and `controls`; `left_out`: results that are of another model or file, or on
+        other views than most, a line each.
 
     Raises:
         InputError: an artifact in the run folder does not hold, or a control has no scores.
     """
-    return {
+    left_out: list[str] = []
+    model = sha256(run.model_file) if run.model_file.is_file() else None
+    found = {
         "log": read_rows(run.path / "log.csv"),
         "exchange": read_rows(run.path / "exchange.csv"),
         "scores": read_json(run.path / "scores.json"),
-        "frozen": read_json(run.path / "frozen.verify.json"),
+        "frozen": _result(run.path / "frozen.verify.json", model, left_out),
         "artifacts": [
-            describe(path)
+            describe(path, left_out)
             for target in TARGETS.values()
             for path in sorted((run.path / target.name).glob("*" + target.suffix))
         ],
-        "latency": read_json(run.path / "bench" / "latency.json"),
-        "sensitivity": read_json(run.path / "sensitivity.json"),
+        "latency": _result(run.path / "bench" / "latency.json", model, left_out),
+        "sensitivity": _result(run.path / "sensitivity.json", model, left_out),
         "controls": {name: _control(Path(path)) for name, path in controls.items()},
+        "left_out": left_out,
     }
+    _leave_other_views(found)
+    return found
 
 
-def describe(path: Path) -> dict[str, Any]:
+def describe(path: Path, left_out: list[str]) -> dict[str, Any]:
     """An artifact with its verification and its timing, where those are of this very file.
 
     Raises:
         InputError: the artifact does not hold.
     """
     manifest = manifests.load(path)
-    verified = read_json(beside(path, VERIFIED))
-    timed = read_json(beside(path, TIMED))
-    if verified is not None and verified.get("sha256") != manifest.file_sha256:
-        verified = None
-    if timed is not None and timed.get("sha256") != manifest.file_sha256:
-        timed = None
+    verified, timed = (
+        _result(beside(path, suffix), manifest.file_sha256, left_out)
+        for suffix in (VERIFIED, TIMED)
+    )
     return {"path": path, "manifest": manifest, "verified": verified, "timed": timed}
+
+
+def _result(path: Path, digest: str | None, left_out: list[str]) -> Any:
+    """What a command left, where it is of the model or file of this SHA-256."""
+    found = read_json(path)
+    if found is not None and found.get("sha256") != digest:
+        left_out.append(f"{path.name}: of another model or file; give its command again")
+        return None
+    return found
+
+
+def _leave_other_views(found: dict[str, Any]) -> None:
+    """Leaves out verifications on other views than the widest: their scores cannot be compared."""
+    holders = [(found, "frozen", "frozen")]
+    holders += [(item, "verified", item["path"].name) for item in found["artifacts"]]
+    known = [(holder, key, name) for holder, key, name in holders if holder[key]]
+    if not known:
+        return
+    widest = max((holder[key] for holder, key, _ in known), key=lambda result: result["count"])
+    for holder, key, name in known:
+        views = holder[key]["count"], holder[key]["split"]
+        if views != (widest["count"], widest["split"]):
+            found["left_out"].append(f"{name}: verified on {views[0]} views of {views[1]} only")
+            holder[key] = None
 
 
 def read_json(path: Path) -> Any:

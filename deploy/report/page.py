@@ -38,7 +38,7 @@ def build(
         title: of the page; None = the run folder's name.
 
     Returns:
-        The rows of the main table, for machines.
+        The rows of the main table and what was left out of it, for machines.
 
     Raises:
         InputError: jinja2 or matplotlib is missing, or an artifact in the run folder does not hold.
@@ -89,7 +89,7 @@ def build(
     )
     with atomic_path(out) as temporary:
         temporary.write_text(page, encoding="utf-8")
-    return {"report": str(out), "rows": rows}
+    return {"report": str(out), "rows": rows, "left_out": found["left_out"]}
 
 
 def _streams(run: RunFolder, found: dict[str, Any]) -> list[str]:
@@ -123,16 +123,6 @@ def _sensitivity(found: dict[str, Any] | None) -> dict[str, Any] | None:
     return {"bars": bars, "sqnr_db": found["sqnr_db"]}
 
 
-def _of_split(found: dict[str, Any], split: str) -> dict[str, Any]:
-    """What was found, without the results of other splits."""
-
-    def kept(result):
-        return result if result and result["split"] == split else None
-
-    artifacts = [{**item, "verified": kept(item["verified"])} for item in found["artifacts"]]
-    return {**found, "frozen": kept(found["frozen"]), "artifacts": artifacts}
-
-
 def _rows(found: dict[str, Any], streams: list[str]) -> list[dict[str, Any]]:
     """The main table: the float model, the frozen graph and every artifact."""
     rows = []
@@ -140,10 +130,8 @@ def _rows(found: dict[str, Any], streams: list[str]) -> list[dict[str, Any]]:
     results += [(item["path"].stem, item["verified"]) for item in found["artifacts"]]
     known = [result for _, result in results if result]
     if known:
-        # The float model's scores are in each; the widest one speaks, and those of another split are left out.
-        widest = max(known, key=lambda result: result["count"])
-        found = _of_split(found, widest["split"])
-        rows.append(_row("float (Keras)", widest, "reference", streams))
+        # The float model's scores are in each, on the same views.
+        rows.append(_row("float (Keras)", known[0], "reference", streams))
     elif found["scores"]:
         miou = {s: 100 * v["miou"] for s, v in found["scores"]["streams"].items()}
         rows.append(_empty_row("float (Keras)") | {"miou": miou})

@@ -1,6 +1,7 @@
 """The page holds what was measured, stands alone, and says less where less is known."""
 
 import csv
+import hashlib
 import json
 import shutil
 
@@ -44,6 +45,8 @@ def full_run(run_path, artifacts, tmp_path):
     (run / "tflite").mkdir(parents=True)
     (run / "bench").mkdir()
     shutil.copy(run_path / "data.json", run)
+    (run / "best.keras").write_bytes(b"a model")
+    model = hashlib.sha256(b"a model").hexdigest()
     for name, stem in (("fp32", "fp32"), ("int8", "static_w8a8")):
         for suffix in (".tflite", ".tflite.json"):
             shutil.copy(artifacts[name].with_suffix(suffix), run / "tflite" / (stem + suffix))
@@ -53,9 +56,10 @@ def full_run(run_path, artifacts, tmp_path):
         phases = {p: {"p50": 1.25, "p95": 2} for p in ("pre", "infer", "post", "total")}
         timed = {"sha256": sha, "times": phases}
         (run / "tflite" / f"{stem}.tflite.bench.json").write_text(json.dumps(timed))
-    (run / "frozen.verify.json").write_text(json.dumps(result(0.0, 1.0)))
+    (run / "frozen.verify.json").write_text(json.dumps(result(0.0, 1.0, model)))
     times = dict(zip(CONTENDERS, (20, 18, 16, 8), strict=True))
     latency = {
+        "sha256": model,
         "threads": 2,
         "rounds": 50,
         "artifacts": {
@@ -85,7 +89,7 @@ def full_run(run_path, artifacts, tmp_path):
         rows.writerow(["epoch", "layer", "modality", "share"])
         rows.writerows([[e, "norm1", m, e / 3] for e in range(3) for m in ("rgb", "depth")])
     layers = [{"name": f"layer{n}", "kind": "ADD", "share": 0.3 / n} for n in range(1, 20)]
-    ranking = {"noise": 0.1, "sqnr_db": 17.25, "layers": layers}
+    ranking = {"sha256": model, "noise": 0.1, "sqnr_db": 17.25, "layers": layers}
     (run / "sensitivity.json").write_text(json.dumps(ranking))
     control = tmp_path / "rgb_only"
     control.mkdir()
@@ -150,6 +154,27 @@ def test_results_of_another_file_are_not_shown(full_run):
     found = {item["path"].stem: item for item in gather(open_run(run), {})["artifacts"]}
     assert found["static_w8a8"]["verified"] is None and found["static_w8a8"]["timed"] is None
     assert found["fp32"]["verified"] is not None
+
+
+def test_results_of_an_earlier_model_are_left_out_and_named(full_run, tmp_path, capsys):
+    run, _ = full_run
+    (run / "best.keras").write_bytes(b"trained on")
+    found = gather(open_run(run), {})
+    assert found["frozen"] is found["latency"] is found["sensitivity"] is None
+    assert main(["report", str(run), "--out", str(tmp_path / "page.html")]) == 0
+    said = capsys.readouterr().out
+    for name in ("frozen.verify.json", "latency.json", "sensitivity.json"):
+        assert f"left out: {name}: of another model" in said
+
+
+def test_scores_of_fewer_views_do_not_stand_beside_those_of_all(full_run):
+    run, _ = full_run
+    path = run / "tflite" / "static_w8a8.tflite.verify.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "count": 5}))
+    found = gather(open_run(run), {})
+    assert [item["verified"] is None for item in found["artifacts"]] == [False, True]
+    assert found["left_out"] == ["static_w8a8.tflite: verified on 5 views of val only"]
+    assert found["frozen"]["count"] == 9
 
 
 def test_a_bare_run_gives_a_page_too(run_path, tmp_path):

@@ -10,7 +10,9 @@ epoch.
 """
 
 import argparse
+import hashlib
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +54,7 @@ def train_cell(cell: Cell, runs: Path, console: Any, folder: Path | None = None)
         kid with rooms' features, where the images are colour); `parameters` and `macs` of
         `cen_keras.metrics.cost`; `exchanged`, `layers_exchanging`, `steps`; `seconds` and
         `processor_seconds` of training and scoring, null where the training was stopped in between;
-        `commit`, `hardware`, `backend`, `time`.
+        `commit`, `hardware`, `backend`, `time`; `data` of `pictures`.
 
     Raises:
         InputError: the recipe, the data or the folder do not fit.
@@ -72,7 +74,7 @@ def train_cell(cell: Cell, runs: Path, console: Any, folder: Path | None = None)
 
     # The code that trains is the one that is there now.
     commit = machine.commit()
-    steps = recipe.epochs * _prepare(recipe)
+    epoch_steps, data = _prepare(recipe)
     goes_on = (folder / "last.npz").exists()
     spent = machine.Spent()
     result = train(recipe, folder, console)
@@ -95,30 +97,50 @@ def train_cell(cell: Cell, runs: Path, console: Any, folder: Path | None = None)
         **cost(model, read_json(folder / "data.json")["image_shape"]),
         "exchanged": result["exchange"]["share_of_penalised"],
         "layers_exchanging": result["exchange"]["layers_exchanging"],
-        "steps": steps,
+        "steps": recipe.epochs * epoch_steps,
         "seconds": None if goes_on else round(seconds, 1),
         "processor_seconds": None if goes_on else round(processor_seconds, 1),
         "commit": commit,
         "hardware": machine.hardware(),
         "backend": machine.backend(),
         "time": machine.now(),
+        "data": data,
     }
     write_json(folder / CELL, record)
     return record
 
 
-def _prepare(recipe: Any) -> int:
-    """Fills the data's caches, which is no part of a training; returns the steps of an epoch."""
-    steps = 0
+def pictures(splits: Iterable[Any]) -> str:
+    """Names the files that views are read from, 12 hexadecimal digits; "" where they are generated.
+
+    By the files' names and sizes: the same pictures in another folder are the same.
+    """
+    files = [
+        f"{kind} {Path(path).name} {Path(path).stat().st_size}"
+        for views in splits
+        for view in getattr(views, "files", ())
+        for kind, path in view.items()
+    ]
+    return hashlib.sha256("\n".join(files).encode()).hexdigest()[:12] if files else ""
+
+
+def _prepare(recipe: Any) -> tuple[int, str]:
+    """Fills the data's caches, which is no part of a training.
+
+    Returns:
+        the steps of an epoch, and `pictures` of what is trained and scored on.
+    """
+    steps, splits = 0, []
     for split, training in ((recipe.evaluation.split, False), ("train", True)):
         loader = task_of(recipe).open_loader(recipe, split, training)
         try:
             if hasattr(loader.views, "prepare"):
                 loader.views.prepare()
             steps = len(loader)
+            splits.append(loader.views)
         finally:
             loader.close()
-    return steps
+    return steps, pictures(splits)
 
 
 def _with_distances(recipe: Any, model: Any, features: Path) -> dict[str, dict[str, float]]:

@@ -12,6 +12,7 @@ from recipes.evidence.experiments.cells import FIRST_SEED
 from recipes.evidence.experiments.studies import ROOMS, Study
 from recipes.evidence.experiments.tables import Table, cells_of
 from recipes.evidence.run.cell import CELL, finished
+from recipes.listing import recipe_of
 
 BEFORE = ("table", "row", "seed", "output")
 COST = ("parameters", "macs")
@@ -20,19 +21,20 @@ SPENT = ("seconds", "processor_seconds")
 PLACE = ("commit", "digest", "command", "hardware", "backend", "time")
 
 WHOLE = ("seed", "parameters", "macs", "layers_exchanging", "steps")
-TEXTS = ("table", "row", "output", *PLACE)
+TEXTS = ("table", "row", "output", *PLACE, "data")
 
 
 def columns_of(table: Table) -> tuple[str, ...]:
-    """Returns the columns of a table's CSV."""
-    return (*BEFORE, *table.metrics, *COST, *EXCHANGE, *SPENT, *PLACE)
+    """Returns the columns of a table's CSV; those of pictures in files say which."""
+    data = ("data",) if "root" in recipe_of(table.recipe).data else ()
+    return (*BEFORE, *table.metrics, *COST, *EXCHANGE, *SPENT, *PLACE, *data)
 
 
 def write(name: str, runs: Path, results: Path | None = None, study: Study = ROOMS) -> list[str]:
     """Writes a table's CSV: its finished cells, and what the CSV has of trainings that are gone.
 
     Lines of a training whose run folder is gone are kept as long as the table would train the same
-    today: `digest`, that of the recipe and its settings, is the same.
+    today: `digest`, that of the recipe and its settings, is the same; and on the same pictures.
 
     Args:
         name: of the table.
@@ -45,18 +47,27 @@ def write(name: str, runs: Path, results: Path | None = None, study: Study = ROO
         What was dropped, a line each: "row, seed: why".
 
     Raises:
-        InputError: the CSV that is there is no table of this name.
+        InputError: the CSV that is there is no table of this name, or the run folders are of
+            trainings on different pictures.
         OSError: it cannot be written.
     """
     table, path = study.table(name), (results or study.results) / f"{name}.csv"
     lines = {key: line for line in _found(name, table, runs) for key in [_key(line)]}
     new = {key[:2] for key in lines}
+    data = {line.get("data") for line in lines.values()}
+    if len(data) > 1:
+        raise InputError(
+            f"{runs} holds trainings of {name} on different pictures ({', '.join(map(str, data))}); keep "
+            "each in a folder of its own, --runs FOLDER."
+        )
     dropped = {}
     for line in read(path, study) if path.is_file() else []:
         training = (line["row"], line["seed"])
         if training in new:
             continue
         why = _out_of_date(table, line)
+        if not why and data and line.get("data") not in data:
+            why = f"was trained on other pictures ({line.get('data')}); --out FOLDER keeps both"
         if why:
             dropped[training] = f"{name} {line['row']}, seed {line['seed']}: {why}"
         else:

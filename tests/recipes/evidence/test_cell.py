@@ -4,6 +4,7 @@ import csv
 import functools
 import json
 import re
+import types
 
 import keras
 import numpy as np
@@ -66,6 +67,21 @@ def runs(tmp_path_factory, least):
     settings = [text for setting in SEGMENTATION for text in ("--set", setting)]
     assert main(["rooms_evidence", "--seed", "5", "--runs", str(folder), *settings]) == 0
     return folder
+
+
+def test_pictures_are_known_by_their_files_names_and_sizes(tmp_path):
+    def views(folder, content):
+        (tmp_path / folder).mkdir()
+        path = tmp_path / folder / "a.png"
+        path.write_bytes(content)
+        return types.SimpleNamespace(files=[{"rgb": path}])
+
+    one, same, other = views("x", b"12"), views("y", b"34"), views("z", b"123")
+    assert len(cell_module.pictures([one])) == 12
+    assert cell_module.pictures([one]) == cell_module.pictures([same])
+    assert cell_module.pictures([one]) != cell_module.pictures([other])
+    assert cell_module.pictures([one]) != cell_module.pictures([one, one])
+    assert cell_module.pictures([types.SimpleNamespace()]) == ""
 
 
 def test_a_segmentation_s_line_holds_what_the_run_folder_says(runs):

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import sys
 
 import pytest
 
@@ -122,6 +123,27 @@ def test_lines_are_kept_whose_run_folder_is_gone(runs, results):
     assert records.write("tiny", runs, results) == []
     found = {line["seed"]: line["miou"] for line in records.read(results / "tiny.csv")}
     assert found == {1: 0.1, 2: 0.2, 3: 0.3}
+
+
+@pytest.fixture
+def pictured(monkeypatch):
+    """A table of pictures in files."""
+    table = Table("", "nyudv2_evidence", {"cen": Row("all")})
+    monkeypatch.setitem(TABLES, "pictured", table)
+    monkeypatch.setattr(sys.modules[__name__], "TABLE", table)
+
+
+def test_trainings_on_other_pictures_do_not_stand_in_one_table(pictured, runs, results):
+    first = finish(runs, "cen", 1, data="one")
+    records.write("pictured", runs, results)
+    shutil.rmtree(first)
+    finish(runs, "cen", 2, data="two")
+    (dropped,) = records.write("pictured", runs, results)
+    assert dropped.startswith("pictured cen, seed 1: was trained on other pictures (one)")
+    assert {line["data"] for line in records.read(results / "pictured.csv")} == {"two"}
+    finish(runs, "cen", 3, data="one")
+    with pytest.raises(InputError, match="on different pictures"):
+        records.write("pictured", runs, results)
 
 
 def test_a_training_that_is_there_replaces_its_lines(runs, results):
