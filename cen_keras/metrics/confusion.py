@@ -10,6 +10,9 @@ from cen_keras.errors import InputError
 
 INTERPOLATIONS = {"bilinear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
 
+_MOST_CHANNELS = 128
+"""Of float32 that OpenCV resizes at once."""
+
 
 def resize_logits(logits: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
     """Resizes one image's logits, never several images' at once.
@@ -34,8 +37,12 @@ def resize_logits(logits: np.ndarray, size: tuple[int, int], interpolation: str)
     height, width = size
     if logits.shape[:2] == (height, width):
         return logits
+    channels = logits.shape[2]
+    if channels > _MOST_CHANNELS:
+        parts = np.split(logits, range(_MOST_CHANNELS, channels, _MOST_CHANNELS), axis=2)
+        return np.concatenate([resize_logits(part, size, interpolation) for part in parts], axis=2)
     resized = cv2.resize(logits, (width, height), interpolation=INTERPOLATIONS[interpolation])
-    return resized.reshape(height, width, logits.shape[2])  # OpenCV drops a single channel.
+    return resized.reshape(height, width, channels)  # OpenCV drops a single channel.
 
 
 def check_label_range(labels: np.ndarray, num_classes: int, ignore: int) -> None:

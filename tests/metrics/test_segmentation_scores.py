@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cen_keras.errors import InputError
+from cen_keras.metrics import confusion
 from cen_keras.metrics.confusion import ConfusionMatrix, confusion_matrix, scores
 from cen_keras.metrics.segmentation import SegmentationScores, resize_logits
 
@@ -86,6 +87,18 @@ def test_device_resize_equals_opencv(interpolation, size):
     found = keras.ops.convert_to_numpy(resize_logits(logits, size, interpolation))
     # float32 positions up to 28 are good to 2e-6, times a slope of about 10 per pixel.
     np.testing.assert_allclose(found, wanted, atol=3e-5)
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "cubic"])
+@pytest.mark.parametrize("classes", [128, 129, 150, 257])
+def test_more_classes_than_opencv_resizes_at_once(interpolation, classes):
+    logits = np.random.default_rng(4).normal(size=(5, 7, classes)).astype("float32")
+    flag = {"bilinear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}[interpolation]
+    channels = np.moveaxis(logits, -1, 0)
+    wanted = np.stack([cv2.resize(x, (28, 20), interpolation=flag) for x in channels], axis=-1)
+    found = confusion.resize_logits(logits, (20, 28), interpolation)
+    # Sums of 16 products of size 1 in float32; one channel alone may be added in another order.
+    np.testing.assert_allclose(found, wanted, atol=16 * 2.0**-23)
 
 
 def test_cubic_kernel_is_opencvs_not_tensorflows():
