@@ -100,8 +100,8 @@ class FocalLoss(SegmentationLoss):
     def entropy(self, logits, target):
         """Returns (b, H, W) float32 cross-entropies times their factors."""
         likelihood = ops.exp(ops.sum(target * log_probabilities(logits), axis=-1))
-        # Rounding may leave a likelihood a step above 1.
-        factor = ops.maximum(1.0 - likelihood, 0.0) ** self.gamma
+        # Below gamma = 1 the power has no finite slope at 0, where a likelihood is rounded to 1.
+        factor = ops.maximum(1.0 - likelihood, keras.config.epsilon()) ** self.gamma
         return factor * super().entropy(logits, target)
 
     def get_config(self):

@@ -143,6 +143,38 @@ def test_smoothed_labels_and_the_focal_loss_are_those_of_keras(batch):
     )
 
 
+def focal_gradient(logits, gamma):
+    """The gradient of a pixel's focal loss for label 0 by its logits, in float64."""
+    likelihoods = np.exp(logits.astype("float64"))
+    p, q = likelihoods / likelihoods.sum(), np.array([1.0, 0.0])
+    rest = p[1:].sum()  # 1 - p[0], which keeps its digits
+    # d/dp of (1 - p)^g * -log p, times dp/dlogit = p (q - softmax), whose first entry is p * rest.
+    slope = gamma * rest ** (gamma - 1) * np.log(p[0]) - rest**gamma / p[0]
+    return slope * p[0] * np.array([rest, *(q - p)[1:]])
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="takes TensorFlow's gradients")
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+def test_gradients_of_the_focal_loss_are_finite_where_a_pixel_is_certain(gamma):
+    import tensorflow as tf
+
+    logits = np.array([[40.0, 0.0], [1.0, 0.0], [-2.0, 1.0]], "float32")
+    labels, x = tf.zeros((1, 1, 3), "int32"), tf.constant(logits[None, None])
+
+    def gradient(loss):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = loss(labels, x)
+        return tape.gradient(value, x).numpy()[0, 0]
+
+    found = gradient(FocalLoss(gamma=gamma))
+    wanted = np.stack([focal_gradient(pixel, gamma) for pixel in logits]) / 3
+    # Numbers of size 1 in float32; at 40 the true gradient is below 1e-8 (gamma 0: 4e-18).
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+    if gamma == 0:
+        np.testing.assert_allclose(found, gradient(SegmentationLoss()), atol=1e-7)
+
+
 @pytest.mark.parametrize("change", [{"label_smoothing": 1.0}, {"label_smoothing": -0.1}])
 def test_a_share_that_is_none_is_refused(change):
     with pytest.raises(InputError, match="label_smoothing is at least 0 and below 1"):
