@@ -111,7 +111,8 @@ def target_of(cameras: Mapping[str, PinholeCamera], kinds: Mapping[str, Any], wh
         its name; that of the first modality where there is no depth to register.
 
     Raises:
-        InputError: depth or what it is registered to has no camera.
+        InputError: depth or what it is registered to has no camera, or a picture of no depth has one
+            beside that, which nothing can register.
     """
     depths = [name for name in kinds if is_depth(kinds[name])]
     targets = [name for name in kinds if name in cameras and name not in depths]
@@ -119,6 +120,11 @@ def target_of(cameras: Mapping[str, PinholeCamera], kinds: Mapping[str, Any], wh
         raise InputError(
             f"{where}: are of {', '.join(cameras)}, the modalities are {', '.join(kinds)}; wanted one "
             f"of {depths[0]} and one of what it is registered to"
+        )
+    if len(targets) > 1:
+        raise InputError(
+            f"{where}: {targets[1]} has a camera beside that of {targets[0]}, but depth alone is "
+            f"registered; register the pictures of {targets[1]} yourself and leave its camera out"
         )
     return targets[0] if depths else next(iter(kinds))
 

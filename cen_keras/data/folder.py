@@ -22,7 +22,7 @@ from cen_keras.data.pinhole_cameras import PinholeCamera, read_cameras
 from cen_keras.data.splits import chosen_names
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
-from cen_keras.modalities import Modality, modality_of, several
+from cen_keras.modalities import READY, Modality, modality_of, several
 
 _LOG = logging.getLogger(__name__)
 
@@ -107,6 +107,8 @@ class FolderViews(Views):
         self._label_map = label_lookup(label_map, self.name)
         self._colours = colour_table(colours, self.name)
         self._cameras = read_cameras(cameras, f"{self.name}: cameras")
+        self._refuse_unknown(folders, "folders")
+        self._refuse_unknown(self._cameras, "cameras")
         self._target = next(iter(self.modalities))
         if self._cameras:
             self._target = target_of(self._cameras, self.modalities, f"{self.name}: cameras")
@@ -169,6 +171,17 @@ class FolderViews(Views):
             label = mapped(label, self._label_map)
         labels.check_labels(label, len(self.classes), str(path), self.ignore)
         return label
+
+    def _refuse_unknown(self, given: Any, option: str) -> None:
+        """Refuses names that nobody reads; those of usual modalities wait for another net."""
+        known = {LABEL: None, **self.modalities, **READY}
+        names = given if isinstance(given, Mapping) else ()
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise InputError(
+                f"{self.name}: {option} has {unknown[0]!r}, which is no modality of the views; they "
+                f"have {', '.join(self.modalities)} and {LABEL}. Write one of these, or leave it out."
+            )
 
     def _known(self) -> transforms.Known:
         return transforms.Known(self.modalities.values(), self.ignore)

@@ -26,7 +26,7 @@ from cen_keras.data.normalization import Normalization
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
 from cen_keras.field_types import check_fields
-from cen_keras.modalities import READY, Modality, modality_of
+from cen_keras.modalities import READY, Modality, modality_of, several
 
 JOINED = "-"
 CHANNELS = 3
@@ -162,13 +162,19 @@ def open_domains(
         size: height and width to resize to, or None.
 
     Raises:
-        InputError: the data set has no domains, or the data do not fit.
+        InputError: the data set has no domains, its spec names other ones, or the data do not fit.
     """
     domains = tuple(domains)
     name = spec.get("name") if isinstance(spec, dict) else spec
     if name not in ("rooms", "taskonomy"):
         raise InputError(f"data set {name!r} has no domains to translate; take rooms or taskonomy.")
     wanted = list(dict.fromkeys(part for name in domains for part in parts_of(name)))
+    given = spec.get("domains") or wanted
+    if set(map(str, several(given))) != set(wanted):
+        raise InputError(
+            f"{name}: domains is {given!r}, but inputs and target are {', '.join(wanted)}; "
+            "leave domains out, a translation reads those."
+        )
     return DomainViews(open_dataset({**spec, "domains": wanted}, split), domains, size)
 
 

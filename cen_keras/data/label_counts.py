@@ -35,10 +35,12 @@ class LabelCounts:
         Args:
             label: integers of any shape, each a class or `ignore`.
             last: whether it ends an epoch.
-            training: whether the epoch may be a part of the data set, in another order.
+            training: whether the epoch may be a part of the data set, in another order, or of its
+                pictures.
 
         Raises:
-            InputError: a whole epoch held no labelled pixel, or one class of several alone.
+            InputError: a whole epoch held no labelled pixel; or one class of several alone, where it is
+                the whole data set.
         """
         if self._looked or not len(self.pixels):
             return
@@ -47,12 +49,17 @@ class LabelCounts:
         self.pixels += np.bincount(valid.ravel(), minlength=len(self.pixels))[: len(self.pixels)]
         if last:
             self._looked = True
-            self._judge("the first epoch's" if training else "these")
+            self._judge(training)
 
-    def _judge(self, which: str) -> None:
+    def _judge(self, training: bool) -> None:
+        which = "the first epoch's" if training else "these"
         problem = only_ignored(self.pixels, self.ignored, self._ignore, self._views)
-        if problem:
+        if problem and not (training and self.pixels.any()):
             raise InputError(problem)
+        if problem:
+            # The windows of a few steps may miss what is rare.
+            _LOG.warning("%s (in %s views)", problem, which)
+            return
         absent = absent_classes(self.pixels, self._views.classes, self._ignore)
         if absent:
             _LOG.warning(

@@ -214,6 +214,13 @@ def test_labels_that_teach_nothing_are_noticed(caplog):
         run(of(255))
     with pytest.raises(InputError, match="hold 'a' alone, and 255"):
         run(of(0, 255))
+    # The first steps of a training are a sample, which may miss what is rare.
+    with caplog.at_level(logging.WARNING):
+        run(of(0, 255), shuffle=True, epoch_steps=1)
+    assert "hold 'a' alone, and 255" in caplog.text and "the first epoch's views" in caplog.text
+    with pytest.raises(InputError, match="labelled pixels are 255"):
+        run(of(255), shuffle=True, epoch_steps=1)
+    caplog.clear()
     with caplog.at_level(logging.WARNING):
         run(of(0, 1))
     assert "1 of 3 classes have no pixel in these views" in caplog.text and "c" in caplog.text

@@ -161,6 +161,17 @@ def test_a_folder_with_cameras_is_registered(folder):
     }
 
 
+@pytest.mark.parametrize("kinds", [("rgb", "depth", "nir"), ("rgb", "nir")])
+def test_a_camera_of_pictures_that_cannot_be_registered_is_named(folder, kinds):
+    (folder / "nir").mkdir()
+    Image.fromarray(np.zeros((24, 40), np.uint8)).save(folder / "nir/0.png")
+    with pytest.raises(
+        InputError, match="nir has a camera beside that of rgb.*leave its camera out"
+    ):
+        FolderViews(folder, kinds, classes=("a", "b"), cameras={**RIG, "nir": RIG["rgb"]})
+    assert FolderViews(folder, kinds, classes=("a", "b"), cameras=RIG)[0]["nir"].shape == (24, 40)
+
+
 @pytest.mark.parametrize(
     ("cameras", "words"),
     [
@@ -168,6 +179,10 @@ def test_a_folder_with_cameras_is_registered(folder):
         ([], r"cameras: is \[\]; wanted"),
         ({"rgb": RIG["rgb"]}, "are of rgb, the modalities are rgb, depth; wanted one of depth"),
         ({"depth": RIG["depth"]}, "wanted one of depth and one of what"),
+        (
+            {**RIG, "RGB": RIG["rgb"]},
+            "cameras has 'RGB', which is no modality .* rgb, depth and label",
+        ),
         ({**RIG, "rgb": 5}, "camera of 'rgb' is 5"),
         ({**RIG, "rgb": {"fx": 5}}, "'rgb': fy is None; wanted 1 number"),
         (

@@ -74,6 +74,14 @@ def test_own_names_endings_and_folders_inside(tmp_path):
     assert len(FrameViews(beside, folders={"depth": "_d"})) == 1
 
 
+def test_folders_of_names_that_nobody_reads_are_named(tmp_path):
+    write(tmp_path, {"rgb": "rgb", "depth": "depth", "left": "rgb"})
+    with pytest.raises(InputError, match="folders has 'RGB', which is no modality.*rgb, depth and"):
+        FrameViews(tmp_path, folders={"RGB": "left"})
+    # What another net reads may stand there.
+    assert len(FrameViews(tmp_path, folders={"thermal": "left", "rgb": "left"})) == 4
+
+
 def test_two_folders_of_one_modality_are_a_question(tmp_path):
     write(tmp_path, {"rgb": "rgb", "images": "rgb", "depth": "depth"})
     with pytest.raises(InputError, match='rgb/ and images/ may both be rgb.*folders {"rgb"'):

@@ -144,6 +144,10 @@ def test_other_bad_input_is_named():
         DomainViews(Fixed(depth=np.zeros((4, 4), np.float32)), ("rgb",))[0]
     with pytest.raises(InputError, match="take rooms or taskonomy"):
         open_domains({"name": "nyudv2"}, "train", ("rgb",))
+    for given in (["rgb", "depth", "normal"], ["rgb"]):
+        with pytest.raises(InputError, match=r"rooms: domains is \['rgb'.*are rgb, depth; leave"):
+            open_domains({**ROOMS, "domains": given}, "train", ("rgb", "depth"))
+    assert len(open_domains({**ROOMS, "domains": ["depth", "rgb"]}, "train", ("rgb", "depth")))
     with pytest.raises(InputError, match="does not fit into images of 8x8"):
         ImageAugmentation(resize=8, crop=9)(
             {"rgb": np.zeros((4, 4, 3), np.float32)}, np.random.default_rng(0)
