@@ -103,8 +103,16 @@ class KerasStudent:
         variables that are left.
         """
         self._constants = {key: np.asarray(self._kernel(key)) for key in self._kernels}
+        # Layers that are kept as they are (PReLU, LayerNormalization) have weights of their own.
+        others = [
+            variable.value
+            for call in self._graph.calls
+            if isinstance(call.operation, keras.layers.Layer)
+            and id(call.operation) not in self._kernels
+            for variable in call.operation.variables
+        ]
         try:
-            yield [bias.value for _, bias in self._biases.values()]
+            yield [*(bias.value for _, bias in self._biases.values()), *others]
         finally:
             self._constants = None
 

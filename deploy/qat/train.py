@@ -106,7 +106,11 @@ def train(
         inputs=_as_written(manifest.inputs, tensors.inputs),
         outputs=_as_written(manifest.outputs, tensors.outputs),
         freeze={**manifest.freeze, **report},
-        calibration={**samples.to_json(), **dataclasses.asdict(settings), "losses": losses},
+        # Apart, since both have a seed.
+        calibration={
+            **samples.to_json(),
+            "training": {**dataclasses.asdict(settings), "losses": losses},
+        },
         run=os.path.relpath(run.path, folder),
     )
     manifests.save(described, path, content)

@@ -11,7 +11,9 @@ import textwrap
 import numpy as np
 import pytest
 
+from deploy.__main__ import main
 from deploy.qat.keras_rounding import FACTORS, squared_error
+from deploy.runtime import manifest as manifests
 
 SETUP = """
     import json, keras, numpy as np
@@ -139,6 +141,38 @@ TRAINED = """
     }))
 """
 
+KEPT = """
+    import json, keras, numpy as np
+    import cen_keras
+    from deploy.freeze import freeze
+    from deploy.qat import train as qat
+    from deploy.tflite.graph import read_operators
+    from deploy.tflite.pipeline import finish
+    from deploy.tflite.samples import outputs_of
+
+    keras.utils.set_random_seed(0)
+    layers, SIZE = keras.layers, (16, 16)
+    image = keras.Input((*SIZE, 3))
+    x = layers.Conv2D(8, 3, padding="same", name="conv")(image)
+    quarter = keras.initializers.Constant(0.25)
+    x = layers.PReLU(quarter, shared_axes=[1, 2], name="prelu")(x)
+    network = keras.Model(image, layers.Conv2D(4, 1, name="head")(x))
+    trained = cen_keras.lift(network, ("rgb", "depth"), fusion=None)
+    rng = np.random.default_rng(0)
+    images = {t.name: rng.normal(size=(8, *SIZE, t.shape[-1])).astype("f") for t in trained.inputs}
+    wanted = trained.predict(images, verbose=0)
+    plain = freeze(trained, batch=None)
+    names = [t.name for t in plain.inputs]
+    student = qat.student_of("keras", plain, [images[n] for n in names])
+    content = qat.convert(student, names, sorted(plain.output), SIZE)
+    content, _ = finish(content, "qat_w8a8", "none")
+    found = outputs_of(content, images)
+    print(json.dumps({
+        "noise": {n: float(((found[n] - w) ** 2).sum() / (w ** 2).sum()) for n, w in wanted.items()},
+        "kinds": sorted({o.kind for o in read_operators(content)}),
+    }))
+"""
+
 
 def run(*parts):
     """What a script prints as its last line of JSON."""
@@ -157,6 +191,25 @@ def test_the_rebuild_computes_the_same():
     assert found["layers"].count("ReLU") == 5
     assert found["layers"].count("DepthwiseConv2D") == 4
     assert found["parameters"][1] == found["parameters"][0] + 2 * 4 + 8
+
+
+def test_a_layer_that_is_kept_brings_its_own_weights():
+    found = run(KEPT)
+    assert found["kinds"] == ["CONV_2D", "PRELU"]
+    # 255 steps over the 8 deviations that some thousand normal values span: (8 / 255)^2 / 12 = 8e-5 of
+    # the power for each of six roundings (four maps, two kernels), 5e-4 in all; twice that at most.
+    assert sorted(found["noise"]) == ["depth", "rgb"]
+    assert max(found["noise"].values()) < 1e-3
+
+
+@pytest.mark.slow
+def test_the_manifest_tells_the_calibration_from_the_training(run_path, tmp_path):
+    command = ["qat", str(run_path), "--epochs", "1", "--views", "2", "--batch-size", "2"]
+    assert main([*command, "--seed", "3", "--out", str(tmp_path)]) == 0
+    told = manifests.load(tmp_path / "qat_w8a8.tflite").calibration
+    # Calibration has a seed of its own, that of export.
+    assert (told["seed"], told["training"]["seed"]) == (0, 3)
+    assert (told["training"]["views"], len(told["training"]["losses"])) == (2, 1)
 
 
 def test_what_a_narrower_range_costs():
