@@ -35,9 +35,17 @@ def check_fields(value: Any, section: str = "") -> None:
         InputError: a field is of another type; the message names it, its value and what is wanted.
     """
     for name, hint in _hints(type(value)).items():
-        found = getattr(value, name)
-        if not _fits(found, hint):
-            raise InputError(f"{section}{name} is {found!r}; wanted {_wanted(hint)}.")
+        check_value(f"{section}{name}", getattr(value, name), hint)
+
+
+def check_value(name: str, value: Any, hint: Any) -> None:
+    """Checks one argument, as `check_fields` does all fields.
+
+    Raises:
+        InputError: it is of another type; the message has its name and value, and what is wanted.
+    """
+    if not _fits(value, hint):
+        raise InputError(f"{name} is {value!r}; wanted {_wanted(hint)}.")
 
 
 @functools.cache

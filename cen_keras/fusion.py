@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from cen_keras.errors import InputError
+from cen_keras.field_types import check_value
 from cen_keras.graph import Graph
 from cen_keras.layers.exchange import SCOPES
 from cen_keras.layers.modality_norm import ModalityNorm, scale_initializer
@@ -29,6 +30,9 @@ class Fusion:
             own. A net that is compared with CEN starts from the same scales.
         gamma_constraint: of these scales, for instance "non_neg".
         freeze_statistics: norms keep their moving statistics in training, while gamma and beta learn.
+
+    Raises:
+        InputError: `freeze_statistics` is neither true nor false.
     """
 
     name = "none"
@@ -43,6 +47,7 @@ class Fusion:
         self.where = where
         self.gamma_initializer = scale_initializer(gamma_initializer)
         self.gamma_constraint = keras.constraints.get(gamma_constraint)
+        check_value("freeze_statistics", freeze_statistics, bool)
         self.freeze_statistics = bool(freeze_statistics)
 
     def places(self, graph: Graph, default: Where | None = None) -> tuple[str, ...]:
@@ -143,7 +148,7 @@ class Exchange(Fusion):
             whose norms start without any, learns its own.
 
     Raises:
-        InputError: an unknown scope, a negative sparsity, or a negative threshold.
+        InputError: an unknown scope, or a sparsity or threshold that is negative or no number.
 
     Reference:
         Wang et al., "Deep Multimodal Fusion by Channel Exchanging", NeurIPS 2020.
@@ -166,6 +171,8 @@ class Exchange(Fusion):
         for found in (scope, sparsity_scope):
             if found not in SCOPES:
                 raise InputError(f"scope {found!r} is unknown; choose one of {SCOPES}.")
+        check_value("sparsity", sparsity, float)
+        check_value("threshold", threshold, float | None)
         if not sparsity >= 0:
             raise InputError(
                 f"sparsity is the strength of a penalty, at least 0; found {sparsity}."

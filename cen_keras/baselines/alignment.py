@@ -3,7 +3,6 @@
 At which stages, with which kernel and weight the paper does not say; these are our choices.
 """
 
-import math
 from typing import Any
 
 import keras
@@ -11,6 +10,7 @@ from keras import ops
 
 from cen_keras.baselines.stages import AtStages, stages_of
 from cen_keras.errors import InputError
+from cen_keras.field_types import check_value
 from cen_keras.layers.pyramid_pool import bin_matrix
 from cen_keras.layers.streams import one_shape
 from cen_keras.lookup import look_up
@@ -34,8 +34,9 @@ class Align(AtStages):
     def __init__(self, kernel: str = "rbf", weight: float = 0.1, **options: Any):
         super().__init__(**options)
         look_up(KERNELS, kernel, "kernel")
-        if not 0 <= weight < math.inf:
-            raise InputError(f"weight is at least 0 and finite; found {weight}.")
+        check_value("weight", weight, float)
+        if not weight >= 0:
+            raise InputError(f"weight is at least 0; found {weight}.")
         self.kernel = kernel
         self.weight = float(weight)
 

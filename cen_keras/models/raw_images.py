@@ -117,7 +117,10 @@ def shape_of(value: Sequence[int]) -> tuple[int, int]:
     Raises:
         InputError: they are not two whole numbers above 0.
     """
-    found = tuple(value)
-    if len(found) != 2 or not all(isinstance(side, int) and side > 0 for side in found):
-        raise InputError(f"image_shape is (height, width) in pixels; found {value!r}.")
+    found = tuple(value) if isinstance(value, list | tuple) else ()
+    # A truth value is an int, too.
+    if len(found) != 2 or not all(type(side) is int and side > 0 for side in found):
+        raise InputError(
+            f"image_shape is (height, width) in pixels, for instance (480, 640); found {value!r}."
+        )
     return found

@@ -12,6 +12,7 @@ from cen_keras.metrics.confusion import ConfusionMatrix, resize_logits
 from cen_keras.metrics.evaluation import evaluate_streams
 from cen_keras.modalities import Modality
 from cen_keras.models import Segmenter
+from cen_keras.models.raw_images import shape_of
 
 SIZE = (48, 64)
 
@@ -135,6 +136,15 @@ def test_a_model_of_an_image_shape_sees_all_images_at_it_and_answers_at_their_ow
     assert Segmenter.from_preset(tmp_path / "preset").image_shape == (24, 32)
     with pytest.raises(InputError, match="image_shape is"):
         Segmenter(num_classes=4, backbone="narrow", image_shape=(24, None))
+
+
+@pytest.mark.parametrize("value", [480, "480", (480,), (480, 0), (480, True), (480.0, 640), None])
+def test_an_image_shape_that_is_none_is_refused(value):
+    with pytest.raises(
+        InputError, match=r"image_shape is \(height, width\) in pixels, for instance"
+    ):
+        shape_of(value)
+    assert shape_of([480, 640]) == (480, 640)
 
 
 def warnings_of(caplog):
