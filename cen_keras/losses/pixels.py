@@ -17,7 +17,8 @@ class PixelLoss(keras.losses.Loss):
     The computation is float32 whatever the logits' dtype. Pixels labelled `ignore` count nowhere. A label that is
     neither a class nor `ignore` makes the loss NaN, since a compiled step cannot raise.
 
-    `sample_weight` of shape (b,) multiplies each image's share, of shape (b, H, W) each pixel's.
+    `sample_weight` of shape (b,) multiplies each image's share, of shape (b, H, W) each pixel's;
+    either may have one axis of length 1 behind.
 
     Args:
         ignore: the label of pixels that do not count.
@@ -26,7 +27,7 @@ class PixelLoss(keras.losses.Loss):
         dtype: of the computation; None for float32.
 
     Raises:
-        InputError: labels and logits do not have ranks 3 and 4.
+        InputError: labels and logits do not have ranks 3 and 4, or weights have another shape.
     """
 
     def __init__(self, ignore: int = 255, name=None, reduction="sum_over_batch_size", dtype=None):
@@ -35,6 +36,8 @@ class PixelLoss(keras.losses.Loss):
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         """Returns the reduced loss."""
+        if sample_weight is not None:
+            sample_weight = weights_of(sample_weight)
         if sample_weight is not None and len(sample_weight.shape) == 3:
             y_true, sample_weight = {"labels": y_true, "weights": sample_weight}, None
         return super().__call__(y_true, y_pred, sample_weight)
@@ -76,6 +79,23 @@ class PixelLoss(keras.losses.Loss):
     def get_config(self):
         """Returns the constructor's arguments."""
         return {**super().get_config(), "ignore": self.ignore}
+
+
+def weights_of(sample_weight):
+    """Returns weights of images, (b,), or of pixels, (b, H, W), without an axis of length 1 behind; a number as it is.
+
+    Raises:
+        InputError: they have another shape.
+    """
+    shape = tuple(ops.shape(sample_weight))
+    if len(shape) in (2, 4) and shape[-1] == 1:
+        return ops.squeeze(sample_weight, axis=-1)
+    if len(shape) not in (0, 1, 3):
+        raise InputError(
+            f"sample_weight has the shape {shape}; wanted (b,), a weight for each image, or (b, H, W), one for each "
+            "pixel."
+        )
+    return sample_weight
 
 
 def log_probabilities(logits):

@@ -8,6 +8,7 @@ from keras import ops
 
 from cen_keras.errors import InputError
 from cen_keras.layers.resize import resize_bilinear
+from cen_keras.losses.pixels import weights_of
 from cen_keras.metrics.segmentation import SegmentationScores
 
 LABEL = "label"
@@ -126,11 +127,9 @@ class OneLabel:
         weights = ops.take(ops.convert_to_tensor(self._class_weight), classes)
         if sample_weight is None:
             return weights
-        sample_weight = ops.cast(sample_weight, "float32")
-        axes = (-1,) + (1,) * (3 - len(sample_weight.shape))
-        return weights * (
-            sample_weight if len(sample_weight.shape) == 3 else ops.reshape(sample_weight, axes)
-        )
+        sample_weight = ops.cast(weights_of(sample_weight), "float32")
+        of_images = len(sample_weight.shape) == 1
+        return weights * (sample_weight[:, None, None] if of_images else sample_weight)
 
     def _at_size_of(self, y, y_pred):
         """Returns the logits of every output, at the label's height and width where that was asked for."""

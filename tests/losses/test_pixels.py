@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from cen_keras.errors import InputError
 from cen_keras.losses import DiceLoss, FocalLoss, LovaszSoftmaxLoss, SegmentationLoss
 
 LOSSES = [
@@ -63,6 +64,20 @@ def test_weights_of_images_multiply_their_shares(make, batch):
     found = float(loss(labels, logits, np.array([2.0, 0.5], "float32")))
     assert found == pytest.approx(2 * shares[0] + 0.5 * shares[1], rel=TOLERANCE)
     assert sum(shares) == pytest.approx(float(loss(labels, logits)), rel=TOLERANCE)
+
+
+@pytest.mark.parametrize("make", LOSSES)
+def test_an_axis_of_length_one_behind_weights_changes_nothing(make, batch):
+    labels, logits = batch
+    loss, rng = make(), np.random.default_rng(5)
+    for shape in (labels.shape, labels.shape[:1]):
+        weights = rng.uniform(0.5, 3, shape).astype("float32")
+        assert float(loss(labels, logits, weights[..., None])) == float(
+            loss(labels, logits, weights)
+        )
+    for shape in ((2, 12), (2, 12, 16, 2), (2, 1, 1, 1, 1)):
+        with pytest.raises(InputError, match="sample_weight has the shape .*; wanted .b,."):
+            loss(labels, logits, np.ones(shape, "float32"))
 
 
 @pytest.mark.parametrize("make", LOSSES)

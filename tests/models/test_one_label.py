@@ -112,6 +112,18 @@ def test_weights_of_classes_are_weights_of_their_pixels(data):
         by_class.fit(x, labels, class_weight={CLASSES: 1.0})
 
 
+def test_weights_of_images_multiply_those_of_classes_whatever_their_shape(data):
+    labels, made = data[1], model()
+    made._class_weight = made._weights_of_classes({1: 3.0, 4: 0.0})
+    by_class = np.array([1, 3, 1, 1, 0], "float32")[np.where(labels == 255, 0, labels)]
+    images = np.array([2.0, 0.5], "float32")
+    wanted = by_class * images[:, None, None]
+    for weights in (images, images[:, None], np.ones((2, 32, 32, 1)) * images[:, None, None, None]):
+        np.testing.assert_array_equal(made._pixel_weights(labels, weights), wanted)
+    with pytest.raises(InputError, match=r"sample_weight has the shape \(2, 32\)"):
+        made._pixel_weights(labels, np.ones((2, 32), "float32"))
+
+
 def test_a_loaded_model_goes_on_training_where_it_was(data, tmp_path):
     x, labels = data
     made = model(metrics=[SegmentationScores(CLASSES)])
