@@ -3,7 +3,10 @@
 import dataclasses
 import inspect
 import json
+from pathlib import Path
 from typing import Any, Self
+
+import numpy as np
 
 from cen_keras.errors import InputError, suggestion
 
@@ -82,8 +85,12 @@ class RecipeBase:
         return dataclasses.replace(self, name=name, **changes)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the recipe as JSON gives it back: lists instead of tuples."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        """Returns the recipe as JSON gives it back: lists instead of tuples, paths as words.
+
+        Raises:
+            InputError: it holds what no file can keep.
+        """
+        return json.loads(json.dumps(dataclasses.asdict(self), default=_as_json))
 
     @classmethod
     def from_json(cls, value: dict[str, Any], source: str = "recipe") -> Self:
@@ -126,6 +133,22 @@ def _merged(old: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, dict) and isinstance(old.get(key), dict)
     }
     return {**old, **change, **both}
+
+
+def _as_json(value: Any) -> Any:
+    """Returns what JSON keeps of a value that it does not know."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    from cen_keras.fusion import Fusion
+
+    if isinstance(value, Fusion):
+        return value.get_config()
+    raise InputError(
+        f"the recipe holds {value!r} ({type(value).__name__}), which its run folder cannot keep; give numbers, "
+        "words, lists and sections of them: a network of one's own by the name it is registered with."
+    )
 
 
 def _tuples(value: dict[str, Any]) -> dict[str, Any]:

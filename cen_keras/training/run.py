@@ -58,6 +58,8 @@ def train(
         NonFiniteError: a loss or a weight became NaN or infinite.
     """
     task = task_of(recipe)
+    # What the run folder cannot keep ends the call here, not after data and model.
+    kept = recipe.to_json()
     prolonged = check_run_folder(run, recipe)
     prepare_backend(recipe)
     import keras
@@ -77,8 +79,7 @@ def train(
     tracking = []
     if distribution.writes:
         tracking = [
-            TRACKERS[name](run, project, recipe.to_json())
-            for name, project in (trackers or {}).items()
+            TRACKERS[name](run, project, kept) for name, project in (trackers or {}).items()
         ]
     loader = task.open_loader(recipe, "train", training=True, share=distribution.share)
     validation = task.open_loader(recipe, recipe.evaluation.split, training=False)
@@ -91,7 +92,7 @@ def train(
         done = checkpoint.resume(model)
     finished = done >= recipe.epochs or checkpoint.stopped == recipe.epochs
     if distribution.writes:
-        write_json(run / "recipe.json", recipe.to_json())
+        write_json(run / "recipe.json", kept)
         write_json(run / "data.json", task.data_json(recipe, validation))
         if not finished:
             _write_environment(run, done)

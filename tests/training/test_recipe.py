@@ -3,10 +3,14 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from cen_keras.errors import InputError
+from cen_keras.fusion import Exchange
 from cen_keras.training.recipe import RecipeBase, check_choice, check_counts
+from cen_keras.training.run import train
+from cen_keras.training.segmentation import Recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +52,26 @@ def test_tuples_and_sections_survive_json_and_lists_in_dicts_stay():
 def test_what_is_no_recipe_is_named(change):
     with pytest.raises(InputError, match=r"^run/recipe\.json is not a recipe of this version"):
         Small.from_json(change(Small("a", {}).to_json()), "run/recipe.json")
+
+
+def test_json_keeps_paths_numbers_of_numpy_and_fusions(tmp_path):
+    fusion = Exchange(sparsity=0.5)
+    data = {"root": tmp_path, "seed": np.int64(3), "share": np.float32(0.5), "fusion": fusion}
+    value = json.loads(json.dumps(Small("a", data).to_json()))
+    config = fusion.get_config()
+    assert value["data"] == {"root": str(tmp_path), "seed": 3, "share": 0.5, "fusion": config}
+    assert Small.from_json(value).to_json() == value
+
+
+def test_what_no_file_keeps_is_named_before_anything_is_read(tmp_path):
+    thing = complex(1, 2)
+    with pytest.raises(InputError, match=r"holds \(1\+2j\) \(complex\), which its run folder"):
+        Small("a", {"thing": thing}).to_json()
+    # Its data are nowhere, which would be said next.
+    recipe = Recipe("a", {"name": "frames", "root": tmp_path / "none", "thing": thing}, {})
+    with pytest.raises(InputError, match="its run folder cannot keep"):
+        train(recipe, tmp_path / "run", console=None)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_derived_recipe_merges_dicts_and_leaves_its_origin():
