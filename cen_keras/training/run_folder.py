@@ -78,7 +78,8 @@ def check_run_folder(run: Path, recipe: RecipeBase) -> str:
         A message on a run that is prolonged; else nothing.
 
     Raises:
-        InputError: it was started with another recipe; the differing keys are named.
+        InputError: it was started with another recipe; the differing keys are named. Or it is of
+            another task.
     """
     if run.exists() and not run.is_dir():
         raise InputError(f"{run}: is a file; name a folder with --run.")
@@ -88,8 +89,15 @@ def check_run_folder(run: Path, recipe: RecipeBase) -> str:
                 f"{run} holds a last.npz but no recipe.json; name another folder with --run."
             )
         return ""
+    written = read_json(run / "recipe.json")
+    task = written.get("task", recipe.task) if isinstance(written, dict) else recipe.task
+    if task != recipe.task:
+        raise InputError(
+            f"{run} holds a run of {task}, the recipe {recipe.name!r} is of {recipe.task}; name another folder "
+            "with --run."
+        )
     # Through a Recipe, so that what an older version did not write has its default.
-    started = type(recipe).from_json(read_json(run / "recipe.json"), str(run / "recipe.json"))
+    started = type(recipe).from_json(written, str(run / "recipe.json"))
     old, new = started.to_json(), recipe.to_json()
     found = differences(old, new)
     longer = recipe.epochs > started.epochs and (run / "scores.json").is_file()

@@ -59,6 +59,14 @@ class Optimizer:
             raise InputError(
                 f"optimizer.momentum is {self.momentum}; it must be from 0 to below 1."
             )
+        if self.nesterov and (self.name == "adam" or not self.momentum):
+            found = (
+                "adam has none" if self.name == "adam" else f"optimizer.momentum is {self.momentum}"
+            )
+            raise InputError(
+                f"optimizer.nesterov is of a momentum, and {found}; take name=sgd with a momentum above 0, or "
+                "nesterov=false."
+            )
         if self.global_clipnorm is not None and self.global_clipnorm <= 0:
             raise InputError(
                 f"optimizer.global_clipnorm is {self.global_clipnorm}; it must be above 0, or null."

@@ -6,6 +6,7 @@ The counterpart of `cen_keras.training.segmentation.Recipe`; the commands take e
 import dataclasses
 from typing import Any
 
+from cen_keras.errors import InputError
 from cen_keras.field_types import check_fields
 from cen_keras.training.recipe import RecipeBase, check_choice, check_counts
 
@@ -31,6 +32,10 @@ class TranslationOptimizer:
     def __post_init__(self):
         check_fields(self, "optimizer.")
         check_choice("optimizer.schedule", self.schedule, ("constant", "cosine"))
+        check_counts("optimizer.", self, learning_rate=0, discriminator_learning_rate=0)
+        for name in ("beta_1", "beta_2"):
+            if not 0 <= (found := getattr(self, name)) < 1:
+                raise InputError(f"optimizer.{name} is {found}; it must be from 0 to below 1.")
 
 
 @dataclasses.dataclass(frozen=True)
