@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from cen_keras.errors import InputError
+from cen_keras.vector_counts import decoded, encoded, negated
 
 INTERPOLATIONS = ("nearest", "bilinear", "cubic")
 MIRRORS = ("copy", "negate_x")
@@ -48,7 +49,8 @@ class Modality:
         std: likewise, above 0; empty for ones.
         interpolation: how a picture grows: "cubic", "bilinear" or "nearest". The first two are
             averaged over areas when they shrink; a mean of two depths is neither of them.
-        padding: value outside the picture, for all channels or for each, as in a view.
+        padding: value outside the picture, for all channels or for each, as in a view; of vectors in
+            counts -1..1 stands for its count, so 0 for the middle one.
         missing: value in a view of pixels where nothing was measured; NaN and infinity become it.
             None: every pixel is measured, and NaN or infinity is an error.
         mirror: what mirroring does to the values: "copy", or "negate_x" for vectors, whose first
@@ -198,6 +200,10 @@ class Modality:
         """Value, as in a view, of a picture that is not there: a camera that was unplugged."""
         return 0.0 if self.missing is None else self.missing
 
+    def filling(self, value: Any, dtype: np.dtype) -> Any:
+        """`padding` or `blank` as a view's picture of a type holds it: of vectors in counts their count."""
+        return encoded(value, dtype) if self.mirror == "negate_x" else value
+
     @property
     def middle(self) -> float:
         """Value of the first component, times `scale`, that mirroring leaves as it is.
@@ -262,7 +268,7 @@ class Modality:
             InputError: another number of channels, or NaN where nothing can be missing.
         """
         x = self.finite(self.with_axis(picture, axes))
-        if x.dtype == np.uint8 and self.mirror == "negate_x" and self.middle == 0:
+        if x.dtype.kind == "u" and self.mirror == "negate_x" and self.middle == 0:
             x = decoded(x)
         mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
         return (np.asarray(x, np.float32) * np.float32(self.scale) - mean) / std
@@ -282,17 +288,6 @@ class Modality:
             offset = 2 * (self.middle - self.mean[0]) / self.std[0]
             turned[..., 0] = turned.dtype.type(offset) - turned[..., 0]
         return turned
-
-
-def negated(x: np.ndarray) -> np.ndarray:
-    """A component of vectors turned round: -x, of whole numbers without sign their top minus x."""
-    return np.iinfo(x.dtype).max - x if x.dtype.kind == "u" else -x
-
-
-def decoded(x: np.ndarray) -> np.ndarray:
-    """Vectors of -1..1 from counts without sign: float32, 0 -> -1, the largest count -> 1."""
-    half = np.float32(np.iinfo(x.dtype).max / 2)
-    return x.astype(np.float32) / half - np.float32(1)
 
 
 def _list(values: Any) -> list:

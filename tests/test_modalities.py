@@ -7,9 +7,15 @@ import sys
 import numpy as np
 import pytest
 
+from cen_keras.data import transforms
+from cen_keras.data.official_augmentation import OfficialAugmentation
 from cen_keras.errors import InputError
 from cen_keras.layers.streams import check_modalities
 from cen_keras.modalities import READY, Modality, modality_of
+from deploy.demo.missing import complete
+from deploy.runtime.image_kind import kind_of
+from deploy.runtime.preprocess import Frame, Preprocessor
+from deploy.runtime.tensors import Normalization, TensorSpec
 
 
 def test_channels_of_the_ready_ones():
@@ -74,6 +80,50 @@ def test_normalises_every_dtype_and_repeats_what_lacks_channels():
     assert modality_of("echo").normalize(np.ones((2, 1))).shape == (2, 1, 3)
     with pytest.raises(InputError, match="4 channels|shape \\(2, 2, 4\\)"):
         READY["rgb"].normalize(np.zeros((2, 2, 4), np.uint8))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_counts_of_vectors_are_vectors_here_and_on_the_board(dtype):
+    """Ends and middle of the range: -1, nearly 0 and 1."""
+    top = np.iinfo(dtype).max
+    counts = np.array([[[0, top // 2 + 1, top]]], dtype)
+    wanted = [[[-1, 1 / top, 1]]]
+    normals = READY["normals"]
+    np.testing.assert_allclose(normals.normalize(counts), wanted, atol=1e-6)
+    spec = TensorSpec(
+        *("normals", (1, 1, 1, 3), "NHWC", "float32", "image"),
+        normalization=Normalization(normals.scale, normals.mean, normals.std),
+        kind=kind_of(normals),
+    )
+    fed = Preprocessor({"normals": spec})(Frame("a", {"normals": counts}))["normals"][0]
+    np.testing.assert_allclose(fed, wanted, atol=1e-6)
+    # Nor is a camera that is unplugged a wall that looks to the left.
+    gone = complete(Frame("a", {"rgb": np.zeros((1, 1, 3), np.uint8)}), [spec])
+    fed = Preprocessor({"normals": spec})(gone)["normals"]
+    np.testing.assert_allclose(fed, 0, atol=1 / 255 + 1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_outside_and_blank_vectors_are_none(dtype, scaled):
+    counts = np.dtype(dtype).kind == "u"
+    top = np.iinfo(dtype).max if counts else 1.0
+    numbers = {"scale": 2 / top, "mean": 1.0} if counts and scaled else {}
+    normals = modality_of({"name": "normals", **numbers})
+    known = transforms.Known((normals,))
+    view = {"normals": np.full((4, 5, 3), top, dtype), "rgb": np.zeros((4, 5, 3), np.uint8)}
+    window = transforms.crop(view, -2, 0, (4, 5), known)["normals"]
+    lost = transforms.drop_modality(view, np.random.default_rng(1), known)["normals"]
+    official = OfficialAugmentation(size=8).for_data((normals,), 255)
+    padded = official.padded({"normals": view["normals"]}, 8)["normals"]
+    for filled in (window[:2], lost, padded[:2]):
+        assert filled.dtype == dtype
+        # Half a count is all that counts can be off: there is none for 0.
+        assert np.abs(normals.normalize(filled)).max() <= (1 / top if counts else 0) + 1e-6
+    up = modality_of({"name": "normals", "padding": (0, 0, 1), **numbers})
+    window = transforms.crop(view, -2, 0, (4, 5), transforms.Known((up,)))["normals"]
+    atol = (1 / top if counts else 0) + 1e-6
+    np.testing.assert_allclose(up.normalize(window)[0, 0], [0, 0, 1], atol=atol)
 
 
 def test_nan_is_missing_or_an_error():

@@ -136,7 +136,8 @@ class OfficialAugmentation:
         result = {}
         for name, picture in view.items():
             size = (height + 2 * rows, width + 2 * columns)
-            result[name] = transforms.filled(picture, size, self._padding(name))
+            padding = self.known[name].filling(self._padding(name), picture.dtype)
+            result[name] = transforms.filled(picture, size, padding)
             result[name][rows : rows + height, columns : columns + width] = picture
         return result
 

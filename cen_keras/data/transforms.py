@@ -70,10 +70,9 @@ def resize(view: View, size: tuple[int, int], known: Mapping[str, Modality] | No
     height, width = next(iter(view.values())).shape[:2]
     if (height, width) == tuple(size):
         return dict(view)
-    rows = np.minimum(((np.arange(size[0]) + 0.5) * height / size[0]).astype(np.int64), height - 1)
-    columns = np.minimum(((np.arange(size[1]) + 0.5) * width / size[1]).astype(np.int64), width - 1)
+    rows, columns = nearest((height, width), size)
     return {
-        name: picture[rows[:, None], columns]
+        name: picture[rows, columns]
         if known[name].interpolation == "nearest"
         else resize_smooth(picture, size, known[name].interpolation)
         for name, picture in view.items()
@@ -114,9 +113,17 @@ def resize_batch(modality: Modality, pictures: np.ndarray, size: tuple[int, int]
         return pictures
     if modality.interpolation != "nearest":
         return np.stack([resize_smooth(x, size, modality.interpolation) for x in pictures])
-    rows = np.minimum(((np.arange(size[0]) + 0.5) * height / size[0]).astype(int), height - 1)
-    columns = np.minimum(((np.arange(size[1]) + 0.5) * width / size[1]).astype(int), width - 1)
-    return pictures[:, rows[:, None], columns]
+    rows, columns = nearest((height, width), size)
+    return pictures[:, rows, columns]
+
+
+def nearest(old: tuple[int, int], new: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows, (h, 1), and columns, (w,), of the pixels whose areas hold the centres of the new ones."""
+    rows, columns = (
+        np.minimum(((np.arange(side) + 0.5) * was / side).astype(np.int64), was - 1)
+        for was, side in zip(old, new, strict=True)
+    )
+    return rows[:, None], columns
 
 
 def by_opencv(picture: np.ndarray, resize: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -181,7 +188,8 @@ def crop(
         height, width = picture.shape[:2]
         y0, y1 = max(top, 0), min(top + size[0], height)
         x0, x1 = max(left, 0), min(left + size[1], width)
-        window = filled(picture, size, known[name].padding)
+        padding = known[name].filling(known[name].padding, picture.dtype)
+        window = filled(picture, size, padding)
         if y0 < y1 and x0 < x1:
             window[y0 - top : y1 - top, x0 - left : x1 - left] = picture[y0:y1, x0:x1]
         result[name] = window
@@ -297,7 +305,8 @@ def drop_modality(
     if len(names) < 2:
         return view
     lost = names[int(rng.integers(len(names)))]
-    return view | {lost: np.full_like(view[lost], known[lost].blank)}
+    blank = known[lost].filling(known[lost].blank, view[lost].dtype)
+    return view | {lost: np.full_like(view[lost], blank)}
 
 
 @dataclasses.dataclass(frozen=True)

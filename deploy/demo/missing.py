@@ -16,6 +16,7 @@ from ..runtime.preprocess import Frame
 from ..runtime.tensors import TensorSpec
 
 PATIENCE = 10
+MIDDLE = 128  # count of 8 bits of a vector's component that is 0, as in training
 
 
 class MissingWatch:
@@ -92,7 +93,9 @@ def complete(frame: Frame, specs: Iterable[TensorSpec]) -> Frame:
     for spec in absent:
         channels = spec.hwc[2]
         shape = (height, width) if channels == 1 else (height, width, channels)
-        eight_bits = spec.kind.unit is None and 0 <= spec.kind.blank <= 255
-        dtype = np.uint8 if eight_bits else np.float32
-        images[spec.name] = np.full(shape, spec.kind.blank, dtype)
+        kind, value = spec.kind, spec.kind.blank
+        if kind.mirror == "negate_x" and kind.unit is None and kind.missing is None:
+            value = MIDDLE  # the count 0 would be the vector -1, not none
+        eight_bits = kind.unit is None and 0 <= value <= 255
+        images[spec.name] = np.full(shape, value, np.uint8 if eight_bits else np.float32)
     return Frame(frame.name, images)

@@ -239,13 +239,13 @@ class Preprocessor:
                 np.repeat(image[..., None], channels, axis=2) if channels > 1 else image[..., None]
             )
         if image.dtype not in (np.uint8, np.float32):
-            image = image.astype(np.float32)
+            image = _floats(image, spec)
         image = spec.kind.finite(image, f"{frame.name}, {spec.name!r}")
         resize = resize_nearest if spec.kind.interpolation == "nearest" else resize_image
         image = resize(image, height, width)
         if image.dtype == np.uint8 and spec.name in self._tables:
             return self._tables[spec.name](image)[None]
-        return self._encode(np.asarray(image, np.float32), spec)[None]
+        return self._encode(_floats(image, spec), spec)[None]
 
     def _encode(self, values: np.ndarray, spec: TensorSpec) -> np.ndarray:
         """Normalises (..., c) values and quantises them if the input is of integers."""
@@ -261,14 +261,23 @@ class Preprocessor:
         return quantize(real, spec.quantization, spec.dtype)
 
 
+def _takes_vectors(spec: TensorSpec) -> bool:
+    """Whether an input's numbers are for vectors of -1..1, which come as counts all the same."""
+    normal = spec.normalization  # as on the host
+    return spec.kind.mirror == "negate_x" and normal.scale == 1 and abs(normal.mean[0]) <= 1
+
+
 def _every_count(spec: TensorSpec) -> np.ndarray:
     """What the 256 counts of 8 bits stand for, float64 (256, channels)."""
     counts = np.repeat(np.arange(256.0)[:, None], spec.hwc[2], axis=1)
-    normal = spec.normalization
-    # As on the host: vectors whose numbers are for -1..1 come as counts all the same.
-    if spec.kind.mirror == "negate_x" and normal.scale == 1 and abs(normal.mean[0]) <= 1:
-        return counts / 127.5 - 1
-    return counts
+    return counts / 127.5 - 1 if _takes_vectors(spec) else counts
+
+
+def _floats(image: np.ndarray, spec: TensorSpec) -> np.ndarray:
+    """The image as float32, counts of vectors as the vectors."""
+    if image.dtype.kind == "u" and _takes_vectors(spec):
+        return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max / 2) - np.float32(1)
+    return np.asarray(image, np.float32)
 
 
 class _Table:
