@@ -20,6 +20,16 @@ def perturbed(network, seed=0):
     return network
 
 
+def strided():
+    """A network with a convolution, a norm and a ReLU at every stride."""
+    x = image = keras.Input((None, None, 3))
+    for k in range(5):
+        x = keras.layers.Conv2D(8, 3, 2, "same", use_bias=False, name=f"b{k}_conv")(x)
+        x = keras.layers.BatchNormalization(name=f"b{k}_norm")(x)
+        x = keras.layers.ReLU(name=f"b{k}_relu")(x)
+    return keras.Model(image, x, name="mine")
+
+
 def pictures(model, seed=1):
     rng = np.random.default_rng(seed)
     return {

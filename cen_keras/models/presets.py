@@ -20,8 +20,9 @@ from typing import Any
 import keras
 
 from cen_keras.classes import classes_of
-from cen_keras.errors import InputError, suggestion
+from cen_keras.errors import InputError, reason_of, suggestion
 from cen_keras.files import write_json
+from cen_keras.modalities import modality_of
 from cen_keras.models import weight_files
 
 logger = logging.getLogger(__name__)
@@ -152,7 +153,12 @@ def preset_of(name: str) -> Preset:
 
 
 def build(cls: type, name: str | Path, load_weights: bool = True, **changes: Any):
-    """Builds a preset's model; see `Segmenter.from_preset`."""
+    """Builds a preset's model; see `Segmenter.from_preset`.
+
+    Raises:
+        InputError: the preset is unknown or damaged, its weights do not fit the changes, or the
+            modalities come in another order.
+    """
     preset = preset_of(str(name))
     given = preset.model.get("classes", preset.model.get("num_classes"))
     own = None if given is None else classes_of(given)
@@ -160,9 +166,10 @@ def build(cls: type, name: str | Path, load_weights: bool = True, **changes: Any
     if "num_classes" in changes and "classes" not in changes:
         if own is None or changes["num_classes"] != len(own):
             arguments.pop("classes", None)
-    model = cls(**arguments)
+    model = cls(**{key: _deserialised(preset.name, value) for key, value in arguments.items()})
     if preset.weights is None or not load_weights:
         return model
+    _check_order(preset, model.modalities)
     fresh = own is not None and model.classes.names != own.names
     # The ensemble has a weight for each stream, and a joined decoder has one stream.
     skipped = ((CLASSIFIER,) if fresh else ()) + (("ensemble",) if len(model.streams) == 1 else ())
@@ -175,6 +182,29 @@ def build(cls: type, name: str | Path, load_weights: bool = True, **changes: Any
             len(own),
         )
     return model
+
+
+def _deserialised(name: str, value: Any) -> Any:
+    """Returns a network or a function of which the card holds Keras' config; all else as it is."""
+    if not (isinstance(value, dict) and "class_name" in value):
+        return value
+    try:
+        return keras.saving.deserialize_keras_object(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"preset {name!r}: its {value['class_name']} cannot be built ({reason_of(error)}); import the module "
+            "that registers its classes with Keras first."
+        ) from error
+
+
+def _check_order(preset: Preset, modalities: tuple[str, ...]) -> None:
+    """Refuses the preset's modalities in another order: own channels and weights go by the place."""
+    saved = tuple(modality_of(m).name for m in preset.model.get("modalities", modalities))
+    if modalities != saved and sorted(modalities) == sorted(saved):
+        raise InputError(
+            f"preset {preset.name!r}: its weights are of the modalities {', '.join(saved)} in this order, "
+            f"found {', '.join(modalities)}; keep the order, or pass load_weights=False."
+        )
 
 
 def save(model: keras.Model, folder: Path, about: str = "") -> None:

@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from plain_networks import strided
 from seeded import images, trained_looking
 
 from cen_keras.baselines import fusion_of
@@ -132,6 +133,38 @@ def test_what_is_not_finite_is_not_packed(model, tmp_path):
     with pytest.raises(InputError, match="stem_conv/kernel"):
         save_weights(broken, tmp_path / "w.npz")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_preset_of_a_network_of_one_s_own_is_read_again(tmp_path):
+    fusion = {"name": "exchange", "where": "b[23]_norm"}
+    made = Segmenter(
+        num_classes=3, backbone=strided(), fusion=fusion, decoder_options={"filters": 8}
+    )
+    model = trained_looking(made)
+    model.save_to_preset(tmp_path / "own")
+    loaded = Segmenter.from_preset(tmp_path / "own")
+    x = images(model, (64, 96))
+    for name, logits in loaded(x).items():
+        wanted = np.asarray(model(x)[name])
+        # About 20 layers, each with rounding of 2^-11 that adds like noise.
+        assert np.abs(np.asarray(logits) - wanted).max() < 0.01 * np.abs(wanted).max()
+    card = json.loads((tmp_path / "own/card.json").read_text())
+    card["model"]["backbone"].update(class_name="Gone", module=None, registered_name="x>Gone")
+    (tmp_path / "own/card.json").write_text(json.dumps(card))
+    with pytest.raises(InputError, match="'own': its Gone cannot be built.*import the module"):
+        Segmenter.from_preset(tmp_path / "own")
+
+
+def test_weights_of_modalities_in_another_order_are_refused(model, tmp_path):
+    model.save_to_preset(tmp_path / "saved")
+    turned = ("depth", "rgb")
+    with pytest.raises(InputError, match="rgb, depth in this order, found depth, rgb; keep"):
+        Segmenter.from_preset(tmp_path / "saved", modalities=turned)
+    fresh = Segmenter.from_preset(tmp_path / "saved", load_weights=False, modalities=turned)
+    assert fresh.modalities == turned
+    again = Segmenter.from_preset(tmp_path / "saved", modalities=("rgb", "depth"))
+    alphas = [np.asarray(m.get_layer("ensemble").alpha) for m in (again, model)]
+    np.testing.assert_array_equal(*alphas)
 
 
 def test_unknown_names_and_damaged_cards_are_refused(shipped):
