@@ -13,8 +13,10 @@ those that matter least have the shortest way to zero.
 import keras
 import numpy as np
 
+from cen_keras.baselines.criteria import CriterionNorm
 from cen_keras.errors import InputError
 from cen_keras.graph import Call, Graph, Tensor
+from cen_keras.layers.exchange import kept_channels
 from cen_keras.layers.kinds import CONSUMERS
 from cen_keras.layers.modality_norm import ModalityNorm
 
@@ -34,7 +36,7 @@ def start_small(model: keras.Model, median: float = 0.1) -> tuple[str, ...]:
 
     Raises:
         InputError: between a norm and the convolution behind it is something that does not pass factors on, such as
-            ReLU6; or the model has no such norm. Nothing is changed then.
+            ReLU6; a scale would cross the exchange threshold; or the model has no such norm. Nothing is changed then.
     """
     pairs = []
     for call in Graph(model).calls:
@@ -49,8 +51,11 @@ def start_small(model: keras.Model, median: float = 0.1) -> tuple[str, ...]:
         raise InputError(
             f"{model.name!r} has no norm that exchanges or is penalised; there are no scales to shrink."
         )
-    for norm, filters in pairs:
-        _shrink(norm, filters, median)
+    factors = [_factor(norm, filters, median) for norm, filters in pairs]
+    for (norm, _), factor in zip(pairs, factors, strict=True):
+        _check_threshold(norm, factor, median)
+    for (norm, filters), factor in zip(pairs, factors, strict=True):
+        _shrink(norm, filters, factor)
     return tuple(norm.name for norm, _ in pairs)
 
 
@@ -88,7 +93,8 @@ def _passes_factors(operation) -> bool:
     )
 
 
-def _shrink(norm: ModalityNorm, filters: keras.layers.Layer, median: float) -> None:
+def _factor(norm: ModalityNorm, filters: keras.layers.Layer, median: float) -> np.ndarray:
+    """Returns (C,) float32: what a norm's scales are multiplied by."""
     scales = np.stack([np.abs(keras.ops.convert_to_numpy(gamma)) for gamma in norm.scales()])
     kernel = keras.ops.convert_to_numpy(filters.kernel)
     # The input's channels are the last axis but one of every kernel.
@@ -96,9 +102,36 @@ def _shrink(norm: ModalityNorm, filters: keras.layers.Layer, median: float) -> N
     mean = scales.mean(axis=0)
     counts = mean * np.linalg.norm(rows, axis=1)
     wanted = median * np.clip(counts / max(np.median(counts), 1e-12), *LIMITS)
-    factor = np.where(mean > 0, wanted / np.maximum(mean, 1e-12), 1.0).astype("float32")
+    return np.where(mean > 0, wanted / np.maximum(mean, 1e-12), 1.0).astype("float32")
+
+
+def _check_threshold(norm: ModalityNorm, factor: np.ndarray, median: float) -> None:
+    """Refuses factors with which other channels would be exchanged than without."""
+    theta = norm.exchange_threshold
+    # Another criterion does not read the scales.
+    if theta is None or isinstance(norm, CriterionNorm):
+        return
+    for index, gamma in enumerate(norm.scales()):
+        old = keras.ops.convert_to_numpy(gamma)
+        kept = [
+            keras.ops.convert_to_numpy(
+                kept_channels(scales, theta, index, len(norm.modalities), norm.exchange_scope)
+            )
+            for scales in (old, old * factor)
+        ]
+        crossing = np.flatnonzero(kept[0] != kept[1])
+        if len(crossing):
+            before, after = (abs(float(x[crossing[0]])) for x in (old, old * factor))
+            raise InputError(
+                f"{norm.name!r}: with the median {median:g} the scale {before:.3g} of {norm.modalities[index]} would "
+                f"be {after:.3g}, across the exchange threshold {theta:g}, and the outputs others; take a median "
+                "further from the threshold, or leave the scales (small_scales=null)."
+            )
+
+
+def _shrink(norm: ModalityNorm, filters: keras.layers.Layer, factor: np.ndarray) -> None:
     for private in norm.norms:
         private.gamma.assign(private.gamma * factor)
         if getattr(private, "beta", None) is not None:
             private.beta.assign(private.beta * factor)
-    filters.kernel.assign(kernel / factor[:, None])
+    filters.kernel.assign(keras.ops.convert_to_numpy(filters.kernel) / factor[:, None])

@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 from seeded import images, trained_looking
 
+from cen_keras.baselines import CriterionExchange
 from cen_keras.errors import InputError
 from cen_keras.fusion import Exchange
 from cen_keras.layers import ModalityNorm
 from cen_keras.lifting import lift
 from cen_keras.models import Segmenter
+from cen_keras.training import small_scales
 from cen_keras.training.small_scales import LIMITS, start_small
 
 
@@ -34,22 +36,68 @@ def test_outputs_stay_and_scales_are_small():
         assert np.abs(logits - wanted).max() < 1e-4 * np.abs(wanted).max()
 
 
-def test_what_matters_least_has_the_shortest_way():
+def four_channels(fusion):
+    """Rows of the kernel behind count 5, 10, 3 and 0.5 for scales of 1, -2, 1 and 1."""
     image = keras.Input((None, None, 3))
     x = keras.layers.Conv2D(8, 3, padding="same")(image)
     x = keras.layers.Conv2D(4, 1, name="before")(keras.layers.ReLU()(x))
     x = keras.layers.ReLU()(keras.layers.BatchNormalization(name="norm")(x))
     network = keras.Model(image, keras.layers.Conv2D(2, 1, use_bias=False, name="behind")(x))
-    network.get_layer("norm").gamma.assign([1.0, -2.0, 1.0, 1.0])
+    numbers = [1.0, -2.0, 1.0, 1.0], [0.1] * 4, [0.0] * 4, [1.0] * 4
+    network.get_layer("norm").set_weights(list(map(np.array, numbers)))
     network.get_layer("behind").kernel.assign(
         np.reshape([[3, 4], [0, 5], [3, 0], [0, 0.5]], (1, 1, 4, 2))
     )
-    model = lift(network, ("rgb", "depth"), Exchange(where="norm"))
+    return lift(network, ("rgb", "depth"), fusion)
+
+
+def test_what_matters_least_has_the_shortest_way():
+    model = four_channels(Exchange(where="norm"))
     start_small(model, 0.1)
     # Counts 5, 10, 3 and 0.5 with a median of 4; the last would be 0.0125, below the limit.
     np.testing.assert_allclose(
         model.get_layer("norm").scales()[1], [0.125, -0.25, 0.075, 0.03], rtol=1e-6
     )
+
+
+# Depth owns channels 2 and 3: its last scale falls to 0.03, below 0.05. Of both the first is 0.01,
+# counts 0.05 beside 10, 3 and 0.5, and rises to the least of 0.03, above 0.02.
+CROSSING = {
+    "down": (0.05, {}, "the scale 1 of depth would be 0.03, across the exchange threshold 0.05"),
+    "up": (0.02, {0: 0.01}, "the scale 0.01 of rgb would be 0.03, across the exchange threshold"),
+}
+
+
+@pytest.mark.parametrize("way", CROSSING)
+def test_a_scale_that_would_cross_the_threshold_is_refused_and_nothing_changes(way, monkeypatch):
+    threshold, changes, message = CROSSING[way]
+    model = four_channels(Exchange(threshold=threshold, where="norm"))
+    for norm in model.get_layer("norm").norms:
+        for channel, value in changes.items():
+            gamma = np.array(norm.gamma)
+            gamma[channel] = value
+            norm.gamma.assign(gamma)
+    x = images(model, (8, 8))
+    before = {name: np.asarray(value) for name, value in model(x).items()}
+    with pytest.raises(InputError, match=f"'norm': with the median 0.1 {message}"):
+        start_small(model, 0.1)
+    for name, value in model(x).items():
+        np.testing.assert_array_equal(value, before[name])
+    # What it is refused for: another channel of the other stream.
+    monkeypatch.setattr(small_scales, "_check_threshold", lambda *given: None)
+    start_small(model, 0.1)
+    changed = {n: np.abs(np.asarray(v) - before[n]).max() for n, v in model(x).items()}
+    assert changed["rgb" if way == "up" else "depth"] > 1e-3
+
+
+def test_a_criterion_that_reads_no_scales_has_no_threshold_of_theirs():
+    model = four_channels(CriterionExchange("random", threshold=0.5, where="norm"))
+    x = images(model, (8, 8))
+    before = {name: np.asarray(value) for name, value in model(x).items()}
+    start_small(model, 0.1)
+    for name, value in model(x).items():
+        # Products of size 10 in float32, rounded anew.
+        np.testing.assert_allclose(value, before[name], atol=1e-4)
 
 
 def test_a_cap_is_refused_and_nothing_changes():
