@@ -52,8 +52,7 @@ def _nyudv2(spec: dict, split: str) -> Views:
     """`{"name": "nyudv2", "root": "datasets/nyudv2"}` or `"mat": "nyu_depth_v2_labeled.mat"`."""
     from cen_keras.data.nyudv2 import open_nyudv2
 
-    lists = {"train_list", "val_list", "test_list", "depth_scale", "mask_classes"}
-    given = {"depth", "crop"} if "mat" in spec else lists
+    given = {"depth", "crop"} if "mat" in spec else LIST_OPTIONS | {"mask_classes"}
     check_options("nyudv2", spec, {"mat", "root", "classes"} | given)
     return open_nyudv2(spec, split)
 
@@ -62,8 +61,7 @@ def _sunrgbd(spec: dict, split: str) -> Views:
     """`{"name": "sunrgbd", "root": "datasets/sunrgbd"}` or `"raw": "SUNRGBD", "split_file": ...`."""
     from cen_keras.data.sunrgbd import open_sunrgbd
 
-    lists = {"train_list", "val_list", "test_list", "depth_scale"}
-    given = {"split_file", "depth", "labels"} if "raw" in spec else lists
+    given = {"split_file", "depth", "labels"} if "raw" in spec else LIST_OPTIONS
     check_options("sunrgbd", spec, {"raw", "root"} | given)
     return open_sunrgbd(spec, split)
 
@@ -79,6 +77,9 @@ def _taskonomy(spec: dict, split: str) -> Views:
     default = "train_domain.txt" if split == "train" else "val_domain.txt"
     return TaskonomyViews(spec["root"], spec.get(f"{split}_list", default), spec["domains"])
 
+
+LIST_OPTIONS = {"train_list", "val_list", "test_list", "depth_scale", "depth_limits"}
+"""Of a spec, what `cen_keras.data.pair_lists.open_pair_list` takes."""
 
 FOLDER_OPTIONS = {
     *("classes", "palette", "folders", "label_map", "colours", "ignore", "size", "lists"),

@@ -36,6 +36,7 @@ class PairListViews(Views):
         name: of the data set.
         classes: names of the classes.
         depth_scale: metres per count of the depth files, which are 16-bit PNG.
+        depth_limits: metres between which the median depth lies; None for those of rooms.
         label_map: class of the masks -> class, where they are not the same: every one of them.
 
     Raises:
@@ -51,6 +52,7 @@ class PairListViews(Views):
         name: str,
         classes: Sequence[str],
         depth_scale: float = OFFICIAL_DEPTH_SCALE,
+        depth_limits: Sequence[float] | None = None,
         label_map: Mapping[int, int] | None = None,
     ):
         if not depth_scale > 0:
@@ -63,6 +65,8 @@ class PairListViews(Views):
         self._label_map = label_map or {}
         self.palette = labels.palette(len(self.classes))
         depth = {"name": "depth", "unit_per_count": float(depth_scale)}
+        if depth_limits is not None:
+            depth["limits"] = depth_limits
         self.modalities = {"rgb": modality_of("rgb"), "depth": modality_of(depth)}
         self.files = read_list(self.root, self.root / Path(list_file).expanduser())
         check_units(self.files, self.modalities)
@@ -172,7 +176,8 @@ def open_pair_list(
     """Opens a spec with "root", the folder of the PNG layout.
 
     Args:
-        spec: `root`, and as one likes `train_list`, `val_list`, `test_list` and `depth_scale`.
+        spec: `root`, and as one likes `train_list`, `val_list`, `test_list`, `depth_scale` and
+            `depth_limits`.
         split: "train", "val" or "test"; the last two share the official list `val.txt`.
         name: of the data set.
         classes: names of the classes.
@@ -187,5 +192,6 @@ def open_pair_list(
         name=name,
         classes=classes,
         depth_scale=float(spec.get("depth_scale") or OFFICIAL_DEPTH_SCALE),
+        depth_limits=spec.get("depth_limits"),
         label_map=label_map,
     )

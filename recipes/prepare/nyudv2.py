@@ -68,7 +68,9 @@ def make_parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
     options = make_parser().parse_args(arguments)
-    crop = None if options.whole else (468, 625)
+    from cen_keras.data.nyudv2 import OFFICIAL_MASK_SIZE
+
+    crop = None if options.whole else OFFICIAL_MASK_SIZE
     return run(options, lambda: frames_of(options.file, options.classes, options.depth, crop))
 
 

@@ -13,7 +13,7 @@ ODD = (None, True, -1, 0, 1, 2.5, float("nan"), "", "x", "rgb", [], [1], ["a"], 
 ODD += ({"a": 1}, {"rgb": 1}, 1e30, "a\0b")
 FOLDER = ("modalities", "depth_scale", "depth_limits", "classes", "palette", "folders", "label_map")
 FOLDER += ("colours", "ignore", "size", "lists", "fractions", "seed", "cameras", "root")
-LISTED = ("root", "train_list", "depth_scale", "labels", "depth")
+LISTED = ("root", "train_list", "depth_scale", "depth_limits", "labels", "depth")
 OPTIONS = {
     "frames": FOLDER,
     "nyudv2": (*LISTED, "classes", "mask_classes", "crop", "mat"),
@@ -51,6 +51,18 @@ def specs(tmp_path_factory):
         "taskonomy": {"name": "taskonomy", "root": str(root), "domains": ["rgb"]},
         "rooms": {"name": "rooms", "train": 1, "size": [16, 24]},
     }
+
+
+@pytest.mark.parametrize("name", ["nyudv2", "sunrgbd", "frames"])
+def test_the_limits_that_a_message_advises_are_an_option(specs, name):
+    """2.25 m at 0.001 m a count are 22.5 m at 0.01, which a hall may be."""
+    spec = {**specs[name], "depth_scale": 0.01}
+    with pytest.raises(InputError, match=r"set depth_limits \[least, largest\]"):
+        open_dataset(spec, "train")
+    view = open_dataset({**spec, "depth_limits": [10, 50]}, "train")[0]
+    assert 15 <= view["depth"].min() and view["depth"].max() <= 30
+    with pytest.raises(InputError, match=r"the median depth is 22.* m .*wanted 1 to 5 m"):
+        open_dataset({**spec, "depth_limits": [1, 5]}, "train")
 
 
 @pytest.mark.parametrize("name", OPTIONS)
