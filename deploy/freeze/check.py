@@ -27,7 +27,7 @@ def compare(trained: keras.Model, plain: keras.Model, lowering: Lowering) -> flo
         The largest difference, relative to the output's largest number.
 
     Raises:
-        InputError: it is above `LIMIT`, or not a number.
+        InputError: it is above `LIMIT`, or an output of either model is not finite.
     """
     rng = np.random.default_rng(0)
     shapes = {x.name: (1, *lowering.image_shape, x.shape[-1]) for x in trained.inputs}
@@ -35,8 +35,14 @@ def compare(trained: keras.Model, plain: keras.Model, lowering: Lowering) -> flo
     values = _values(trained, images)
     expected = dict(zip(output_names(trained.output), values[1], strict=True))
     made = plain({name: images[name] for name in plain.input}, training=False)
-    worst = max(_difference(expected[name], made[name]) for name in made)
-    # NaN is no smaller than anything.
+    for name in made:
+        if not np.isfinite(keras.ops.convert_to_numpy(expected[name])).all():
+            raise InputError(
+                f"freeze: the trained model's {name!r} is NaN or infinite; the training diverged, "
+                "take an earlier checkpoint."
+            )
+    # NumPy's maximum keeps NaN, which is no smaller than anything; Python's may drop it.
+    worst = float(np.max([_difference(expected[name], made[name]) for name in made]))
     if not worst <= LIMIT:
         raise InputError(
             f"freeze: the plain model differs from the trained one by {worst:.2g} of the outputs' size (at most "
@@ -87,6 +93,6 @@ def _first_difference(lowering: Lowering, images: dict, values: dict[str, list])
         differences = [
             _difference(expected[index], found[f"output_{index}"]) for index in range(len(views))
         ]
-        if not max(differences) <= LIMIT:
+        if not np.max(differences) <= LIMIT:
             return f"{call.name!r} ({type(call.operation).__name__})"
     return "no single layer: in how they were put together"
