@@ -62,11 +62,13 @@ def freeze(
         head: "logits", "upsampled" (logits at the size of the image) or "classes" (its arg-max).
 
     Returns:
-        A model from {modality: (batch, height, width, channels) float32} to {output: tensor}.
+        A model from {modality: (batch, height, width, channels) float32} to {output: tensor}; what else the trained
+        model takes stays an input.
 
     Raises:
-        InputError: an unknown output or head, a size that is not known, a fusion that cannot be frozen, or a plain
-            model that differs from the trained one; the first differing layer is named.
+        InputError: an unknown output or head, a size that is not known, inputs that are no images of one size, a
+            fusion that cannot be frozen, outputs that are not finite, or a plain model that differs from the trained
+            one; the first differing layer is named.
     """
     return freeze_with_report(model, outputs, image_shape, batch, head)[0]
 
@@ -90,6 +92,7 @@ def freeze_with_report(
     model = getattr(model, "generator", model)
     modalities = modalities_of(model)
     _check_fusion(model)
+    _check_inputs(model)
     image_shape = _image_shape(model, image_shape)
     names = output_names(model.output)
     wanted = _wanted(model, names, outputs)
@@ -106,7 +109,7 @@ def freeze_with_report(
     report = {
         "outputs": list(wanted),
         "image_shape": list(image_shape),
-        "inputs": [name for name in modalities if name in plain.input],
+        "inputs": list(_in_order(plain.input, modalities)),
         "macs": {"before": _macs_as_trained(trained), "after": _macs_frozen(plan)},
         "parameters": {"before": model.count_params(), "after": plain.count_params()},
         "layers": _replaced_channels(model),
@@ -135,6 +138,25 @@ def _check_fusion(model):
             )
 
 
+def _check_inputs(model):
+    sizes = {}
+    for image in model.inputs:
+        shape = tuple(image.shape)
+        if len(shape) != 4 or shape[3] is None:
+            raise InputError(
+                f"freeze: input {image.name!r} has shape {shape}; wanted an image, "
+                "(batch, height, width, channels) of known channels. Give it as a map of that size."
+            )
+        if None not in shape[1:3]:
+            sizes.setdefault(shape[1:3], image.name)
+    if len(sizes) > 1:
+        found = ", ".join(f"{name!r} {size}" for size, name in sizes.items())
+        raise InputError(
+            f"freeze: the inputs have different sizes: {found}; wanted one height and width for all. "
+            "Resize inside the model."
+        )
+
+
 def _image_shape(model, image_shape):
     own = getattr(model, "image_shape", None) or tuple(model.inputs[0].shape[1:3])
     shape = tuple(image_shape or own)
@@ -150,13 +172,17 @@ def _image_shape(model, image_shape):
 
 def _wanted(model, names: list[str], outputs) -> tuple[str, ...]:
     if outputs == "all":
-        order = (*modalities_of(model), "ensemble")
-        return tuple(sorted(names, key=lambda n: order.index(n) if n in order else len(order)))
+        return _in_order(names, (*modalities_of(model), "ensemble"))
     wanted = (outputs,) if isinstance(outputs, str) else tuple(outputs)
     unknown = [name for name in wanted if name not in names]
     if unknown or not wanted:
         raise InputError(f'outputs {unknown or wanted} unknown; choose "all" or some of {names}.')
     return wanted
+
+
+def _in_order(names, order: tuple[str, ...]) -> tuple[str, ...]:
+    """Sorts names as in `order`, others behind them."""
+    return tuple(sorted(names, key=lambda n: order.index(n) if n in order else len(order)))
 
 
 def _macs_as_trained(plan: Plan) -> int:

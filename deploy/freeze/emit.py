@@ -2,6 +2,8 @@
 Concatenate and friends.
 """
 
+import itertools
+
 import keras
 import numpy as np
 
@@ -34,7 +36,7 @@ class Emitter:
         self.logits: dict[str, keras.KerasTensor] = {}
         self._joined: dict[tuple, keras.KerasTensor] = {}
         self._made: dict[int, list[keras.KerasTensor]] = {}
-        self._names: dict[str, int] = {}
+        self._taken = {node.name for node in plan.nodes if isinstance(node, Input)}
         self._weights: list[tuple[keras.layers.Layer, list[np.ndarray]]] = []
 
     def run(
@@ -47,23 +49,25 @@ class Emitter:
             size: height and width of the images.
             head: makes what is given of the logits.
         """
+        # An output is addressed by the name of its last layer in several export formats.
+        last = {name: self._unique(f"output_{name}") for name in outputs}
         for node in self.plan.nodes:
             self._emit(node)
         tensors = {}
         for name, view in outputs.items():
             self.logits[name] = self._materialise(view, f"{name}_join")
             tensor = head(self.logits[name], size, name)
-            # An output is addressed by the name of its last layer in several export formats.
-            tensors[name] = keras.layers.Identity(name=self._unique(f"output_{name}"))(tensor)
+            tensors[name] = keras.layers.Identity(name=last[name])(tensor)
         model = keras.Model(self.inputs, tensors, name="frozen")
         for layer, weights in self._weights:
             layer.set_weights(weights)
         return model
 
     def _unique(self, name: str) -> str:
-        count = self._names.get(name, 0)
-        self._names[name] = count + 1
-        return name if count == 0 else f"{name}_{count + 1}"
+        numbered = (f"{name}_{number}" for number in itertools.count(2))
+        free = next(n for n in itertools.chain([name], numbered) if n not in self._taken)
+        self._taken.add(free)
+        return free
 
     def _label(self, group: Group) -> str:
         whole = len(self.plan.groups[group.node]) == 1
@@ -75,9 +79,9 @@ class Emitter:
 
     def _emit(self, node: Node) -> None:
         if isinstance(node, Input):
-            name = self.modalities[node.stream]
-            tensor = keras.Input((*node.size, node.channels), batch_size=self.batch, name=name)
-            self.inputs[name] = tensor
+            shape = (*node.size, node.channels)
+            tensor = keras.Input(shape, batch_size=self.batch, name=node.name)
+            self.inputs[node.name] = tensor
             self.tensors[self.plan.groups[node][0]] = tensor
             return
         for group in self.plan.groups[node]:
@@ -188,7 +192,7 @@ class Emitter:
         if node.operation.kind == "BilinearResize":
             return cen.BilinearResize(**options, name=name)(tensor)
         if node.operation.kind == "MaxPooling2D":
-            return max_pool(tensor, **options, name=name)
+            return max_pool(tensor, **options, name=name, rows_name=self._unique(f"{name}_rows"))
         return getattr(keras.layers, node.operation.kind)(**options, name=name)(tensor)
 
     def _merge(self, node: Merge, group: Group) -> keras.KerasTensor:

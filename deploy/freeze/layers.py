@@ -45,7 +45,9 @@ LEAST_SPLIT = 4
 """Up to 3x3, XNNPACK looks at all nine values in one go."""
 
 
-def max_pool(tensor, pool_size, strides=None, padding="valid", name=None, **options):
+def max_pool(
+    tensor, pool_size, strides=None, padding="valid", name=None, rows_name=None, **options
+):
     """`keras.layers.MaxPooling2D`, a large window of stride 1 as one over rows and one over columns.
 
     A maximum of maxima is the maximum: a 5x5 window is a 1x5 one and then a 5x1 one, ten values to
@@ -57,7 +59,7 @@ def max_pool(tensor, pool_size, strides=None, padding="valid", name=None, **opti
     )
     if min(size) < LEAST_SPLIT or steps != (1, 1) or padding != "same":
         return keras.layers.MaxPooling2D(pool_size, strides, padding, name=name, **options)(tensor)
-    for window, suffix in (((1, size[1]), "_rows"), ((size[0], 1), "")):
-        layer = keras.layers.MaxPooling2D(window, 1, padding, name=f"{name}{suffix}", **options)
+    for window, own in (((1, size[1]), rows_name or f"{name}_rows"), ((size[0], 1), name)):
+        layer = keras.layers.MaxPooling2D(window, 1, padding, name=own, **options)
         tensor = layer(tensor)
     return tensor

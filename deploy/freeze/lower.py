@@ -67,6 +67,7 @@ class Lowering:
 
     def apply(self, operation, args: tuple, kwargs: dict):
         """Returns the views that a layer or operation gives, by its rule or as an opaque call."""
+        args, kwargs = _first_by_position(operation, args, kwargs)
         rule = RULES.get(type(operation))
         made = None if rule is None else rule(self, operation, args, kwargs)
         return self._opaque(operation, args, kwargs) if made is None else made
@@ -99,6 +100,14 @@ def inference(operation) -> dict:
     layer = isinstance(operation, keras.layers.Layer)
     takes = layer and "training" in inspect.signature(operation.call).parameters
     return {"training": False} if takes else {}
+
+
+def _first_by_position(operation, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    """Puts what a call names, as in `Add()(inputs=[a, b])`, where the rules look for it."""
+    first = next(iter(inspect.signature(operation.call).parameters), None)
+    if args or first not in kwargs:
+        return args, kwargs
+    return (kwargs[first],), {key: value for key, value in kwargs.items() if key != first}
 
 
 def _symbol(leaf):

@@ -145,10 +145,13 @@ def _bias(layer, channels: int) -> np.ndarray:
 def _conv(low, layer, args, kwargs):
     if not _is_plain(layer, args[0]):
         return None
+    depthwise = layer.groups == len(args[0]) == layer.filters > 1
+    if depthwise and len(set(layer.strides)) > 1:
+        return None  # TensorFlow runs a DepthwiseConv2D with equal strides only.
     view, geometry = _padded(args[0], _geometry(layer))
     kernel, count = _array(layer.kernel), layer.groups
     bias = _bias(layer, kernel.shape[3])
-    if count == len(view) == kernel.shape[3] > 1:
+    if depthwise:
         made = low.graph.depthwise(view, kernel[:, :, 0], bias, low.name, **geometry)
     else:
         # Every group is a convolution of its own part of the channels.

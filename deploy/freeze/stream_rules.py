@@ -61,7 +61,8 @@ def _ensemble(low, layer, args, kwargs):
     if len(streams) == 1:
         return streams[0]
     heads = [view.whole_node() for view in streams]
-    if low.join_ensemble and all(isinstance(head, Conv) for head in heads):
+    forms = {_form(head) for head in heads}
+    if low.join_ensemble and len(forms) == 1 and None not in forms:
         # sum_m a_m (W x_m + b) is one convolution of all x_m.
         return low.graph.conv(
             View.concat([head.view for head in heads]),
@@ -73,6 +74,15 @@ def _ensemble(low, layer, args, kwargs):
             strides=heads[0].strides,
             padding=heads[0].padding,
             dilation=heads[0].dilation,
+            transposed=heads[0].transposed,
         )
     views = [view.scaled(w) for view, w in zip(streams, weights, strict=True)]
     return low.graph.merge(views, layer.name)
+
+
+def _form(node) -> tuple | None:
+    """What convolutions have in common that can be one of all their inputs; None for another node."""
+    if not isinstance(node, Conv):
+        return None
+    taps = node.kernel.shape[:2]
+    return node.view.size, taps, node.strides, node.padding, node.dilation, node.transposed
