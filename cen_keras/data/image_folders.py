@@ -1,8 +1,8 @@
 """Folders of views: which files belong together, the same for training and for a board.
 
-Understood are a folder for each modality, `rgb/NAME.*` and `depth/NAME.*`, sub-folders included; or
-files beside each other, `NAME_rgb.*` and `NAME_depth.*`. Usual other names of the folders the kinds
-of images say (`aliases`): color/ and images/ are rgb/, masks/ are label/.
+Understood are a folder for each modality, `rgb/NAME.*` and `depth/NAME.*`, sub-folders and links
+included; or files beside each other, `NAME_rgb.*` and `NAME_depth.*`. Usual other names of the
+folders the kinds of images say (`aliases`): color/ and images/ are rgb/, masks/ are label/.
 
 `deploy/runtime/image_folders.py` is a link to this file, for boards, which have no other part of the
 project: it is written in the syntax of Python 3.8, and imports relative to itself.
@@ -10,7 +10,7 @@ project: it is written in the syntax of Python 3.8, and imports relative to itse
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +61,8 @@ def find_views(
     inside = {path.name.lower(): path for path in sorted(root.iterdir()) if path.is_dir()}
     places = {name: _folder(name, words, inside, root) for name, words in names.items()}
     if any(places.get(name) for name in kinds):
-        found = {
-            name: _in_folder(place, names[name]) if place else {} for name, place in places.items()
-        }
+        files = {name: _in_folder(place) if place else {} for name, place in places.items()}
+        found = _partners(files, names) if any(files.values()) else files
     else:
         found = {name: _beside(root, words) for name, words in names.items()}
     if not any(found[name] for name in kinds):
@@ -100,7 +99,7 @@ def _folder(
     if len(words) == 1 and not found and (root / words[0]).is_dir():
         found = [root / words[0]]  # a path of several folders
     # An empty one beside a full one is no choice.
-    full = [path for path in found if next(_images(path), None) is not None]
+    full = [path for path in found if images_in(path)]
     found = full or found
     if len(found) > 1:
         raise InputError(
@@ -110,32 +109,72 @@ def _folder(
     return found[0] if found else None
 
 
-def _images(folder: Path):
-    """The images of a folder and its sub-folders, hidden ones left out."""
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix.lower() in SUFFIXES and not hidden and path.is_file():
+def images_in(folder: Path, deep: bool = True) -> list[Path]:
+    """The images of a folder, sorted, of its sub-folders too where wanted; links are followed.
+
+    Hidden files and folders are left out. A link to nowhere counts: who reads it says so.
+    """
+    return sorted(_images(folder, deep, ()))
+
+
+def _images(folder: Path, deep: bool, above: tuple[Path, ...]) -> Iterator[Path]:
+    here = folder.resolve()
+    if here in above:  # a link to a folder that holds it
+        return
+    for path in folder.iterdir():
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            if deep:
+                yield from _images(path, deep, (*above, here))
+        elif path.suffix.lower() in SUFFIXES and (path.is_file() or path.is_symlink()):
             yield path
 
 
-def _in_folder(folder: Path, words: tuple[str, ...]) -> dict[str, Path]:
-    """Name -> file; an ending that all files have, `_depth`, is no part of the name."""
+def _in_folder(folder: Path) -> dict[str, Path]:
+    """Name -> file."""
     # Not with_suffix(): a name may hold dots itself, as time stamps do.
-    paths = {path: str(path.relative_to(folder))[: -len(path.suffix)] for path in _images(folder)}
-    for word in words:
-        for ending in ("_" + word, "-" + word):
-            if paths and all(name.lower().endswith(ending.lower()) for name in paths.values()):
-                paths = {path: name[: -len(ending)] for path, name in paths.items()}
-    return _unique(paths)
+    return _unique({p: str(p.relative_to(folder))[: -len(p.suffix)] for p in images_in(folder)})
+
+
+def _without_ending(files: dict[str, Path], words: tuple[str, ...]) -> dict[str, Path]:
+    """The files by their names without an ending that all have, as `_depth`; as they are without."""
+    for ending in (mark + word for word in words for mark in "_-"):
+        if all(name.lower().endswith(ending.lower()) for name in files):
+            short = {name[: -len(ending)]: path for name, path in files.items()}
+            return short if len(short) == len(files) else files
+    return files
+
+
+def _partners(
+    files: Mapping[str, dict[str, Path]], words: Mapping[str, tuple[str, ...]]
+) -> dict[str, dict[str, Path]]:
+    """The files of each modality by their whole names, or without its ending where more fit then."""
+    first = next(kind for kind in files if files[kind])
+    best: dict[str, dict[str, Path]] = {}
+    most = -1
+    for lead in (files[first], _without_ending(files[first], words[first])):
+        found = {kind: _like(lead, named, words[kind]) for kind, named in files.items()}
+        found[first] = lead
+        complete = len(set.intersection(*(set(named) for named in found.values() if named)))
+        if complete > most:
+            best, most = found, complete
+    return best
+
+
+def _like(
+    lead: Mapping[str, Path], named: dict[str, Path], words: tuple[str, ...]
+) -> dict[str, Path]:
+    """The files by their whole names, or without an ending where more are called as those of `lead`."""
+    short = _without_ending(named, words)
+    return short if len(short.keys() & lead.keys()) > len(named.keys() & lead.keys()) else named
 
 
 def _beside(root: Path, words: tuple[str, ...]) -> dict[str, Path]:
     """Name -> file of those that end with a modality's name."""
     paths = {}
-    for path in sorted(root.iterdir()):
-        stem = path.name[: -len(path.suffix)] if path.suffix else path.name
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith(".") or not path.is_file():
-            continue
+    for path in images_in(root, deep=False):
+        stem = path.name[: -len(path.suffix)]
         for word in words:
             ending = word if word[:1] in "_-." else "_" + word
             if stem.lower().endswith(ending.lower()):

@@ -1,5 +1,7 @@
 """Folders of any modalities: names, labels, palettes, splits, sizes, and what does not fit."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,6 +11,7 @@ from cen_keras.data.folder import FolderViews
 from cen_keras.data.folder_checks import check_apart, check_labelled
 from cen_keras.data.frames import FrameViews
 from cen_keras.data.loader import Loader
+from cen_keras.data.survey.kinds import kinds_in
 from cen_keras.errors import InputError
 from cen_keras.modalities import Modality
 
@@ -72,6 +75,51 @@ def test_own_names_endings_and_folders_inside(tmp_path):
         (beside / kind / "0000.png").rename(beside / f"one.1_{kind}.png")
         (beside / kind).rmdir()
     assert len(FrameViews(beside, folders={"depth": "_d"})) == 1
+
+
+@pytest.mark.parametrize(
+    "endings",
+    [
+        ("_img", "_img", "_img"),
+        ("", "_depth", "_mask"),
+        ("_rgb", "-depth", ""),
+        ("_img_rgb", "_img", "_img_label"),
+    ],
+)
+def test_an_ending_is_part_of_the_name_where_all_have_it(tmp_path, endings):
+    write(tmp_path, {"rgb": "rgb", "depth": "depth", "label": "label"})
+    for kind, ending in zip(("rgb", "depth", "label"), endings, strict=True):
+        for path in sorted((tmp_path / kind).iterdir()):
+            path.rename(path.with_name(f"{path.stem}{ending}.png"))
+    views = FrameViews(tmp_path, classes=CLASSES)
+    inside = "_img" if "_img" in endings else ""
+    assert views.names == [f"000{number}{inside}" for number in range(4)]
+    assert set(views[0]) == {"rgb", "depth", "label"}
+
+
+def test_links_are_followed_and_hidden_files_are_not(tmp_path):
+    """Folders elsewhere, one inside itself, and a link to nowhere, which is no picture less."""
+    store, mine = tmp_path / "store", tmp_path / "mine"
+    write(store, {"rgb": "rgb", "depth": "depth"}, count=2)
+    for kind in ("rgb", "depth"):
+        (mine / kind / ".trash").mkdir(parents=True)
+        (mine / kind / "day1").symlink_to(store / kind, target_is_directory=True)
+        (mine / kind / "again").symlink_to(mine / kind, target_is_directory=True)
+        shutil.copy(store / kind / "0000.png", mine / kind / ".trash" / "0009.png")
+        shutil.copy(store / kind / "0000.png", mine / kind / ".0008.png")
+    views = FrameViews(mine)
+    assert views.names == ["day1/0000", "day1/0001"]
+    np.testing.assert_array_equal(views[1]["rgb"], FrameViews(store)[1]["rgb"])
+    kinds, left = kinds_in(mine)
+    assert [kind.name for kind in kinds] == ["rgb", "depth"] and not left
+    (store / "depth" / "0001.png").unlink()
+    (mine / "rgb" / "0002.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(InputError, match="0002 has no depth; day1/0001 has no depth"):
+        FrameViews(mine)
+    (mine / "depth" / "0002.png").symlink_to(tmp_path / "gone.png")
+    (store / "rgb" / "0001.png").unlink()
+    with pytest.raises(InputError, match="0002.png: no such image"):
+        FrameViews(mine)[0]
 
 
 def test_folders_of_names_that_nobody_reads_are_named(tmp_path):

@@ -1,11 +1,11 @@
 """Which modalities a folder holds, by the names of its folders or the endings of its files."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from cen_keras.data.image_files import SUFFIXES, read_array
-from cen_keras.data.image_folders import LABEL, LABEL_NAMES
+from cen_keras.data.image_files import read_array
+from cen_keras.data.image_folders import LABEL, LABEL_NAMES, images_in
 from cen_keras.errors import InputError
 from cen_keras.modalities import READY, Modality, modality_of
 
@@ -71,16 +71,6 @@ def usual_name(word: str) -> str | None:
         if word in (name, *modality.aliases, name + "s"):
             return name
     return None
-
-
-def images_in(folder: Path, deep: bool = True) -> list[Path]:
-    """The images of a folder, sorted, of its sub-folders too where wanted; no hidden ones."""
-    paths: Iterable[Path] = folder.rglob("*") if deep else folder.iterdir()
-    return sorted(
-        path
-        for path in paths
-        if path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file()
-    )
 
 
 def _modality(name: str, example: Path | None) -> Modality:
