@@ -1,7 +1,8 @@
 """Starts a recipe for one's own pictures: `python -m recipes.new my_data [--out my_recipe.py]`.
 
 my_data holds a folder for each modality, rgb/, depth/, thermal/, ..., and label/, with files of the
-same names; or train/ and val/ that do. Prints what it finds there, and writes
+same names; or train/ and val/ that do, and test/ where there is one. Prints what it finds there,
+and writes
 
     my_recipe.py    a recipe, yours to change: from a preset for rgb and depth, else a small net
     my_recipe.png   eight views as they are read: look whether labels lie where they should

@@ -37,6 +37,7 @@ def _rooms(spec: dict, split: str) -> Views:
 def _frames(spec: dict, split: str) -> Views:
     """`{"name": "frames", "root": "captures/{split}", "depth_scale": 0.001, "classes": [...]}`."""
     from cen_keras.data.frames import FrameViews
+    from cen_keras.data.splits import of_split
 
     options = {"modalities", "depth_scale", "depth_limits"} | FOLDER_OPTIONS
     check_options("frames", spec, options | {"root"})
@@ -44,8 +45,8 @@ def _frames(spec: dict, split: str) -> Views:
         raise InputError('frames: the spec has no "root"; give the folder that holds the views.')
     fields = {name: spec[name] for name in options if name in spec}
     if isinstance(fields.get("cameras"), str):
-        fields["cameras"] = fields["cameras"].replace("{split}", split)
-    return FrameViews(str(spec["root"]).replace("{split}", split), split=split, **fields)
+        fields["cameras"] = of_split(fields["cameras"], split)
+    return FrameViews(of_split(str(spec["root"]), split), split=split, **fields)
 
 
 def _nyudv2(spec: dict, split: str) -> Views:

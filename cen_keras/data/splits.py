@@ -10,6 +10,23 @@ from cen_keras.data.text_files import lines_of
 from cen_keras.errors import InputError
 
 SPLITS = ("train", "val", "test")
+FOLDERS = {"val": ("val", "valid", "validation")}
+"""Split -> usual names of its folder, where they are not the split's."""
+
+
+def of_split(path: str, split: str) -> str:
+    """A path with the folder of a split for "{split}"; that of val may be called valid or validation.
+
+    Raises:
+        InputError: there are two of them.
+    """
+    if "{split}" not in path:
+        return path
+    paths = [path.replace("{split}", name) for name in FOLDERS.get(split, (split,))]
+    there = [path for path in paths if Path(path).expanduser().exists()]
+    if len(there) > 1:
+        raise InputError(f"{there[0]} and {there[1]}: may both be {split}; rename one of them.")
+    return (there or paths)[0]
 
 
 def chosen_names(

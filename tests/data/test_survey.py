@@ -77,6 +77,31 @@ def test_other_modalities_have_the_numbers_of_their_files(tmp_path):
     assert found.spec["classes"] == tuple(f"class{number}" for number in range(5))
 
 
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_every_split_with_a_folder_is_used(tmp_path, name):
+    write_views(tmp_path / "train", 3)
+    write_views(tmp_path / name, 2, "val")
+    written = write_views(tmp_path / "test", 4, "test")
+    found = survey_folder(tmp_path)
+    assert found.splits == {"train": 3, "val": 2, "test": 4} and found.how == "a folder each"
+    counted = [len(open_dataset(found.spec, split)) for split in ("train", "val", "test")]
+    assert counted == [3, 2, 4]
+    view = open_dataset(found.spec, "test")[3]
+    np.testing.assert_array_equal(view["rgb"], written[3]["rgb"])
+
+
+def test_a_test_folder_without_validation_is_told_of(tmp_path):
+    write_views(tmp_path / "train", 5)
+    write_views(tmp_path / "test", 1, "test")
+    found = survey_folder(tmp_path)
+    assert found.splits == {"train": 4, "val": 1}
+    assert "train/ alone, there is no val/; test/ is left out: add val/" in found.how
+    for name in ("valid", "validation"):
+        write_views(tmp_path / name, 1, "val")
+    with pytest.raises(InputError, match="valid and .*validation: may both be val; rename"):
+        survey_folder(tmp_path)
+
+
 def label_folder(root, *labels):
     for number, label in enumerate(labels):
         for kind, picture in (

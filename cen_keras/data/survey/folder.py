@@ -13,7 +13,7 @@ from cen_keras.data.datasets import open_dataset
 from cen_keras.data.folder_checks import check_labelled, spread
 from cen_keras.data.image_folders import LABEL, find_views, located
 from cen_keras.data.labels import IGNORE
-from cen_keras.data.splits import SPLITS
+from cen_keras.data.splits import SPLITS, of_split
 from cen_keras.data.survey.classes import survey_labels
 from cen_keras.data.survey.kinds import kinds_in
 from cen_keras.data.survey.names import names_beside
@@ -76,7 +76,8 @@ def survey_folder(
     """Looks at a folder of views.
 
     Args:
-        root: with a folder for each modality and one for labels; or with train/ and val/ that have.
+        root: with a folder for each modality and one for labels; or with train/ and val/ that have,
+            and test/; val/ may be valid/ or validation/.
         modalities: those wanted; None for all.
         classes: names, or "NAME=#rrggbb" where labels are in colours; None for those of a
             classes.txt, or numbers.
@@ -154,14 +155,20 @@ class _Files:
 
 def _splits(root: Path) -> tuple[str, list[Path], str]:
     """The root as a spec says it, the folders of views, and how splits are distinguished."""
-    folders = [root / split for split in SPLITS if (root / split).is_dir()]
-    if root / "train" in folders and root / "val" in folders:
-        return f"{root.as_posix()}/{{split}}", folders, "a folder each"
-    if root / "train" in folders:
-        root, folders = root / "train", [root / "train"]
+    place = f"{root.as_posix()}/{{split}}"
+    folders = {split: Path(of_split(place, split)) for split in SPLITS}
+    folders = {split: path for split, path in folders.items() if path.is_dir()}
+    if {"train", "val"} <= folders.keys():
+        return place, list(folders.values()), "a folder each"
+    why = "no split was found"
+    if "train" in folders:
+        root, why = folders["train"], "train/ alone, there is no val/"
+        if "test" in folders:
+            why += "; test/ is left out: add val/, and it is the split test"
     if all((root / f"{split}.txt").is_file() for split in ("train", "val")):
-        return root.as_posix(), [root], "by the lists train.txt and val.txt"
-    return root.as_posix(), [root], "drawn by chance, the same in every run; no split was found"
+        left = f"; {why}" if "left out" in why else ""
+        return root.as_posix(), [root], f"by the lists train.txt and val.txt{left}"
+    return root.as_posix(), [root], f"drawn by chance, the same in every run; {why}"
 
 
 def _draw(root: Path, parts: list[Path], count: int) -> dict[str, Any]:
@@ -184,7 +191,7 @@ def _counts(
     counts = {"train": len(training)}
     for split in (split for split in SPLITS if split != "train"):
         listed = spec.get("lists") or spec.get("fractions")
-        there = split in listed if listed else Path(spec["root"].replace("{split}", split)).is_dir()
+        there = split in listed if listed else Path(of_split(spec["root"], split)).is_dir()
         if there:
             counts[split] = len(open_dataset(spec, split, kinds, ignore))
     return counts
