@@ -201,7 +201,7 @@ class Modality:
         return 0.0 if self.missing is None else self.missing
 
     def filling(self, value: Any, dtype: np.dtype) -> Any:
-        """`padding` or `blank` as a view's picture of a type holds it: of vectors in counts their count."""
+        """`padding` or `blank` in a view's picture of a type: of vectors in counts their count."""
         return encoded(value, dtype) if self.mirror == "negate_x" else value
 
     @property

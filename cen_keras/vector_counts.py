@@ -12,7 +12,7 @@ def decoded(x: np.ndarray) -> np.ndarray:
 
 
 def encoded(value: Any, dtype: np.dtype) -> Any:
-    """The count of a component of -1..1: the middle one of 0; others, and other types, stay as they are."""
+    """The count of a component of -1..1, of 0 the middle one; others and other types stay."""
     if np.dtype(dtype).kind != "u" or np.min(value) < -1 or np.max(value) > 1:
         return value
     return np.round((np.asarray(value) + 1) * (np.iinfo(dtype).max / 2))

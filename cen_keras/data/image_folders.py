@@ -138,7 +138,7 @@ def _in_folder(folder: Path) -> dict[str, Path]:
 
 
 def _without_ending(files: dict[str, Path], words: tuple[str, ...]) -> dict[str, Path]:
-    """The files by their names without an ending that all have, as `_depth`; as they are without."""
+    """The files by their names without an ending that all have, as `_depth`; else as they are."""
     for ending in (mark + word for word in words for mark in "_-"):
         if all(name.lower().endswith(ending.lower()) for name in files):
             short = {name[: -len(ending)]: path for name, path in files.items()}
@@ -149,7 +149,7 @@ def _without_ending(files: dict[str, Path], words: tuple[str, ...]) -> dict[str,
 def _partners(
     files: Mapping[str, dict[str, Path]], words: Mapping[str, tuple[str, ...]]
 ) -> dict[str, dict[str, Path]]:
-    """The files of each modality by their whole names, or without its ending where more fit then."""
+    """The files of each modality by whole names, or without an ending where more fit then."""
     first = next(kind for kind in files if files[kind])
     best: dict[str, dict[str, Path]] = {}
     most = -1
@@ -165,7 +165,7 @@ def _partners(
 def _like(
     lead: Mapping[str, Path], named: dict[str, Path], words: tuple[str, ...]
 ) -> dict[str, Path]:
-    """The files by their whole names, or without an ending where more are called as those of `lead`."""
+    """The files by whole names, or without an ending where more are called as in `lead` then."""
     short = _without_ending(named, words)
     return short if len(short.keys() & lead.keys()) > len(named.keys() & lead.keys()) else named
 

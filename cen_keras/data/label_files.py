@@ -60,8 +60,8 @@ def read_label_colours(path: Any) -> np.ndarray:
     """Reads a label picture as colours.
 
     Returns:
-        integers (h, w, 3): RGB of 8 bits; grey, as which a picture of black and white alone is often
-        saved, is repeated; a palette is looked up.
+        integers (h, w, 3): RGB of 8 bits; grey, as which a picture of black and white alone is
+        often saved, is repeated; a palette is looked up.
 
     Raises:
         InputError: it cannot be read, is JPEG, or holds no colours of 8 bits.

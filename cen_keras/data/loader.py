@@ -35,9 +35,7 @@ class Loader(keras.utils.PyDataset):
     """Batches of a data set.
 
     ```python
-    loader = Loader(
-        views, 8, modalities=("rgb", "depth"), normalization=Normalization.default(), shuffle=True
-    )
+    loader = Loader(views, 8, modalities=("rgb", "depth"), shuffle=True)
     model.fit(loader, shuffle=False, epochs=20)
     ```
 

@@ -30,11 +30,6 @@ class Normalization:
         self.modalities: dict[str, Modality] = {modality.name: modality for modality in found}
 
     @classmethod
-    def default(cls, depth_mean: float = 0.0, depth_std: float = 1.0) -> "Normalization":
-        """ImageNet's mean and deviation for rgb; metres, shifted and scaled, for depth."""
-        return cls(["rgb", {"name": "depth", "mean": depth_mean, "std": depth_std}])
-
-    @classmethod
     def from_json(cls, value: Mapping[str, Mapping[str, Any]]) -> "Normalization":
         """Reads what `to_json` wrote: other fields of a `Modality` may stand beside the three.
 

@@ -1,7 +1,7 @@
 """PGM and PPM files, plain or binary: their samples as they were written.
 
-Pillow stretches samples whose largest value (maxval) is not 255 or 65535 to that, which is right for
-a picture and wrong for a depth or a class number: 1000 mm of at most 10000 would be 6554.
+Pillow stretches samples whose largest value (maxval) is not 255 or 65535 to that, which is right
+for a picture and wrong for a depth or a class number: 1000 mm of at most 10000 would be 6554.
 
 `deploy/runtime/pnm_files.py` is a link to this file, for boards, which have no other part of the
 project: it is written in the syntax of Python 3.8, and imports relative to itself.

@@ -15,7 +15,7 @@ FOLDERS = {"val": ("val", "valid", "validation")}
 
 
 def of_split(path: str, split: str) -> str:
-    """A path with the folder of a split for "{split}"; that of val may be called valid or validation.
+    """A path with the folder of a split for "{split}"; that of val may be valid or validation.
 
     Raises:
         InputError: there are two of them.

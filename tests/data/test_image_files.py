@@ -191,7 +191,7 @@ def test_a_file_that_was_cut_off_is_one_line(tmp_path, name, share):
 
 @pytest.mark.parametrize("name", ["jpg", "png"])
 def test_what_lies_behind_the_end_of_a_picture_is_nobodys(tmp_path, name):
-    """Phones keep a film behind a JPEG's end; and a preview of its own in front, which has an end too."""
+    """Phones keep a film behind a JPEG's end, and a preview in front, which has an end, too."""
     picture = cv2.imencode("." + name, np.tile(COLOURS, (20, 20, 1)))[1].tobytes()
     wanted = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
     path = tmp_path / f"a.{name}"

@@ -179,7 +179,7 @@ def test_colour_jitter_of_no_strength_changes_nothing():
 
 
 def test_normalization_is_the_formula_and_survives_json():
-    default = Normalization.default(2.5, 1.5)
+    default = Normalization(["rgb", {"name": "depth", "mean": 2.5, "std": 1.5}])
     again = Normalization.from_json(default.to_json())
     assert again == default
     view = view_of((4, 5))
@@ -192,14 +192,14 @@ def test_normalization_is_the_formula_and_survives_json():
     np.testing.assert_allclose(depth[..., 0], (view["depth"] - 2.5) / 1.5, atol=1e-6)
     batch = default("depth", view["depth"][None])
     assert batch.shape == (1, 4, 5, 1)
-    plain = Normalization.default()("depth", view["depth"])
+    plain = Normalization(["rgb", "depth"])("depth", view["depth"])
     assert_array_equal(plain[..., 0] == 0, view["depth"] == 0)
 
 
 def test_normalization_that_cannot_be():
     with pytest.raises(InputError, match="'thermal'"):
-        Normalization.default()("thermal", np.zeros((2, 2)))
-    values = Normalization.default().to_json()
+        Normalization(["rgb", "depth"])("thermal", np.zeros((2, 2)))
+    values = Normalization(["rgb", "depth"]).to_json()
     values["depth"]["std"] = [0.0]
     with pytest.raises(InputError, match="above 0"):
         Normalization.from_json(values)

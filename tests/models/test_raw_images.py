@@ -158,7 +158,9 @@ def warnings_of(caplog):
 def test_a_loader_that_normalises_otherwise_gives_a_warning(model, caplog):
     views = RoomViews(RoomSpec(size=SIZE), count=2)
     own = Loader(views, 2, modalities=model.descriptions.values())
-    other = Loader(views, 2, modalities=("rgb", "depth"), normalization=Normalization.default())
+    other = Loader(
+        views, 2, modalities=("rgb", "depth"), normalization=Normalization(["rgb", "depth"])
+    )
     scores = []
     for loader in (own, other):
         with caplog.at_level("WARNING"):

@@ -134,8 +134,8 @@ def _counts(files: Sequence[Path], named: Set[str]) -> dict[Any, int]:
 
     Args:
         files: label files.
-        named: colours of the classes, where they have some: files of numbers with a palette count as
-            colours then.
+        named: colours of the classes, where they have some: files of numbers with a palette count
+            as colours then.
     """
     colours = _are_coloured(files, named)
     counts: collections.Counter = collections.Counter()
