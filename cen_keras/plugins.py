@@ -11,6 +11,7 @@ Other commands than the one that was given the file learn of its names by CEN_KE
 Python files that are run when a name is not known.
 """
 
+import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -172,7 +173,9 @@ def load_file(path: str | Path) -> ModuleType:
 
 
 def _module_name(path: Path) -> str:
-    return f"cen_keras_file_{path.stem}"
+    # Two folders may hold files of one name.
+    place = hashlib.sha256(str(path.expanduser().resolve()).encode()).hexdigest()[:8]
+    return f"cen_keras_file_{path.stem}_{place}"
 
 
 def _table(kind: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What is registered, or offered by an installed package, is found by its name, and nothing is replaced."""
 
+import os
 import sys
 
 import keras
@@ -122,7 +123,7 @@ def test_a_file_may_run_twice_and_another_may_not_take_its_name(tmp_path):
     load_file(tmp_path / "one.py")
     assert DATASETS["of_a_file"] is not first
     with pytest.raises(
-        InputError, match="from cen_keras_file_one; give that of cen_keras_file_two"
+        InputError, match="from cen_keras_file_one_.{8}; give that of cen_keras_file_two_"
     ):
         load_file(tmp_path / "two.py")
 
@@ -135,10 +136,23 @@ def test_the_environment_names_files_for_other_commands(tmp_path, monkeypatch):
     monkeypatch.setenv(FILES, str(path))
     assert isinstance(open_dataset({"name": "of_a_file"}, "val"), Views)
     # It runs once only.
-    module = sys.modules["cen_keras_file_named_by_environment"]
+    (name,) = (n for n in sys.modules if n.startswith("cen_keras_file_named_by_environment_"))
+    module = sys.modules[name]
     with pytest.raises(InputError, match="unknown"):
         open_dataset({"name": "absent"}, "val")
-    assert sys.modules["cen_keras_file_named_by_environment"] is module
+    assert sys.modules[name] is module
+
+
+def test_files_of_one_name_in_two_folders_both_run(tmp_path, monkeypatch):
+    paths = [tmp_path / folder / "plugin.py" for folder in ("one", "two")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(FILE.replace("of_a_file", f"of_folder_{path.parent.name}"))
+    # A path from where the command stands is that of the file itself.
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(FILES, os.pathsep.join([str(paths[0]), "two/plugin.py", str(paths[1])]))
+    for name in ("of_folder_two", "of_folder_one"):
+        assert isinstance(open_dataset({"name": name}, "val"), Views)
 
 
 @pytest.mark.parametrize(
