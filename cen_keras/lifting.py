@@ -156,6 +156,12 @@ class Lifting:
         known = tuple(name for name in self.modalities if name in streams)
         return known or tuple(streams)
 
+    def layer_names(self) -> tuple[str, ...]:
+        """Returns the names of the layers that were made so far, private filters among them."""
+        made = self._layers.values()
+        flat = [one for layers in made for one in tree.flatten(layers)]
+        return tuple(dict.fromkeys(o.name for o in flat if isinstance(o, keras.layers.Layer)))
+
     def _call(self, call: Call, values: dict, place: bool) -> list[Streams]:
         """Returns the streams that a call of the plain network gives."""
         names = self.names(values[call.inputs[0]])

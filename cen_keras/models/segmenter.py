@@ -93,6 +93,7 @@ class Segmenter(OwnNormalization, OneLabel, SegmentsRawImages, keras.Model):
         # === Functional model ===
         inputs = {m.name: keras.Input((None, None, m.channels), name=m.name) for m in described}
         levels = encoder.lifted(lifting, fit_images(inputs, encoder.channels))
+        encoder_layers = lifting.layer_names()
         head = _head(decoder_of(decoder, decoder_options or {}), encoder.shapes, num_classes)
         # Nobody else holds the head, and its norms have no statistics that could be kept.
         lifting.copy = lifting.frozen = False
@@ -108,6 +109,8 @@ class Segmenter(OwnNormalization, OneLabel, SegmentsRawImages, keras.Model):
         self.descriptions = {m.name: m for m in described}
         # Names of the outputs beside the ensemble: the modalities, or the one fused stream.
         self.streams = streams
+        # What a learning rate of the encoder's is for, whatever a backbone calls its layers.
+        self.encoder_layers = encoder_layers
         self.num_classes = num_classes
         self.classes = classes
         # In a closure: Keras would count a network's weights as the model's, which has copies of them.

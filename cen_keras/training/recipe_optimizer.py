@@ -13,11 +13,12 @@ def build_optimizer(recipe: Recipe, steps_per_epoch: int, model: Any = None):
     Args:
         recipe: the recipe.
         steps_per_epoch: of the training.
-        model: whose variables it updates; needed where scales have a rate of their own.
+        model: whose variables it updates; needed where scales have a rate of their own. Without
+            one the encoder is what is called as the backbones of this package call their layers.
 
     Raises:
-        InputError: an unknown name or schedule, rates and stages that do not fit each other, or a rate of
-            scales for a model that neither penalises nor exchanges.
+        InputError: an unknown name or schedule, rates and stages that do not fit each other, or a
+            rate of scales or of the encoder for a model that trains none.
     """
     import keras
 
@@ -41,7 +42,8 @@ def build_optimizer(recipe: Recipe, steps_per_epoch: int, model: Any = None):
     if spec.scale_learning_rate is not None:
         groups[scales_of(model)] = _schedule(spec, spec.scale_learning_rate, steps, stages)
     if spec.encoder_learning_rate is not None:
-        groups[ENCODER] = _schedule(spec, spec.encoder_learning_rate, steps, stages)
+        encoder = ENCODER if model is None else encoder_of(model)
+        groups[encoder] = _schedule(spec, spec.encoder_learning_rate, steps, stages)
     if spec.name == "sgd":
         return GroupedSGD(
             rate,
@@ -77,6 +79,25 @@ def scales_of(model: Any) -> str:
         raise InputError(
             "optimizer.scale_learning_rate: the model's norms neither exchange nor are penalised; set it to null."
         )
+    return _one_of(paths)
+
+
+def encoder_of(model: Any) -> str:
+    """Returns an expression that matches the paths of the variables of a Segmenter's backbone.
+
+    Raises:
+        InputError: none of them is trained.
+    """
+    layers = [layer for layer in model.layers if layer.name in model.encoder_layers]
+    paths = [variable.path for layer in layers for variable in layer.trainable_variables]
+    if not paths:
+        raise InputError(
+            "optimizer.encoder_learning_rate: no variable of the model's backbone is trained; set it to null."
+        )
+    return _one_of(paths)
+
+
+def _one_of(paths: list[str]) -> str:
     return "^(" + "|".join(map(re.escape, paths)) + ")$"
 
 
