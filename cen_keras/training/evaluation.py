@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cen_keras.classes import classes_of
 from cen_keras.errors import InputError
 from cen_keras.modalities import Modality
 from cen_keras.training.settings import apply_settings
@@ -56,8 +57,8 @@ def evaluate_run(
         be read -> why.
 
     Raises:
-        InputError: the source or the data are not what they should be, an unknown modality, or
-            `views` of pictures that are not generated.
+        InputError: the source or the data are not what they should be, other classes in them than
+            in the model, an unknown modality, or `views` of pictures that are not generated.
     """
     recipe, load = open_source(source)
     recipe = apply_settings(recipe, settings)
@@ -87,6 +88,7 @@ def evaluate_run(
     loader = task.open_loader(_with_classes(recipe, model), split, training=False)
     loader.augment = Without(tuple(without), loader.descriptions) if without else None
     try:
+        _check_classes(source, model, loader)
         scores = task.score(recipe, model, loader, scales, flip)
     finally:
         loader.close()
@@ -101,6 +103,22 @@ def evaluate_run(
         "exchange": exchange_rate(model),
         "skipped_frames": dict(sorted(loader.skipped.items())),
     }
+
+
+def _check_classes(source: Any, model: Any, loader: Any) -> None:
+    """Refuses to compare a model's classes by their numbers with those of other names."""
+    if not hasattr(model, "classes"):
+        return
+    own, theirs = model.classes.names, tuple(loader.views.classes)
+    named = all(names != classes_of(len(names)).names for names in (own, theirs))
+    if not named or len(own) != len(theirs) or own == theirs:
+        return
+    number = next(i for i, (a, b) in enumerate(zip(own, theirs, strict=True)) if a != b)
+    raise InputError(
+        f"class {number} is {own[number]!r} of {source} and {theirs[number]!r} of the data; scores want the same "
+        "classes in the same order: give the data those of the model (data.classes of a folder of one's own), or "
+        "take a model that was trained on these."
+    )
 
 
 def _with_classes(recipe: Any, model: Any) -> Any:

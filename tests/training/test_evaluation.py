@@ -1,0 +1,28 @@
+"""Scores by class are of the same classes: a model's names against those of the data."""
+
+import pytest
+
+from cen_keras.data.labels import NYU13_CLASSES
+from cen_keras.errors import InputError
+from cen_keras.models import Segmenter
+from cen_keras.training import evaluation
+from cen_keras.training.segmentation import Recipe
+
+ROOMS = {"name": "rooms", "size": (48, 64), "val": 1}
+SMALL = {"backbone": "narrow", "decoder_options": {"filters": 4}}
+
+
+def scored(monkeypatch, **classes):
+    recipe, model = Recipe("own", ROOMS, {}), Segmenter(**SMALL, **classes)
+    monkeypatch.setattr(evaluation, "open_source", lambda source: (recipe, lambda: model))
+    return evaluation.evaluate_run("own.keras")
+
+
+def test_the_same_names_in_another_order_are_refused(monkeypatch):
+    turned = (NYU13_CLASSES[1], NYU13_CLASSES[0], *NYU13_CLASSES[2:])
+    with pytest.raises(InputError, match="class 0 is 'Books' of own.keras and 'Bed' of the data"):
+        scored(monkeypatch, classes=turned)
+
+
+def test_a_model_that_knows_its_classes_by_number_is_scored(monkeypatch):
+    assert tuple(scored(monkeypatch, num_classes=13)["classes"]) == NYU13_CLASSES
