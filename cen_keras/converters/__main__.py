@@ -7,6 +7,7 @@ python -m cen_keras.converters checkpoint-gen.pkl --model translator --out model
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from cen_keras.errors import InputError
@@ -79,6 +80,15 @@ def convert(arguments: argparse.Namespace) -> int:
         )
     checkpoint = read_checkpoint(arguments.checkpoint)
     discriminator = read_checkpoint(arguments.discriminator) if arguments.discriminator else None
+    for name, found in (
+        (arguments.checkpoint, checkpoint),
+        (arguments.discriminator, discriminator),
+    ):
+        if name and not isinstance(found, Mapping):
+            raise InputError(
+                f"{name}: holds a {type(found).__name__}; wanted a dict of tensors by name, as torch.save of a "
+                "state_dict writes it."
+            )
     import_keras()
     from cen_keras.files import atomic_path
 

@@ -17,6 +17,7 @@ from cen_keras.models.patch_gan import STRIDES, PatchDiscriminator
 from cen_keras.models.translator import Translator
 
 OFFICIAL_DEPTH = 8
+OFFICIAL_FILTERS = 64
 # What PyTorch puts into the tensors of a new InstanceNorm2d(affine=True, track_running_stats=True).
 CREATED = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
 
@@ -77,10 +78,10 @@ def part_of(model: keras.Model, state: Mapping) -> keras.Model:
     return model.generator if of_generator else model.discriminator
 
 
-def width_of(state: Mapping[str, object], default: int = 64) -> int:
+def width_of(state: Mapping[str, object]) -> int:
     """Returns the width of the first convolution of a part, the official 64 where it is unknown."""
     shape = getattr(state.get("conv1.conv.module.bias"), "shape", ())
-    return int(shape[0]) if len(shape) == 1 else default
+    return int(shape[0]) if len(shape) == 1 else OFFICIAL_FILTERS
 
 
 def describe(state: Mapping[str, object]) -> str:

@@ -77,6 +77,23 @@ def test_bad_files_are_one_line(tmp_path, capsys, name, content, out, message):
     assert message in error and error.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("content", "found"), [([1, 2], "list"), (None, "NoneType"), ("tensor", "Tensor")]
+)
+@pytest.mark.parametrize("part", ["checkpoint", "discriminator"])
+def test_a_file_that_holds_no_names_is_one_line(tmp_path, capsys, part, content, found):
+    torch = pytest.importorskip("torch")
+    good = {"conv1.conv.module.bias": torch.zeros(4)}
+    for name in ("checkpoint", "discriminator"):
+        bad = torch.zeros(2) if content == "tensor" else content
+        torch.save(bad if name == part else good, tmp_path / name)
+    files = tmp_path / "checkpoint", "--discriminator", tmp_path / "discriminator"
+    out = tmp_path / "model.keras"
+    assert run(*files, "--model", "translator", "--target", "rgb", "--out", out) == 2
+    error = capsys.readouterr().err
+    assert f"{tmp_path / part}: holds a {found}; wanted a dict" in error and error.count("\n") == 1
+
+
 def test_an_error_is_the_only_line_of_the_whole_process(tmp_path):
     torch = pytest.importorskip("torch")
     torch.save({"segmenter": {"alpha": torch.zeros(2)}}, tmp_path / "a.pth")
