@@ -202,7 +202,7 @@ def lines_of(found: dict) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints what was found; 1 where neither training nor any engine can run."""
+    """Prints what was found; 1 where neither training nor any engine can run, 2 for bad input."""
     parser = argparse.ArgumentParser(
         prog="cen doctor",
         description="Say what is installed, which engines and cameras there are, and what is missing.",
@@ -215,5 +215,12 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         sys.stdout.write("\n".join(lines_of(found)) + "\n")
         if target:
-            Path(target).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+            try:
+                Path(target).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+            except OSError as error:
+                sys.stderr.write(
+                    f"error: --json {target}: cannot be written ({error.strerror}); name a file in a "
+                    "folder that is there, or - for stdout\n"
+                )
+                return 2
     return 0 if usable(found) else 1

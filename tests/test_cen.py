@@ -91,6 +91,10 @@ def test_doctor_says_what_is_there_and_what_is_missing(capsys, tmp_path, monkeyp
     assert "tensorflow" in printed and "ai-edge-litert" in printed
     assert main(["doctor", "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["packages"]["train"]["keras"]["good"]
+    assert main(["doctor", "--json", str(tmp_path / "no/such.json")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: --json ") and error.count("\n") == 1
+    assert "no/such.json: cannot be written (No such file or directory)" in error
     # Nothing installed, a camera plugged in.
     (tmp_path / "dev").mkdir()
     (tmp_path / "dev/video0").touch()
