@@ -3,6 +3,8 @@
 ros2 launch cen_keras_ros segmentation.launch.py artifact:=/models/static_w8a8.tflite
 """
 
+from typing import List
+
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration
@@ -17,14 +19,17 @@ ARGUMENTS = (
         "depth",
         str,
         "/camera/aligned_depth_to_color/image_raw",
-        "topic of the depth, aligned to them",
+        "topic of the depth, aligned to them; depth:='' for an artifact of colours alone",
     ),
+    ("topics", List[str], "['']", "of any other input: \"['thermal=/thermal/image_raw']\""),
     ("stream", str, "auto", "the output to publish"),
     ("engine", str, "", "of the artifact; its usual one where empty"),
     ("threads", int, "0", "of the engine; 0 = as it likes"),
     ("rate", float, "0.0", "at most so many a second; 0 = all"),
     ("slop", float, "0.02", "seconds by which the stamps of one view may differ"),
     ("depth_scale", float, "0.001", "metres per count of 16UC1"),
+    ("label_encoding", str, "mono8", "of the labels: mono8 or mono16"),
+    ("network_size", bool, "false", "labels at the network's size, not the colour image's"),
 )
 
 
