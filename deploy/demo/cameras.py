@@ -14,8 +14,9 @@ from typing import Any, Callable, Iterator
 import numpy as np
 
 from ..runtime.errors import InputError
+from ..runtime.image_kind import METRES
 from ..runtime.preprocess import Frame
-from .sources import Options, Source, SourceLost
+from .sources import OF_DEPTH, Options, Source, SourceLost
 
 USUAL_SIZE, USUAL_RATE = (480, 640), 30
 PATIENCE_MS = 2000
@@ -81,10 +82,13 @@ def metres(counts: np.ndarray, unit: float) -> np.ndarray:
     """Depth of a sensor's counts: float32 metres, an array of its own.
 
     Args:
-        counts: (h, w) whole numbers, 0 = missing.
+        counts: (h, w) whole numbers, 0 and 65535 = missing.
         unit: metres of one count.
     """
-    return np.asarray(counts).astype(np.float32) * np.float32(unit)
+    counts = np.asarray(counts)
+    depth = counts.astype(np.float32) * np.float32(unit)
+    depth[np.isin(counts, METRES.missing_counts)] = 0
+    return depth
 
 
 def load(module: str, source: str, package: str) -> Any:
@@ -129,10 +133,11 @@ def asked(source: str, argument: str, options: Options, what: str) -> Asked:
         what: the camera, for messages: "an Azure Kinect".
 
     Raises:
-        InputError: --depth-scale was given, or a --rate that is no whole number.
+        InputError: an option of the depth's unit was given, or a --rate that is no whole number.
     """
-    if options.metres_per_count is not None:
-        raise InputError(f"--depth-scale: {what} says its own unit; leave the option away")
+    idle = options.given(OF_DEPTH)
+    if idle:
+        raise InputError(f"{' and '.join(idle)}: {what} says its own unit; leave the option away")
     rate = options.rate or USUAL_RATE
     if rate != int(rate):
         raise InputError(

@@ -88,9 +88,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record-every",
         type=float,
-        default=EVERY,
         metavar="SECONDS",
-        help=f"between two frames that are kept; 0 keeps all (default: {EVERY:g})",
+        help="at least between two frames that are kept; 0 keeps all, of a camera as many as the disk is "
+        f"quick enough for (default: {EVERY:g})",
     )
     parser.add_argument(
         "--serve",
@@ -194,7 +194,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         file_sink = open_file_sink(arguments.out, source.rate, output.say)
         sinks.append(file_sink)
     if arguments.record:
-        sinks.append(Recording(Path(arguments.record), output.say, arguments.record_every))
+        every = EVERY if arguments.record_every is None else arguments.record_every
+        sinks.append(Recording(Path(arguments.record), output.say, every))
     if arguments.serve:
         live = Live(choices(network.choice, [Path(path) for path in arguments.also]))
         sinks.append(live)
@@ -252,7 +253,7 @@ def _finish(arguments: argparse.Namespace, pipeline: Pipeline, file_sink, output
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Refuses numbers that make no sense.
+    """Refuses numbers that make no sense, and options that would change nothing.
 
     Raises:
         InputError: names the option.
@@ -263,10 +264,14 @@ def _check(arguments: argparse.Namespace) -> None:
             raise InputError(f"--{name.replace('_', '-')} is {value}, wanted at least 1")
     if arguments.rate is not None and not 0.1 <= arguments.rate <= 1000:
         raise InputError(f"--rate is {arguments.rate}, wanted 0.1 to 1000 frames per second")
-    if not 0 <= arguments.record_every < float("inf"):
-        raise InputError(f"--record-every is {arguments.record_every}, wanted seconds from 0")
-    if arguments.also and not arguments.serve:
-        raise InputError("--also is for the live page: give --serve")
+    if arguments.record_every is not None:
+        if not 0 <= arguments.record_every < float("inf"):
+            raise InputError(f"--record-every is {arguments.record_every}, wanted seconds from 0")
+        if not arguments.record:
+            raise InputError("--record-every is for what is recorded: give --record FOLDER")
+    for name in ("also", "allow_host"):
+        if getattr(arguments, name) and not arguments.serve:
+            raise InputError(f"--{name.replace('_', '-')} is for the live page: give --serve")
     if not (arguments.out or arguments.serve or arguments.record):
         raise InputError("nothing to do with what is seen: give --out, --serve or --record")
 
@@ -309,6 +314,15 @@ def _summarise(pipeline: Pipeline, output: Output) -> None:
             f"{dropped} of {statistics.counted('captured')} frames were dropped: newer ones came "
             "while the network was at work"
         )
+    for sink in pipeline.sinks:
+        left_out = pipeline.dropped[sink.name]
+        # What comes between two frames of a recording at intervals is not lost.
+        wants_all = sink.wait and not (isinstance(sink, Recording) and sink.every)
+        if left_out and wants_all:
+            output.say(
+                f"{left_out} of {statistics.counted('seen')} frames are not in the {sink.name}: newer "
+                "ones came while one was written; a smaller --size or a lower --rate leaves time"
+            )
 
 
 def _range(text: str) -> tuple[float, float]:

@@ -31,7 +31,7 @@ class Recording(Sink):
     Args:
         folder: made where it is not there.
         say: takes a line for people.
-        every: seconds between two frames that are kept; 0 = all.
+        every: seconds between two frames that are kept, at least; 0 = all.
     """
 
     name, wait = "recording", True
@@ -39,7 +39,7 @@ class Recording(Sink):
     def __init__(self, folder: Path, say: Callable[[str], None], every: float = EVERY):
         if folder.exists() and not folder.is_dir():
             raise InputError(f"--record {folder}: is a file; wanted a folder for the frames")
-        self._folder, self._say, self._every = folder, say, every
+        self._folder, self._say, self.every = folder, say, every
         self._began = time.strftime("%Y%m%d-%H%M%S")
         self._next, self._far = 0.0, False
         self.count = self._incomplete = 0
@@ -51,7 +51,7 @@ class Recording(Sink):
         if set(result.manifest.inputs) - set(result.frame.images):
             self._incomplete += 1
             return
-        self._next = result.at + self._every
+        self._next = result.at + self.every
         for name, image in result.frame.images.items():
             if is_depth(image, kind_in(result.manifest, name)):
                 image = self._millimetres(image)

@@ -10,13 +10,14 @@ import itertools
 from pathlib import Path
 from typing import Any, Iterator, Mapping
 
-from ..ros.encodings import colour_image, depth_image, grey_image
+from ..ros.encodings import colour_image, depth_image, grey_image, holds_metres
 from ..ros.frames import GREY, Frames, contents_of
 from ..ros.synchroniser import Synchroniser
 from ..runtime.errors import InputError
+from ..runtime.image_kind import METRES
 from ..runtime.manifest import Manifest
 from ..runtime.preprocess import Frame
-from .source_files import MILLIMETRES, UnitCheck
+from .source_files import UnitCheck
 from .sources import Options, Source, need_argument
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
@@ -31,7 +32,7 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
             the artifact.
     """
     name, *chosen = need_argument(argument, "bag").split(",")
-    path, scale = Path(name), options.depth_scale(MILLIMETRES)
+    path, scale = Path(name), options.depth_scale(METRES.unit_per_count)
     bag = _Bag(path)
     contents = contents_of(manifest)
     topics = _named(chosen, contents, bag, path) or _found(contents, bag, path)
@@ -183,5 +184,5 @@ def _frames(
             raise InputError(f"{bag}: {notes[-1]}")
         for name, image in frame.images.items():
             if contents[name] == "depth":
-                check(image, f"{bag}, {topics[name]}")
+                check(image, f"{bag}, {topics[name]}", holds_metres(found[name][1]))
         yield frame

@@ -7,18 +7,18 @@ GStreamer pipeline (anything with a "!"), a pipe or a file.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 
-from ..ros.encodings import MISSING_COUNTS
 from ..runtime.errors import InputError
+from ..runtime.image_kind import METRES
 from ..runtime.manifest import Manifest
 from ..runtime.preprocess import SAME_VIEW, resize_nearest
 from .cameras import USUAL_RATE, Camera, camera_source, metres
-from .source_files import MILLIMETRES
+from .source_files import UnitCheck
 from .source_video import load_opencv
-from .sources import Options, Source, SourceLost, need_argument
+from .sources import OF_DEPTH, Options, Source, SourceLost, need_argument
 
 DEPTH = "+depth:"
 
@@ -32,10 +32,27 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
     colour, _, depth = need_argument(argument, "camera").partition(DEPTH)
     if not colour or (DEPTH in argument and not depth):
         raise InputError(f"source camera: found {argument!r}, wanted camera:WHAT+depth:WHAT")
+    idle = [] if depth else options.given(OF_DEPTH)
+    if idle:
+        raise InputError(
+            f"source camera:{argument}: gives no depth, so {' and '.join(idle)} would change nothing; "
+            f"leave it, or name the camera of the depth, camera:{colour}{DEPTH}WHAT"
+        )
     cv2 = load_opencv(f"source camera:{argument}")
-    scale = options.depth_scale(MILLIMETRES)
+    scale = options.depth_scale(METRES.unit_per_count)
+    # One of each for all openings: a camera that comes back is the same.
+    check, said = UnitCheck(scale, manifest, options), set()
+
+    def warn(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            options.warn(f"warning: {text}")
+
+    def capture() -> _Capture:
+        return _Capture(cv2, colour, depth, scale, options, check, warn)
+
     # Kept for the first start: a pipe can be opened once.
-    first = [_Capture(cv2, colour, depth, scale, options)]
+    first = [capture()]
     try:
         first[0].start()
     except SourceLost as error:
@@ -43,7 +60,7 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
         raise InputError(f"camera:{argument}: {error}") from error
 
     def make() -> Camera:
-        return first.pop() if first else _Capture(cv2, colour, depth, scale, options)
+        return first.pop() if first else capture()
 
     takes_depth = any(spec.content == "depth" for spec in manifest.inputs.values())
     note = ""
@@ -56,8 +73,18 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
 
 
 class _Capture(Camera):
-    def __init__(self, cv2: Any, colour: str, depth: str, scale: float, options: Options):
+    def __init__(
+        self,
+        cv2: Any,
+        colour: str,
+        depth: str,
+        scale: float,
+        options: Options,
+        check: UnitCheck,
+        warn: Callable[[str], None],
+    ):
         self._cv2, self._scale, self._options = cv2, scale, options
+        self._check, self._warn = check, warn
         self._names = [name for name in (colour, depth) if name]
         self._captures: list = []
 
@@ -79,9 +106,18 @@ class _Capture(Camera):
             rgb = np.repeat(images[0][..., None], 3, axis=-1)
         else:
             rgb = np.ascontiguousarray(images[0][..., 2::-1])  # OpenCV gives blue first
+        height, width = rgb.shape[:2]
+        wanted = self._options.size
+        if wanted and (height, width) != wanted:
+            self._warn(
+                f"camera:{self._names[0]}: gives {height}x{width}, not the {wanted[0]}x{wanted[1]} of "
+                "--size; `v4l2-ctl --list-formats-ext` lists what a USB camera has"
+            )
         if len(images) == 1:
             return {"rgb": rgb}
-        return {"rgb": rgb, "depth": self._depth(images[1], rgb.shape[0], rgb.shape[1])}
+        depth = self._depth(images[1], height, width)
+        self._check(depth, f"camera:{self._names[1]}")
+        return {"rgb": rgb, "depth": depth}
 
     def stop(self) -> None:
         while self._captures:
@@ -99,9 +135,7 @@ class _Capture(Camera):
                 f"{self._names[1]}: {columns}x{rows} pixels, {self._names[0]} {width}x{height}: of other "
                 "proportions, so not of the same view; take the depth that is aligned to the colours"
             )
-        depth = metres(counts, self._scale)
-        depth[np.isin(counts, MISSING_COUNTS)] = 0
-        return resize_nearest(depth, height, width)
+        return resize_nearest(metres(counts, self._scale), height, width)
 
     def _open(self, name: str, raw: bool) -> Any:
         cv2 = self._cv2

@@ -10,10 +10,11 @@ from typing import Iterator, Sequence
 from PIL import Image
 
 from ..runtime.errors import InputError
+from ..runtime.image_kind import METRES
 from ..runtime.manifest import Manifest
 from ..runtime.preprocess import Frame, read_depth, read_rgb
 from .domains import DEPTHS, depth_image, parts_of
-from .source_files import DEPTH_SUFFIXES, MILLIMETRES, RGB_SUFFIXES, UnitCheck, images
+from .source_files import DEPTH_SUFFIXES, RGB_SUFFIXES, UnitCheck, images
 from .sources import Options, Source, need_argument
 
 LISTED = 20  # faults named in one message
@@ -23,7 +24,7 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
     """Opens `frames:FOLDER` for a translation."""
     views = find_views(Path(need_argument(argument, "frames")), parts_of(manifest))
     views = views[: options.count]
-    scale = options.depth_scale(MILLIMETRES)
+    scale = options.depth_scale(METRES.unit_per_count)
 
     def start() -> Iterator[Frame]:
         checks = {domain: UnitCheck(scale, manifest, options) for domain in DEPTHS}

@@ -22,7 +22,6 @@ from .sources import Options, Source, need_argument
 
 RGB_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix not in (".npy", ".exr", ".pfm"))
 DEPTH_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix not in (".jpg", ".jpeg"))
-MILLIMETRES = 0.001
 NO_OPTIONS = Options()
 DOUBTFUL, REFUSED = 1.5, 2.0
 """So many times beyond the training data's medians, a first image's is doubted and refused."""
@@ -119,27 +118,44 @@ class UnitCheck:
         manifest: of the artifact.
         options: `unit_check` and `warn` are read.
         name: of the modality.
+        otherwise: what to do where things are that far; the demo's options where it is None.
     """
 
     def __init__(
-        self, scale: float, manifest: Manifest, options: Options = NO_OPTIONS, name: str = "depth"
+        self,
+        scale: float,
+        manifest: Manifest,
+        options: Options = NO_OPTIONS,
+        name: str = "depth",
+        otherwise: Optional[str] = None,
     ):
         spec = manifest.inputs.get(name)
         # A translation takes depth as an image; its files are metres all the same.
         metres = spec is not None and spec.kind.limits is not None
         self._scale, self._kind = scale, spec.kind if metres else METRES
         self._limits = (options.depth_range if not metres else None) or self._kind.limits
-        self._warn, self._decided = options.warn, not options.unit_check
+        # Depth that the artifact does not take is no reason to refuse.
+        checked = metres or manifest.task == "translation"
+        self._warn, self._decided = options.warn, not (checked and options.unit_check)
 
-    def __call__(self, depth: np.ndarray, source: PathLike) -> None:
-        """Looks at one depth image (metres, 0 = missing); `source` names it in the message."""
+        self._range_option = otherwise or "say --depth-range LEAST,LARGEST"
+        self._off_option = otherwise or "--no-unit-check"
+
+    def __call__(self, depth: np.ndarray, source: PathLike, floats: Optional[bool] = None) -> None:
+        """Looks at one depth image.
+
+        Args:
+            depth: metres, 0 = missing.
+            source: names it in the message.
+            floats: whether it came in floats, which are metres; None = as a file of this name says.
+        """
         if self._decided:
             return
         known = depth[np.isfinite(depth) & (depth != self._kind.blank)]
         if known.size < 0.1 * depth.size:
             return
         median = float(np.median(known))
-        scale = None if holds_floats(source) else self._scale
+        scale = None if (holds_floats(source) if floats is None else floats) else self._scale
         self._hold_against_training(median, source, scale)
         check_limits(
             [median],
@@ -147,7 +163,7 @@ class UnitCheck:
             self._limits,
             source,
             "--depth-scale",
-            "say --depth-range LEAST,LARGEST",
+            self._range_option,
         )
         self._decided = True
 
@@ -167,7 +183,7 @@ class UnitCheck:
             f"{low:.3g} to {high:.3g} m; {way}"
         )
         if times > REFUSED:
-            raise InputError(f"{found}; or, if that is how far things are, --no-unit-check")
+            raise InputError(f"{found}; or, if that is how far things are, {self._off_option}")
         self._warn(f"warning: {found}, unless that is how far things are")
 
 

@@ -19,7 +19,8 @@ from ..runtime.errors import InputError
 from ..runtime.image_kind import METRES
 from ..runtime.manifest import Manifest
 from ..runtime.preprocess import Frame, read_depth
-from .source_files import DEPTH_SUFFIXES, MILLIMETRES, UnitCheck, images
+from .cameras import metres
+from .source_files import DEPTH_SUFFIXES, UnitCheck, images
 from .sources import Options, Source, need_argument
 
 
@@ -32,7 +33,7 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
     for path in (rgb, depth):
         if not path.exists():
             raise InputError(f"{path}: no such file or folder")
-    scale = options.depth_scale(MILLIMETRES)
+    scale = options.depth_scale(METRES.unit_per_count)
     cv2 = load_opencv(f"source video:{argument}")
     capture = _opened(cv2, rgb)
     rate = capture.get(cv2.CAP_PROP_FPS)
@@ -40,22 +41,35 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
     if not depth.is_dir():
         _opened(cv2, depth).release()
 
+    warned: list[str] = []  # once, however often it is played
+
+    def warn(longer: Path, shorter: Path, frames: int) -> None:
+        if not warned:
+            warned.append(
+                f"warning: {longer} goes on after the {frames} frames of {shorter}: are they of one "
+                "recording, from the same first frame?"
+            )
+            options.warn(warned[0])
+
     def start() -> Iterator[Frame]:
         check = UnitCheck(scale, manifest, options)
         pairs = itertools.zip_longest(_colours(cv2, rgb), _depths(cv2, depth, scale))
-        for index, (colour, metres) in enumerate(itertools.islice(pairs, options.count)):
-            if colour is None:  # the colours have ended
+        for index, (colour, distances) in enumerate(itertools.islice(pairs, options.count)):
+            if colour is None:
+                warn(depth, rgb, index)
                 return
             frame = {"rgb": colour}
-            if metres is not None:
-                if metres.shape != colour.shape[:2]:
+            if distances is None:
+                warn(rgb, depth, index)
+            else:
+                if distances.shape != colour.shape[:2]:
                     raise InputError(
-                        f"{depth}: frame {index} has {metres.shape[1]}x{metres.shape[0]} pixels, "
+                        f"{depth}: frame {index} has {distances.shape[1]}x{distances.shape[0]} pixels, "
                         f"but {rgb} has {colour.shape[1]}x{colour.shape[0]}; depth must be "
                         "registered to the colour image, pixel on pixel"
                     )
-                check(metres, depth)
-                frame["depth"] = metres
+                check(distances, depth)
+                frame["depth"] = distances
             yield Frame(f"frame_{index:06d}", frame)
 
     known = 1 <= rate <= 240
@@ -123,5 +137,4 @@ def _depths(cv2: Any, path: Path, scale: float) -> Iterator[np.ndarray]:
                 f"{path}: a video of {counts.dtype} {counts.shape}, wanted 16-bit greys such as "
                 "FFV1's gray16le; other codecs have lost the metres"
             )
-        missing = np.isin(counts, METRES.missing_counts)
-        yield np.where(missing, 0.0, counts * scale).astype(np.float32)
+        yield metres(counts, scale)

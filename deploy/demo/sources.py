@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass, field, replace
-from typing import Callable, Iterator, Mapping
+from typing import Callable, Iterator, Mapping, Sequence
 
 from ..runtime.errors import InputError
 from ..runtime.manifest import Manifest
@@ -28,6 +28,17 @@ SOURCES = {
     "orbbec": ("orbbec", "orbbec or orbbec:SERIAL"),
     "oak": ("oak", "oak or oak:ID"),
     "kinect": ("kinect", "kinect or kinect:NUMBER"),
+}
+# Of depth whose unit the source does not say itself.
+OF_DEPTH = ("--depth-scale", "--depth-range", "--no-unit-check")
+# Source -> options that would change nothing for it.
+_IDLE = {
+    "rooms": OF_DEPTH,
+    "frames": ("--size",),
+    "tum": ("--size",),
+    "video": ("--size",),
+    "bag": ("--size",),
+    "kinect": ("--size",),
 }
 # Those that have other domains than colour and depth, for a translation: name -> module.
 DOMAIN_SOURCES = {"rooms": "rooms", "frames": "domains"}
@@ -66,6 +77,16 @@ class Options:
     unit_check: bool = True
     warn: Callable[[str], None] = _nobody
     cameras: Mapping[str, PinholeCamera] = field(default_factory=dict)
+
+    def given(self, names: Sequence[str]) -> list[str]:
+        """Those of these options that were given."""
+        is_given = {
+            "--size": self.size is not None,
+            "--depth-scale": self.metres_per_count is not None,
+            "--depth-range": self.depth_range is not None,
+            "--no-unit-check": not self.unit_check,
+        }
+        return [name for name in names if is_given[name]]
 
     def applied_to(self, manifest: Manifest) -> Manifest:
         """The manifest with the depth range of the command line, or with none.
@@ -136,7 +157,7 @@ def open_source(text: str, manifest: Manifest, options: Options) -> Source:
 
     Raises:
         InputError: the source is unknown, has not what the artifact needs, holds nothing fitting,
-            or needs a library that is not installed.
+            needs a library that is not installed, or an option would change nothing for it.
     """
     name, _, argument = text.partition(":")
     if name not in SOURCES:
@@ -148,6 +169,7 @@ def open_source(text: str, manifest: Manifest, options: Options) -> Source:
             f"source {text!r}: --cameras registers the depth of frames:FOLDER for a segmentation; "
             "leave it"
         )
+    _refuse_idle(text, name, manifest, options)
     if manifest.task == "translation":
         if name not in DOMAIN_SOURCES:
             raise InputError(
@@ -164,6 +186,22 @@ def open_source(text: str, manifest: Manifest, options: Options) -> Source:
             f"{', '.join(manifest.inputs)}; take frames:FOLDER with {lacking[0]}/NAME.png"
         )
     return source
+
+
+def _refuse_idle(text: str, name: str, manifest: Manifest, options: Options) -> None:
+    """Refuses options that would change nothing for a source or its artifact."""
+    idle = options.given(_IDLE.get(name, ()))
+    if idle:
+        raise InputError(
+            f"source {text!r}: {' and '.join(idle)} would change nothing; leave the option away"
+        )
+    unchecked = not any(spec.kind.limits for spec in manifest.inputs.values())
+    idle = options.given(("--depth-range", "--no-unit-check"))
+    if idle and unchecked and manifest.task != "translation":
+        raise InputError(
+            f"{' and '.join(idle)}: the artifact takes {', '.join(manifest.inputs)}, of which nothing is "
+            "held against a range; leave the option away"
+        )
 
 
 def need_argument(argument: str, name: str) -> str:

@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ..demo.cameras import metres
 from ..runtime.errors import InputError
 
-MISSING_COUNTS = (0, 65535)
-# What depth cameras write where nothing was measured.
 # Encoding -> channels, and which of them are red, green and blue.
 _COLOURS = {
     "rgb8": (3, (0, 1, 2)),
@@ -76,13 +75,19 @@ def depth_image(message: Any, metres_per_count: float = 0.001) -> np.ndarray:
     if _compressed(message):
         return _compressed_depth(message, metres_per_count)
     if message.encoding in _COUNTS:
-        return _metres(_pixels(message, "u2", 1)[..., 0], metres_per_count)
+        return metres(_pixels(message, "u2", 1)[..., 0], metres_per_count)
     if message.encoding == _METRES:
         return _known(_pixels(message, "f4", 1)[..., 0].astype(np.float32))
     raise InputError(
         f"encoding {message.encoding!r} is none of a depth image ({', '.join(_COUNTS)}, {_METRES}); "
         "name the topic of the depth as it was measured, not of a picture of it"
     )
+
+
+def holds_metres(message: Any) -> bool:
+    """Whether a message of depth holds floats, which are metres, not counts."""
+    kind = message.format.split(";")[0] if _compressed(message) else message.encoding
+    return kind.strip() == _METRES
 
 
 def grey_image(message: Any) -> np.ndarray:
@@ -148,16 +153,10 @@ def _pixels(message: Any, kind: str, channels: int) -> np.ndarray:
     return np.ascontiguousarray(rows).view(dtype).reshape(height, width, channels)
 
 
-def _metres(counts: np.ndarray, metres_per_count: float) -> np.ndarray:
-    metres = counts * np.float32(metres_per_count)
-    metres[np.isin(counts, MISSING_COUNTS)] = 0
-    return metres.astype(np.float32, copy=False)
-
-
-def _known(metres: np.ndarray) -> np.ndarray:
+def _known(depth: np.ndarray) -> np.ndarray:
     """NaN, infinity and what is behind the camera become 0, in place."""
-    metres[~(np.isfinite(metres) & (metres > 0))] = 0
-    return metres
+    depth[~(np.isfinite(depth) & (depth > 0))] = 0
+    return depth
 
 
 def _compressed_depth(message: Any, metres_per_count: float) -> np.ndarray:
@@ -176,7 +175,7 @@ def _compressed_depth(message: Any, metres_per_count: float) -> np.ndarray:
             "wanted 16-bit greys; an 8-bit picture has lost the metres"
         )
     if encoding != _METRES:
-        return _metres(counts.astype(np.uint16), metres_per_count)
+        return metres(counts.astype(np.uint16), metres_per_count)
     if start < _DEPTH_HEADER.size:
         raise InputError(
             f"compressed depth of format {message.format!r} lacks the numbers before its PNG that "
@@ -184,9 +183,9 @@ def _compressed_depth(message: Any, metres_per_count: float) -> np.ndarray:
         )
     _, a, b = _DEPTH_HEADER.unpack_from(content)
     with np.errstate(divide="ignore", invalid="ignore"):
-        metres = np.float32(a) / (counts.astype(np.float32) - np.float32(b))
-    metres[counts == 0] = 0
-    return _known(metres)
+        depth = np.float32(a) / (counts.astype(np.float32) - np.float32(b))
+    depth[counts == 0] = 0
+    return _known(depth)
 
 
 def _decoded(content: bytes, kind: str) -> Image.Image:

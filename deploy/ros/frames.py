@@ -7,14 +7,13 @@ from typing import Any, Callable, Mapping
 
 import numpy as np
 
+from ..demo.source_files import UnitCheck
+from ..demo.sources import Options
 from ..runtime.errors import InputError
 from ..runtime.manifest import Manifest
-from ..runtime.preprocess import Frame, resize_nearest
-from .encodings import colour_image, depth_image, grey_image
+from ..runtime.preprocess import SAME_VIEW, Frame, resize_nearest
+from .encodings import colour_image, depth_image, grey_image, holds_metres
 
-# Two images of one view differ in their proportions by rounding only: 640x480 and 320x240, or 848x480 and
-# 424x240.
-_SAME_VIEW = 0.02
 GREY = "grey"
 
 
@@ -95,7 +94,7 @@ class Frames:
         if (height, width) == (rows, columns):
             return image
         sizes = f"{width}x{height} pixels, the colour image {columns}x{rows}"
-        if abs(width * rows / (height * columns) - 1) > _SAME_VIEW:
+        if abs(width * rows / (height * columns) - 1) > SAME_VIEW:
             raise InputError(
                 f"{sizes}: of other proportions, so not of the same view; take the topic that is "
                 "aligned to the colour image (aligned_depth_to_color, depth_registered)"
@@ -107,3 +106,35 @@ class Frames:
         if (name, text) not in self._warned and len(self._warned) < 100:
             self._warned.add((name, text))
             self._say(f"{name}: {text}")
+
+
+class CheckedFrames(Frames):
+    """Frames whose first depth is held against what the network was trained on.
+
+    A robot goes on: depth in another unit is one warning.
+
+    Args:
+        manifest: of the artifact.
+        metres_per_count: as for `Frames`.
+        say: likewise.
+    """
+
+    def __init__(self, manifest: Manifest, metres_per_count: float, say: Callable[[str], None]):
+        contents = contents_of(manifest)
+        super().__init__(contents, metres_per_count, say)
+        options = Options(warn=say)
+        self._checks = {
+            name: UnitCheck(metres_per_count, manifest, options, name, "nothing is wrong")
+            for name, content in contents.items()
+            if content == "depth"
+        }
+
+    def _read(self, name: str, message: Any) -> np.ndarray:
+        image = super()._read(name, message)
+        if name in self._checks:
+            try:
+                self._checks[name](image, name, holds_metres(message))
+            except InputError as error:
+                del self._checks[name]
+                self._say(f"warning: {error}")
+        return image

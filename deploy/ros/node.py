@@ -14,7 +14,7 @@ from ..demo.pipeline import Pipeline
 from ..demo.steady_memory import keep_freed_memory
 from ..runtime.errors import InputError
 from ..runtime.manifest import Manifest
-from .frames import Frames, contents_of
+from .frames import CheckedFrames
 from .publishers import LABEL_TYPES, Diagnostics, Publisher, publish_classes
 from .topics import Topics
 
@@ -80,7 +80,7 @@ def _run(rclpy: Any, node: Any, options: dict[str, Any]) -> None:
     topics_of = _topics(options, manifest)
     if network.translates:
         raise InputError(f"{options['artifact']}: is a translation; the node gives labels")
-    frames = Frames(contents_of(manifest), options["depth_scale"], log.warning)
+    frames = CheckedFrames(manifest, options["depth_scale"], log.warning)
     topics = Topics(
         topics_of, frames, log.warning, slop=options["slop"], rate=options["rate"] or None
     )
@@ -157,7 +157,7 @@ def _topics(options: dict[str, Any], manifest: Manifest) -> dict[str, str]:
     if unknown:
         raise InputError(
             f"{', '.join(unknown)}: the artifact takes {', '.join(manifest.inputs)} only; leave the "
-            "topic away"
+            f"topic away (to a launch file that has one say {unknown[0]}:='')"
         )
     without = [name for name in manifest.inputs if name not in given]
     if without:

@@ -1,5 +1,6 @@
 """Cameras become frames in metres: OpenCV's from files, a pipe and a server, the others from doubles."""
 
+import dataclasses
 import http.server
 import itertools
 import os
@@ -12,16 +13,28 @@ import numpy as np
 import pytest
 
 from deploy.demo import source_kinect, source_oak, source_orbbec, source_realsense
+from deploy.demo.cameras import metres
 from deploy.demo.sources import Options, SourceLost, open_source
 from deploy.runtime.errors import InputError
+from deploy.runtime.image_kind import METRES, PICTURE, ImageKind
 
-MANIFEST = SimpleNamespace(
-    task="segmentation",
-    inputs={"rgb": SimpleNamespace(content="image"), "depth": SimpleNamespace(content="depth")},
-)
-COLOURS_ALONE = SimpleNamespace(
-    task="segmentation", inputs={"rgb": SimpleNamespace(content="image")}
-)
+
+@dataclasses.dataclass
+class Spec:
+    content: str
+    kind: ImageKind
+
+
+@dataclasses.dataclass
+class Manifest:
+    """What a camera asks of an artifact's."""
+
+    inputs: dict
+    task: str = "segmentation"
+
+
+MANIFEST = Manifest({"rgb": Spec("image", PICTURE), "depth": Spec("depth", METRES)})
+COLOURS_ALONE = Manifest({"rgb": MANIFEST.inputs["rgb"]})
 # Module, its double, metres of a count, and what the double logs of a camera with a number.
 CAMERAS = {
     "orbbec": (source_orbbec, camera_doubles.orbbec, 0.0005, ("device", "device 7")),
@@ -185,6 +198,40 @@ def test_depth_comes_from_a_second_camera(tmp_path, size):
         # The scale and the product are each rounded to float32.
         np.testing.assert_allclose(found[24, 32], 2.0 * (index + 1), rtol=2**-22)
         assert found[0, 0] == 0 and found[0, 128 // size[0] - 1] == 0
+
+
+def test_depth_of_a_second_camera_in_another_unit_is_refused(tmp_path):
+    """Its first image holds 1000 counts: a metre at a millimetre each, a tenth of one at 0.1 mm."""
+    text = f"camera:{colour_video(tmp_path / 'a.avi')}+depth:{depth_video(tmp_path / 'd.mkv')}"
+    wrong = {"metres_per_count": 0.0001}
+    with pytest.raises(InputError, match="d.mkv: the median depth is 0.1 m.*try --depth-scale"):
+        next(open_source(text, MANIFEST, Options(**wrong)).start())
+    for manifest, options in (
+        (MANIFEST, Options()),
+        (MANIFEST, Options(**wrong, unit_check=False)),
+        (MANIFEST, Options(**wrong, depth_range=(0.01, 0.2))),
+        (COLOURS_ALONE, Options(**wrong)),  # depth that is only shown
+    ):
+        frames = open_source(text, manifest, options).start()
+        assert set(next(frames).images) == {"rgb", "depth"}
+        frames.close()
+
+
+def test_a_size_that_the_driver_does_not_give_is_one_warning(tmp_path):
+    path, said = colour_video(tmp_path / "a.avi"), []
+    source = open_source(f"camera:{path}", COLOURS_ALONE, Options(size=(96, 128), warn=said.append))
+    for _ in range(2):
+        until_lost(source)
+    assert len(said) == 1 and "a.avi: gives 48x64, not the 96x128 of --size" in said[0]
+    fitting = open_source(f"camera:{path}", COLOURS_ALONE, Options(size=(48, 64), warn=said.append))
+    until_lost(fitting)
+    assert len(said) == 1
+
+
+def test_counts_become_metres():
+    found = metres(np.array([[0, 1, 2500, 65535]], np.uint16), 0.001)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, [[0, 0.001, 2.5, 0]], rtol=2**-22)
 
 
 def test_depth_that_is_none_is_refused(tmp_path):

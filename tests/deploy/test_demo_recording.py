@@ -1,12 +1,18 @@
 """Frames that are kept are those that came, and every reader of folders reads them."""
 
+import json
+import threading
+import time
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from deploy.__main__ import main
-from deploy.demo.network import Result
+from deploy.demo.network import Network, Result
+from deploy.demo.pipeline import Pipeline
 from deploy.demo.recording import Recording
+from deploy.demo.sources import Source
 from deploy.runtime import manifest as manifests
 from deploy.runtime.errors import InputError
 from deploy.runtime.preprocess import Frame, read_depth, read_rgb
@@ -82,6 +88,51 @@ def test_the_demo_records_what_it_reads_and_no_recording_overwrites_another(arti
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="is a file; wanted a folder"):
         Recording(tmp_path / "file", print)
+
+
+@pytest.mark.parametrize(
+    ("where", "sink", "told"),
+    [
+        ("--out seen", "pictures", True),
+        ("--out seen.avi", "video", True),
+        ("--record seen --record-every 0", "recording", True),
+        ("--record seen", "recording", False),  # nobody wants what comes in between
+    ],
+)
+def test_frames_that_came_while_one_was_written_are_told(
+    where, sink, told, artifacts, tmp_path, monkeypatch, capsys
+):
+    """A camera of six frames; all are seen before the first is written."""
+    seen = threading.Semaphore(0)
+    images = {"rgb": np.full((*SIZE, 3), 90, np.uint8), "depth": np.ones(SIZE, np.float32)}
+
+    def frames():
+        for number in range(6):
+            yield Frame(str(number), images)
+            assert seen.acquire(timeout=20)
+
+    def see(network, frame, *arguments):
+        seen.release()
+        return network_see(network, frame, *arguments)
+
+    def drain(pipeline, sink, slot):
+        end = time.monotonic() + 20
+        while not slot._ended and time.monotonic() < end:
+            time.sleep(0.01)
+        pipeline_drain(pipeline, sink, slot)
+
+    network_see, pipeline_drain = Network.see, Pipeline._drain
+    monkeypatch.setattr(Network, "see", see)
+    monkeypatch.setattr(Pipeline, "_drain", drain)
+    source = Source("camera", frames, camera=True)
+    monkeypatch.setattr("deploy.demo.command.open_source", lambda *arguments: source)
+    monkeypatch.chdir(tmp_path)
+    command = ["demo", "--artifact", str(artifacts["fp32"]), "--count", "6", "--json", "r.json"]
+    assert main([*command, *where.split()]) == 0
+    dropped = json.loads((tmp_path / "r.json").read_text())["dropped"]
+    assert dropped[sink] == 5
+    words = f"5 of 6 frames are not in the {sink}: newer ones came while one was written"
+    assert (words in capsys.readouterr().out) == told
 
 
 @pytest.mark.parametrize("every", ["-1", "nan", "inf"])

@@ -119,6 +119,32 @@ def write_videos(folder, frames, depths, depth_type=np.uint16):
     return f"video:{folder / 'rgb.avi'},{folder / 'depth.mkv'}"
 
 
+@pytest.mark.parametrize(
+    ("frames", "depths", "count", "said"),
+    [
+        (4, 2, None, "rgb.avi goes on after the 2 frames of {}/depth.mkv"),
+        (2, 4, None, "depth.mkv goes on after the 2 frames of {}/rgb.avi"),
+        (3, 3, None, None),
+        (4, 2, 2, None),  # nobody asked for more
+    ],
+)
+def test_videos_of_two_lengths_are_doubted_once(tmp_path, manifest, frames, depths, count, said):
+    warnings = []
+    options = Options(count=count, warn=warnings.append)
+    source = open_source(write_videos(tmp_path, frames, [1500] * depths), manifest, options)
+    assert len(list(source)) == len(list(source)) == min(frames, count or frames)
+    assert len(warnings) == bool(said)
+    for warning in warnings:
+        assert said.format(tmp_path) in warning and "are they of one recording" in warning
+
+
+def test_nothing_is_checked_of_an_artifact_without_depth(manifest, tmp_path):
+    colour = dataclasses.replace(manifest, inputs={"rgb": manifest.inputs["rgb"]})
+    for options in (Options(unit_check=False), Options(depth_range=(1, 80))):
+        with pytest.raises(InputError, match="the artifact takes rgb, of which nothing"):
+            open_source(f"frames:{tmp_path}", colour, options)
+
+
 def test_a_video_and_a_depth_that_ends_before_it(tmp_path, manifest):
     source = open_source(write_videos(tmp_path, 4, [1500, 0, 2500]), manifest, Options())
     assert source.rate == 25

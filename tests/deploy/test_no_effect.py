@@ -4,10 +4,29 @@ import pytest
 
 from deploy.__main__ import main
 
+DEMO = "demo --artifact {fp32} --out seen --source "
+
 
 @pytest.mark.parametrize(
     ("command", "message"),
     [
+        (DEMO + "rooms --record-every 2", "give --record FOLDER"),
+        (DEMO + "rooms --allow-host jetson.lan", "--allow-host is for the live page: give --serve"),
+        (DEMO + "rooms --depth-scale 0.001", "'rooms': --depth-scale would change nothing"),
+        (
+            DEMO + "rooms --depth-range 1,80 --no-unit-check",
+            "--depth-range and --no-unit-check would change nothing",
+        ),
+        (DEMO + "frames:a --size 48x64", "'frames:a': --size would change nothing"),
+        (DEMO + "tum:a --size 48x64", "--size would change nothing"),
+        (DEMO + "video:a,b --size 48x64", "--size would change nothing"),
+        (DEMO + "bag:a --size 48x64", "--size would change nothing"),
+        (DEMO + "kinect --size 48x64", "--size would change nothing"),
+        (DEMO + "oak --no-unit-check", "--no-unit-check: an OAK camera says its own unit"),
+        (
+            DEMO + "camera:0 --depth-scale 0.001",
+            "gives no depth, so --depth-scale would change nothing; leave it, or name",
+        ),
         ("export {run} --save-calibration new.npz", "fp32 takes no samples"),
         ("export {run} --calibration other.npz", "fp32 takes no samples"),
         ("export {run} --seed 3", "fp32 takes no samples"),

@@ -97,7 +97,7 @@ def test_presets_without_weights_are_no_runs(package):
 def test_the_demo_takes_a_preset_and_exports_it_once(package, tmp_path, capsys):
     command = ["demo", "--artifact", "preset:tiny_rooms", "--count", "1", "--out", str(tmp_path)]
     for exported in (True, False):
-        assert main([*command, "--no-unit-check"]) == 0
+        assert main(command) == 0
         assert ("exporting preset:tiny_rooms" in capsys.readouterr().out) == exported
         assert len(list(tmp_path.glob("*.png"))) == 1
     assert main(["demo", "--artifact", "preset:other", "--out", str(tmp_path)]) == 2
@@ -116,7 +116,7 @@ def test_the_demo_takes_the_8_bit_artifact_that_comes_with_a_preset(package, tmp
     run = unpack("tiny_rooms")
     assert (run / "tflite/qat_w8a8.tflite").read_bytes() == made.read_bytes()
     capsys.readouterr()
-    command = ["demo", "--artifact", "preset:tiny_rooms", "--count", "1", "--no-unit-check"]
+    command = ["demo", "--artifact", "preset:tiny_rooms", "--count", "1"]
     assert main([*command, "--out", str(tmp_path / "seen")]) == 0
     assert "exporting" not in capsys.readouterr().out
     assert main(["verify", str(run / "tflite/qat_w8a8.tflite"), "--max-drop", "100"]) == 0

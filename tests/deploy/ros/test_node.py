@@ -228,12 +228,29 @@ def test_a_depth_camera_that_stops_and_images_that_cannot_be_read(robot, node, a
     assert "depth is missing" in words and "depth is back" in words
 
 
+def test_depth_in_another_unit_is_one_warning(ros, robot, artifacts):
+    topics = ["--rgb", "/rgb", "--depth", "/depth", "--depth-scale", "0.00001"]
+    process = start("--artifact", artifacts["int8"], *topics)
+    try:
+        robot.until(lambda: "labels" in robot.got)
+        robot.got.pop("labels")
+        robot.until(lambda: "labels" in robot.got)
+    finally:
+        code, words = stop(process)
+    assert code == 130 and "Traceback" not in words
+    assert words.count("depth: the median depth is 0.02") == 1
+    assert words.count("try --depth-scale 0.001") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ([], "no artifact: give --artifact"),
         (["--artifact", "ARTIFACT", "--rgb", "/rgb"], "no topic for depth"),
-        (["--artifact", "ARTIFACT", "--topic", "hha=/h"], "takes rgb, depth only"),
+        (
+            ["--artifact", "ARTIFACT", "--topic", "hha=/h"],
+            "takes rgb, depth only; leave the topic away (to a launch file that has one say hha:='')",
+        ),
         (["--artifact", "ARTIFACT", "--ros-args", "-p", "rate:=often"], "parameter rate"),
         (["--artifact", "ARTIFACT", "--label-encoding", "rgb8"], "wanted one of mono8, mono16"),
     ],

@@ -1,5 +1,6 @@
 """Sets of messages become frames at the rate that was asked for; what cannot be read is reported once."""
 
+import dataclasses
 import threading
 from types import SimpleNamespace
 
@@ -8,8 +9,9 @@ import pytest
 
 from deploy.demo.slot import Closed
 from deploy.ros.encodings import fill_image
-from deploy.ros.frames import Frames
+from deploy.ros.frames import CheckedFrames, Frames
 from deploy.ros.topics import Topics
+from deploy.runtime.image_kind import METRES, PICTURE
 
 CONTENTS = {"rgb": "image", "depth": "depth"}
 RGB = np.full((24, 32, 3), (10, 20, 30), np.uint8)
@@ -38,6 +40,41 @@ def test_a_pair_becomes_a_frame_with_the_header_of_its_colours():
     assert frame.header is colours.header and frame.name == "stamp_5.250000"
     np.testing.assert_array_equal(frame.images["rgb"], RGB)
     np.testing.assert_allclose(frame.images["depth"], DEPTH / 1000, rtol=2**-23)
+
+
+def trained_for(limits):
+    """A manifest of colours and of depth whose images' medians lie between limits."""
+    kinds = {"rgb": PICTURE, "depth": dataclasses.replace(METRES, limits=limits)}
+    inputs = {
+        name: SimpleNamespace(content=CONTENTS[name], hwc=(24, 32, channels), kind=kinds[name])
+        for name, channels in (("rgb", 3), ("depth", 1))
+    }
+    return SimpleNamespace(task="segmentation", inputs=inputs)
+
+
+@pytest.mark.parametrize(
+    ("depth", "encoding", "said"),
+    [
+        (DEPTH, "16UC1", []),  # 0.9 m in the middle
+        # 1/5000 m a count, as the units' table has it.
+        (DEPTH * 10, "16UC1", ["at 0.001 m a count", "try --depth-scale 0.0002"]),
+        ((DEPTH / 1000).astype(np.float32), "32FC1", []),
+        (DEPTH.astype(np.float32), "32FC1", ["as floats are metres", "they are millimetres"]),
+        (DEPTH * 0, "16UC1", []),  # a covered sensor tells nothing of its unit
+    ],
+)
+def test_depth_in_another_unit_is_one_warning_and_the_robot_goes_on(depth, encoding, said):
+    messages = []
+    frames = CheckedFrames(trained_for((0.3, 5)), 0.001, messages.append)
+    topics = Topics({"rgb": "/rgb", "depth": "/depth"}, frames, messages.append, slop=0.02)
+    for stamp in range(3):
+        topics.take("rgb", message(RGB, "rgb8", stamp))
+        topics.take("depth", message(depth, encoding, stamp))
+        assert set(next(topics.source().start()).images) == {"rgb", "depth"}
+    assert len(messages) == bool(said)
+    for text in said:
+        assert text in messages[0]
+    assert "--no-unit-check" not in "".join(messages), "the node has no such option"
 
 
 def test_sets_that_nobody_takes_are_dropped():
