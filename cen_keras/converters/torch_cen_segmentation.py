@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from cen_keras.converters.pairs import Pair, pair
 from cen_keras.converters.resnet_pairs import encoder_pairs, layer_pairs
+from cen_keras.decoders.joining import DOWNWARDS
 from cen_keras.errors import InputError
 from cen_keras.models import Segmenter
 
@@ -43,11 +44,11 @@ LAYER3_BLOCKS = {6: "refinenet50", 23: "refinenet101", 36: "refinenet152"}
 
 
 def _decoder_pairs(model: Segmenter) -> Iterator[Pair]:
-    for k, level in enumerate(("p5", "p4", "p3", "p2"), start=1):
+    for k, level in enumerate(DOWNWARDS, start=1):
         for ours, theirs in LEVEL:
             # The deepest level has nothing to join, the finest has nowhere to go up to.
             if not (ours == "join" and k == 1) and not (ours == "up" and k == 4):
-                yield from layer_pairs(model, f"decoder_{level}_{ours}", theirs.format(k=k))
+                yield from layer_pairs(model, f"decoder_{level.lower()}_{ours}", theirs.format(k=k))
     yield from layer_pairs(model, "classifier", "clf_conv")
 
 

@@ -7,7 +7,7 @@ residual pooling. Upsampling has half-pixel centres, which every engine takes in
 
 import keras
 
-from cen_keras.decoders.joining import joining
+from cen_keras.decoders.joining import DOWNWARDS, joining
 from cen_keras.layers.blocks import add, batch_norm, conv, dropped, max_pool, relu
 from cen_keras.layers.resize import resize_like
 
@@ -58,7 +58,7 @@ def light_refinenet(
     """
     features, above = joining(features, join)
     x = None
-    for level in ("P5", "P4", "P3", "P2"):
+    for level in DOWNWARDS:
         name = f"decoder_{level.lower()}"
         lateral = features[level]
         if level in ("P5", "P4"):

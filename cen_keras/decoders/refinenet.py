@@ -20,10 +20,9 @@ What the official code does and a reader of the paper would not expect:
 
 import keras
 
+from cen_keras.decoders.joining import DOWNWARDS
 from cen_keras.layers.blocks import add, conv, dropped, max_pool, relu
 from cen_keras.layers.resize import resize_like
-
-LEVELS = ("P5", "P4", "P3", "P2")
 
 
 def residual_units(x: keras.KerasTensor, filters: int, units: int, name: str) -> keras.KerasTensor:
@@ -71,7 +70,7 @@ def refinenet(
             none.
     """
     x = None
-    for level in LEVELS:
+    for level in DOWNWARDS:
         name = f"decoder_{level.lower()}"
         width = deep_filters if level == "P5" else filters
         lateral = features[level]
@@ -88,7 +87,7 @@ def refinenet(
         x = relu(x, name=f"{name}_relu")
         x = chained_residual_pooling(x, width, pooling_stages, name=f"{name}_crp")
         x = residual_units(x, width, 3, f"{name}_flow")
-        if level != LEVELS[-1]:
+        if level != DOWNWARDS[-1]:
             x = conv(x, filters, 3, name=f"{name}_up")
     x = dropped(x, dropout, 0, "decoder_dropout")
     return conv(

@@ -7,21 +7,7 @@ import numpy as np
 
 from cen_keras.data.normalization import warn_of_other_numbers
 from cen_keras.metrics.confusion import ConfusionMatrix
-
-
-def _predict(model, inputs, batch_size):
-    """Returns the model's outputs for a batch that may be smaller than `batch_size`."""
-    images = len(next(iter(inputs.values())))
-    if images < batch_size:
-        # A batch of another size would be compiled anew, which takes longer than the images that
-        # are added here.
-        fill = [(0, batch_size - images)]
-        inputs = {
-            name: np.pad(array, fill + [(0, 0)] * (array.ndim - 1))
-            for name, array in inputs.items()
-        }
-    outputs = model.predict_on_batch(inputs)
-    return {name: np.asarray(output)[:images] for name, output in outputs.items()}
+from cen_keras.metrics.whole_batches import outputs_of
 
 
 def evaluate_streams(
@@ -60,7 +46,7 @@ def evaluate_streams(
         if hasattr(model, "at_image_shape"):
             inputs = model.at_image_shape(inputs)
         classes = {}
-        for name, logits in _predict(model, inputs, batch_size).items():
+        for name, logits in outputs_of(model.predict_on_batch, inputs, batch_size).items():
             if name not in matrices:
                 matrices[name] = ConfusionMatrix(num_classes, ignore, interpolation)
             classes[name] = matrices[name].update(labels, logits)

@@ -5,6 +5,7 @@ the root of the mean squared error: what the paper's tables call MSE fits the ro
 of errors cannot exceed twice their mean absolute value on this scale, and theirs does).
 """
 
+import functools
 from collections.abc import Callable
 
 import keras
@@ -15,6 +16,7 @@ from cen_keras.metrics.features import (
     FrechetInceptionDistance,
     KernelInceptionDistance,
 )
+from cen_keras.metrics.whole_batches import outputs_of
 
 
 class ImageErrors:
@@ -74,12 +76,12 @@ def evaluate_translation(
     """
     errors: dict[str, ImageErrors] = {}
     distances: dict[str, list] = {}
-    run, batch_size = None, 0
+    batch_size = 0
+    call = functools.partial(model, training=True) if official_protocol else model.predict_on_batch
     for index in range(len(loader)):
         inputs, target = loader[index]
-        if run is None:
-            run, batch_size = _runner(model, training=official_protocol), len(target)
-        made = run(inputs, batch_size)
+        batch_size = max(batch_size, len(target))
+        made = outputs_of(call, inputs, batch_size)
         for name, image in made.items():
             errors.setdefault(name, ImageErrors()).update(target, image)
             if extractor is not None:
@@ -108,25 +110,3 @@ def _add(metrics, target, image):
     for metric in rest:
         metric.real.append(first.real[-1])
         metric.made.append(first.made[-1])
-
-
-def _runner(model, training):
-    """Returns a function (inputs, batch size) -> outputs as NumPy, compiled once for one batch size."""
-    if not training:
-        call = model.predict_on_batch
-    else:
-
-        def call(inputs):
-            return model(inputs, training=True)
-
-    def run(inputs, batch_size):
-        images = len(next(iter(inputs.values())))
-        if images < batch_size:
-            fill = ((0, batch_size - images), (0, 0), (0, 0), (0, 0))
-            inputs = {name: np.pad(array, fill) for name, array in inputs.items()}
-        outputs = call(inputs)
-        return {
-            name: keras.ops.convert_to_numpy(output)[:images] for name, output in outputs.items()
-        }
-
-    return run

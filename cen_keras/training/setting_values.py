@@ -19,10 +19,10 @@ def convert(text: str, hint: Any, key: str) -> Any:
     Raises:
         InputError: the text means nothing of that type.
     """
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        value = {"none": None, "true": True, "false": False}.get(text.lower(), text)
+    value = _json(text)
+    if isinstance(value, str):
+        # Python's words, which are no JSON.
+        value = {"none": None, "true": True, "false": False}.get(text.lower(), value)
     # A bare word fits a string too, so what is null is null first.
     fits = [
         result
