@@ -79,7 +79,7 @@ class Graph:
     def __init__(self, model: keras.Model):
         self.calls: list[Call] = []
         self._names: dict[str, Any] = {}
-        model = _functional(model)
+        model = functional(model)
         self.inputs = [Tensor(tuple(x.shape)) for x in model.inputs]
         flat = self._open(model, self.inputs, prefix="", training=None)
         self.outputs = tree.pack_sequence_as(model.output, flat)
@@ -151,7 +151,7 @@ class Graph:
         # What a nested model is called with stands above what its layers were called with, as in Keras.
         training = kwargs.get("training") if training is None else training
         if isinstance(operation, keras.Model):
-            nested = _functional(operation)
+            nested = functional(operation)
             given = [x for x in tree.flatten((args, kwargs)) if isinstance(x, Tensor)]
             return self._open(nested, given, f"{prefix}{operation.name}_", training)
         if training is not None and _takes_training(operation):
@@ -179,7 +179,7 @@ def output_names(outputs: Any) -> list[str]:
     return ["_".join(map(str, path)) or "output" for path, _ in tree.flatten_with_path(outputs)]
 
 
-def _functional(model) -> keras.Model:
+def functional(model) -> keras.Model:
     """Returns the functional model behind a model.
 
     Raises:

@@ -165,6 +165,7 @@ def open_domains(
         InputError: the data set has no domains, its spec names other ones, or the data do not fit.
     """
     domains = tuple(domains)
+    spec = {"name": spec} if isinstance(spec, str) else spec
     name = spec.get("name") if isinstance(spec, dict) else spec
     if name not in ("rooms", "taskonomy"):
         raise InputError(f"data set {name!r} has no domains to translate; take rooms or taskonomy.")

@@ -28,7 +28,11 @@ class Without:
 
     def __call__(self, view: dict, rng: Any) -> dict:
         """The view with blank pictures in the place of the modalities."""
-        return view | {n: np.full_like(view[n], self.known[n].blank) for n in self.names}
+        return view | {n: self._blank(self.known[n], view[n]) for n in self.names}
+
+    @staticmethod
+    def _blank(modality: Modality, picture: np.ndarray) -> np.ndarray:
+        return np.full_like(picture, modality.filling(modality.blank, picture.dtype))
 
 
 def evaluate_run(

@@ -29,7 +29,7 @@ import keras
 import numpy as np
 
 from cen_keras.errors import InputError
-from cen_keras.graph import output_names
+from cen_keras.graph import functional, output_names
 from cen_keras.metrics.exchange_rate import norm_layers
 
 from .check import compare
@@ -66,9 +66,9 @@ def freeze(
         model takes stays an input.
 
     Raises:
-        InputError: an unknown output or head, a size that is not known, inputs that are no images of one size, a
-            fusion that cannot be frozen, outputs that are not finite, or a plain model that differs from the trained
-            one; the first differing layer is named.
+        InputError: a model that is not functional, an unknown output or head, a size that is not known, inputs that
+            are no images of one size, a fusion that cannot be frozen, outputs that are not finite, or a plain model
+            that differs from the trained one; the first differing layer is named.
     """
     return freeze_with_report(model, outputs, image_shape, batch, head)[0]
 
@@ -90,6 +90,7 @@ def freeze_with_report(
     """
     # Of a Translator only the generator is of use outside training.
     model = getattr(model, "generator", model)
+    functional(model)
     modalities = modalities_of(model)
     _check_fusion(model)
     _check_inputs(model)

@@ -144,6 +144,8 @@ def test_other_bad_input_is_named():
         DomainViews(Fixed(depth=np.zeros((4, 4), np.float32)), ("rgb",))[0]
     with pytest.raises(InputError, match="take rooms or taskonomy"):
         open_domains({"name": "nyudv2"}, "train", ("rgb",))
+    with pytest.raises(InputError, match="take rooms or taskonomy"):
+        open_domains("nyudv2", "train", ("rgb",))
     for given in (["rgb", "depth", "normal"], ["rgb"]):
         with pytest.raises(InputError, match=r"rooms: domains is \['rgb'.*are rgb, depth; leave"):
             open_domains({**ROOMS, "domains": given}, "train", ("rgb", "depth"))

@@ -138,3 +138,12 @@ def test_a_depthwise_convolution_of_unequal_strides_is_kept():
     plain, report = freeze_with_report(model)
     assert report["opaque"] == ["grouped"]
     assert_same(model, plain)
+
+
+def test_a_model_whose_calls_are_not_known_is_refused():
+    class Own(keras.Model):
+        def call(self, x):
+            return x
+
+    with pytest.raises(InputError, match="Own.* is not a functional Keras model"):
+        freeze(Own(), image_shape=SIZE)

@@ -126,7 +126,7 @@ def test_comparisons_by_hand():
     }
     from cen_keras.errors import InputError
 
-    with pytest.raises(InputError, match="images of the float model are NaN"):
+    with pytest.raises(InputError, match="images of the artifact are NaN"):
         comparison.add(ones, np.nan * ones, ones)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cen_keras.modalities import Modality
+from cen_keras.modalities import Modality, modality_of
 from cen_keras.training.evaluation import Without
 
 
@@ -12,3 +12,10 @@ def test_what_is_blank_is_the_modalitys_own():
     gone = Without(("depth", "heat"), known)(view, None)
     assert (gone["depth"] == 0).all() and (gone["heat"] == -40).all()
     assert gone["label"] is view["label"] and gone["heat"].dtype == np.float32
+
+
+def test_vectors_in_counts_are_blank_at_the_middle():
+    """A count of 0 would be the vector (-1, -1, -1); 128 is within half a step of none."""
+    known = {"normal": modality_of("normal")}
+    view = {"normal": np.zeros((2, 3, 3), np.uint8)}
+    assert (Without(("normal",), known)(view, None)["normal"] == 128).all()
