@@ -86,8 +86,8 @@ def convert(arguments: argparse.Namespace) -> int:
     ):
         if name and not isinstance(found, Mapping):
             raise InputError(
-                f"{name}: holds a {type(found).__name__}; wanted a dict of tensors by name, as torch.save of a "
-                "state_dict writes it."
+                f"{name}: holds a {type(found).__name__}; wanted a dict of tensors by name, as "
+                "torch.save of a state_dict writes it."
             )
     import_keras()
     from cen_keras.files import atomic_path

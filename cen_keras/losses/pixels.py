@@ -82,7 +82,9 @@ class PixelLoss(keras.losses.Loss):
 
 
 def weights_of(sample_weight):
-    """Returns weights of images, (b,), or of pixels, (b, H, W), without an axis of length 1 behind; a number as it is.
+    """Returns weights of images, (b,), or of pixels, (b, H, W), without an axis of length 1 behind.
+
+    A number stays as it is.
 
     Raises:
         InputError: they have another shape.
@@ -92,8 +94,8 @@ def weights_of(sample_weight):
         return ops.squeeze(sample_weight, axis=-1)
     if len(shape) not in (0, 1, 3):
         raise InputError(
-            f"sample_weight has the shape {shape}; wanted (b,), a weight for each image, or (b, H, W), one for each "
-            "pixel."
+            f"sample_weight has the shape {shape}; wanted (b,), a weight for each image, or "
+            "(b, H, W), one for each pixel."
         )
     return sample_weight
 

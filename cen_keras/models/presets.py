@@ -192,8 +192,8 @@ def _deserialised(name: str, value: Any) -> Any:
         return keras.saving.deserialize_keras_object(value)
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"preset {name!r}: its {value['class_name']} cannot be built ({reason_of(error)}); import the module "
-            "that registers its classes with Keras first."
+            f"preset {name!r}: its {value['class_name']} cannot be built ({reason_of(error)}); "
+            "import the module that registers its classes with Keras first."
         ) from error
 
 
@@ -202,8 +202,8 @@ def _check_order(preset: Preset, modalities: tuple[str, ...]) -> None:
     saved = tuple(modality_of(m).name for m in preset.model.get("modalities", modalities))
     if modalities != saved and sorted(modalities) == sorted(saved):
         raise InputError(
-            f"preset {preset.name!r}: its weights are of the modalities {', '.join(saved)} in this order, "
-            f"found {', '.join(modalities)}; keep the order, or pass load_weights=False."
+            f"preset {preset.name!r}: its weights are of the modalities {', '.join(saved)} in this "
+            f"order, found {', '.join(modalities)}; keep the order, or pass load_weights=False."
         )
 
 

@@ -119,9 +119,9 @@ def _check_classes(source: Any, model: Any, loader: Any) -> None:
         return
     number = next(i for i, (a, b) in enumerate(zip(own, theirs, strict=True)) if a != b)
     raise InputError(
-        f"class {number} is {own[number]!r} of {source} and {theirs[number]!r} of the data; scores want the same "
-        "classes in the same order: give the data those of the model (data.classes of a folder of one's own), or "
-        "take a model that was trained on these."
+        f"class {number} is {own[number]!r} of {source} and {theirs[number]!r} of the data; scores "
+        "want the same classes in the same order: give the data those of the model (data.classes of "
+        "a folder of one's own), or take a model that was trained on these."
     )
 
 

@@ -146,8 +146,9 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, Fusion):
         return value.get_config()
     raise InputError(
-        f"the recipe holds {value!r} ({type(value).__name__}), which its run folder cannot keep; give numbers, "
-        "words, lists and sections of them: a network of one's own by the name it is registered with."
+        f"the recipe holds {value!r} ({type(value).__name__}), which its run folder cannot keep; "
+        "give numbers, words, lists and sections of them: a network of one's own by the name it is "
+        "registered with."
     )
 
 

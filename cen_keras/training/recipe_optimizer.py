@@ -92,7 +92,8 @@ def encoder_of(model: Any) -> str:
     paths = [variable.path for layer in layers for variable in layer.trainable_variables]
     if not paths:
         raise InputError(
-            "optimizer.encoder_learning_rate: no variable of the model's backbone is trained; set it to null."
+            "optimizer.encoder_learning_rate: no variable of the model's backbone is trained; set it "
+            "to null."
         )
     return _one_of(paths)
 

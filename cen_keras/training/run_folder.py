@@ -93,8 +93,8 @@ def check_run_folder(run: Path, recipe: RecipeBase) -> str:
     task = written.get("task", recipe.task) if isinstance(written, dict) else recipe.task
     if task != recipe.task:
         raise InputError(
-            f"{run} holds a run of {task}, the recipe {recipe.name!r} is of {recipe.task}; name another folder "
-            "with --run."
+            f"{run} holds a run of {task}, the recipe {recipe.name!r} is of {recipe.task}; name "
+            "another folder with --run."
         )
     # Through a Recipe, so that what an older version did not write has its default.
     started = type(recipe).from_json(written, str(run / "recipe.json"))

@@ -64,8 +64,8 @@ class Optimizer:
                 "adam has none" if self.name == "adam" else f"optimizer.momentum is {self.momentum}"
             )
             raise InputError(
-                f"optimizer.nesterov is of a momentum, and {found}; take name=sgd with a momentum above 0, or "
-                "nesterov=false."
+                f"optimizer.nesterov is of a momentum, and {found}; take name=sgd with a momentum "
+                "above 0, or nesterov=false."
             )
         if self.global_clipnorm is not None and self.global_clipnorm <= 0:
             raise InputError(

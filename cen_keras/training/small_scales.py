@@ -35,8 +35,9 @@ def start_small(model: keras.Model, median: float = 0.1) -> tuple[str, ...]:
         the names of the norms.
 
     Raises:
-        InputError: between a norm and the convolution behind it is something that does not pass factors on, such as
-            ReLU6; a scale would cross the exchange threshold; or the model has no such norm. Nothing is changed then.
+        InputError: between a norm and the convolution behind it is something that does not pass
+            factors on, such as ReLU6; a scale would cross the exchange threshold; or the model has
+            no such norm. Nothing is changed then.
     """
     pairs = []
     for call in Graph(model).calls:
@@ -123,9 +124,10 @@ def _check_threshold(norm: ModalityNorm, factor: np.ndarray, median: float) -> N
         if len(crossing):
             before, after = (abs(float(x[crossing[0]])) for x in (old, old * factor))
             raise InputError(
-                f"{norm.name!r}: with the median {median:g} the scale {before:.3g} of {norm.modalities[index]} would "
-                f"be {after:.3g}, across the exchange threshold {theta:g}, and the outputs others; take a median "
-                "further from the threshold, or leave the scales (small_scales=null)."
+                f"{norm.name!r}: with the median {median:g} the scale {before:.3g} of "
+                f"{norm.modalities[index]} would be {after:.3g}, across the exchange threshold "
+                f"{theta:g}, and the outputs others; take a median further from the threshold, or "
+                "leave the scales (small_scales=null)."
             )
 
 
