@@ -94,8 +94,8 @@ def check_finite(what: str, reference: np.ndarray, candidate: np.ndarray) -> Non
         )
     if not np.isfinite(candidate).all():
         raise InputError(
-            f"{what} of the artifact are NaN or infinite, those of the float model are not: 16-bit floats end at "
-            "65504; export fp32 or static_w8a8"
+            f"{what} are NaN or infinite, those of the float model are not; where it computes in 16-bit floats, they "
+            "end at 65504: export fp32"
         )
 
 

@@ -106,13 +106,14 @@ def orbbec(depth_scale=0.5, lost=False):
     )
 
 
-def oak(lost=False, late=0):
+def oak(lost=False, late=0, blind=False):
     """depthai 3; depth in millimetres.
 
     Args:
         lost: it does not start.
         late: views that are over before the stereo's first; then both images grow by one from view to
             view, so that one sees which of them belong together.
+        blind: the stereo sensors give nothing.
     """
     log = Log()
 
@@ -130,6 +131,9 @@ def oak(lost=False, late=0):
 
         def get(self, timeout):
             assert timeout.total_seconds() == 2
+            return self.tryGet()
+
+        def tryGet(self):
             return self._messages.pop(0) if self._messages else None
 
     class Output:
@@ -195,7 +199,9 @@ def oak(lost=False, late=0):
     class StereoDepth:
         # A twentieth of a period after the colours.
         left, right = "left", "right"
-        depth = Output([(time + 1 / 600, image) for time, image in images(late, COUNTS)])
+        depth = Output(
+            [] if blind else [(time + 1 / 600, image) for time, image in images(late, COUNTS)]
+        )
         initialConfig = Strict(setDepthUnit=lambda unit: log.append(("unit", unit)))
 
         def setDepthAlign(self, socket):

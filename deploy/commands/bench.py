@@ -105,7 +105,6 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             for name, row in rows.items()
         ],
     )
-    append_rows(arguments.csv or table, list(rows.values()))
     result = {
         "artifacts": {name: dict(times[name], row=row) for name, row in rows.items()},
         "rounds": arguments.rounds,
@@ -121,6 +120,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         result["sha256"] = sha256(folder.model_file)
         _keep(result, path / "bench" / "latency.json")
     output.result(result)
+    append_rows(arguments.csv or table, list(rows.values()))
     return GOOD
 
 

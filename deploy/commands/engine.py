@@ -120,15 +120,15 @@ def _ahead(arguments: argparse.Namespace, output: Output) -> int:
         raise InputError("--target tensorrt-rtx: wanted --compute-capability, such as 8.6,8.9")
     unused = {
         "--dry-run": arguments.dry_run or None,
-        "--half and --no-half": arguments.half,
+        "--half or --no-half": arguments.half,
         "--workspace": arguments.workspace,
         "--effort": arguments.effort,
     }
     for option, value in unused.items():
         if value is not None:
             raise InputError(
-                f"--target tensorrt-rtx does not take {option}: types are the file's, and the "
-                "compiler makes its own choices"
+                f"--target tensorrt-rtx does not take {option}: the compiler's only choice is "
+                "--compute-capability, types are the file's"
             )
     path, built = build_ahead(arguments.artifact, arguments.compute_capability, arguments.force)
     description = read_description(path)

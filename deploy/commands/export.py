@@ -114,8 +114,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     given = drawn or arguments.calibration or arguments.save_calibration
     if given and not scheme.calibrated:
         raise InputError(
-            f"{arguments.scheme} takes no samples; leave --calibration, --calibration-count, --seed and "
-            "--save-calibration away"
+            f"{arguments.scheme} takes no samples; leave out --calibration, --calibration-count, --seed and "
+            "--save-calibration"
         )
     if drawn and Path(arguments.calibration or "").suffix == ".npz":
         raise InputError(
@@ -129,7 +129,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     )
     if arguments.float_io and not (scheme.integer_io and arguments.target == "tflite"):
         raise InputError(
-            f"--float-io: inputs of {arguments.target} {arguments.scheme} are floats anyway; leave it away"
+            f"--float-io: inputs of {arguments.target} {arguments.scheme} are floats anyway; leave it out"
         )
     float_layers = _names(arguments.float_layers)
     if arguments.float_budget is not None and float_layers != ("auto",):

@@ -137,7 +137,7 @@ def asked(source: str, argument: str, options: Options, what: str) -> Asked:
     """
     idle = options.given(OF_DEPTH)
     if idle:
-        raise InputError(f"{' and '.join(idle)}: {what} says its own unit; leave the option away")
+        raise InputError(f"{' and '.join(idle)}: {what} says its own unit; leave that out")
     rate = options.rate or USUAL_RATE
     if rate != int(rate):
         raise InputError(

@@ -321,7 +321,7 @@ def _summarise(pipeline: Pipeline, output: Output) -> None:
         if left_out and wants_all:
             output.say(
                 f"{left_out} of {statistics.counted('seen')} frames are not in the {sink.name}: newer "
-                "ones came while one was written; a smaller --size or a lower --rate leaves time"
+                "ones came while one was written; a lower --rate leaves time"
             )
 
 

@@ -172,7 +172,11 @@ def _frames(
     """
     read = Frames(contents, scale, notes.append)
     synchroniser = Synchroniser(list(topics), SLOP)
-    check = UnitCheck(scale, manifest, options)
+    checks = {
+        name: UnitCheck(scale, manifest, options, name)
+        for name, content in contents.items()
+        if content == "depth"
+    }
     names = {topic: name for name, topic in topics.items()}
     for topic, time, message in bag.messages(names):
         stamp = message.header.stamp
@@ -183,6 +187,6 @@ def _frames(
         if frame is None or len(frame.images) < len(found):
             raise InputError(f"{bag}: {notes[-1]}")
         for name, image in frame.images.items():
-            if contents[name] == "depth":
-                check(image, f"{bag}, {topics[name]}", holds_metres(found[name][1]))
+            if name in checks:
+                checks[name](image, f"{bag}, {topics[name]}", holds_metres(found[name][1]))
         yield frame

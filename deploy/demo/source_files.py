@@ -137,7 +137,6 @@ class UnitCheck:
         # Depth that the artifact does not take is no reason to refuse.
         checked = metres or manifest.task == "translation"
         self._warn, self._decided = options.warn, not (checked and options.unit_check)
-
         self._range_option = otherwise or "say --depth-range LEAST,LARGEST"
         self._off_option = otherwise or "--no-unit-check"
 

@@ -53,19 +53,24 @@ class _Oak(Camera):
         stereo.depth.link(views.inputs["depth"])
         # A camera's frames replace each other: the newest counts.
         self._views = views.out.createOutputQueue(maxSize=1, blocking=False)
+        self._colours = picture.createOutputQueue(maxSize=1, blocking=False)
         pipeline.start()
 
     def read(self) -> dict[str, np.ndarray]:
         if not self._pipeline.isRunning():
             raise SourceLost("the device has stopped")
         view = self._views.get(datetime.timedelta(milliseconds=PATIENCE_MS))
-        if view is None:
-            raise SourceLost(f"no frame of colours and depth for {PATIENCE_MS / 1000:g} s")
-        return {
-            "rgb": np.array(view["rgb"].getFrame(), np.uint8),
-            "depth": metres(view["depth"].getFrame(), 0.001),
-        }
+        colours = self._colours.tryGet()
+        if view is not None:
+            return {**_rgb(view["rgb"]), "depth": metres(view["depth"].getFrame(), 0.001)}
+        if colours is not None:  # the stereo sensors have stopped
+            return _rgb(colours)
+        raise SourceLost(f"no frame for {PATIENCE_MS / 1000:g} s")
 
     def stop(self) -> None:
         if self._pipeline is not None:
             self._pipeline.stop()
+
+
+def _rgb(message: Any) -> dict[str, np.ndarray]:
+    return {"rgb": np.array(message.getFrame(), np.uint8)}

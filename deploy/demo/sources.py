@@ -193,14 +193,14 @@ def _refuse_idle(text: str, name: str, manifest: Manifest, options: Options) -> 
     idle = options.given(_IDLE.get(name, ()))
     if idle:
         raise InputError(
-            f"source {text!r}: {' and '.join(idle)} would change nothing; leave the option away"
+            f"source {text!r}: {' and '.join(idle)} would change nothing; leave that out"
         )
     unchecked = not any(spec.kind.limits for spec in manifest.inputs.values())
     idle = options.given(("--depth-range", "--no-unit-check"))
     if idle and unchecked and manifest.task != "translation":
         raise InputError(
             f"{' and '.join(idle)}: the artifact takes {', '.join(manifest.inputs)}, of which nothing is "
-            "held against a range; leave the option away"
+            "held against a range; leave that out"
         )
 
 

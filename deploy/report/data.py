@@ -40,9 +40,11 @@ def gather(run: RunFolder, controls: dict[str, Path]) -> dict[str, Any]:
         "scores": read_json(run.path / "scores.json"),
         "frozen": _result(run.path / "frozen.verify.json", model, left_out),
         "artifacts": [
-            describe(path, left_out)
+            item
             for target in TARGETS.values()
             for path in sorted((run.path / target.name).glob("*" + target.suffix))
+            # Exports as trained are there for comparison and have their own table.
+            if (item := describe(path, left_out))["manifest"].freeze
         ],
         "latency": _result(run.path / "bench" / "latency.json", model, left_out),
         "sensitivity": _result(run.path / "sensitivity.json", model, left_out),
@@ -71,7 +73,8 @@ def _result(path: Path, digest: str | None, left_out: list[str]) -> Any:
     """What a command left, where it is of the model or file of this SHA-256."""
     found = read_json(path)
     if found is not None and found.get("sha256") != digest:
-        left_out.append(f"{path.name}: of another model or file; give its command again")
+        whose = "another model or file" if "sha256" in found else "an unknown model"
+        left_out.append(f"{path.name}: of {whose}; give its command again")
         return None
     return found
 
@@ -86,8 +89,11 @@ def _leave_other_views(found: dict[str, Any]) -> None:
     widest = max((holder[key] for holder, key, _ in known), key=lambda result: result["count"])
     for holder, key, name in known:
         views = holder[key]["count"], holder[key]["split"]
-        if views != (widest["count"], widest["split"]):
-            found["left_out"].append(f"{name}: verified on {views[0]} views of {views[1]} only")
+        most = widest["count"], widest["split"]
+        if views != most:
+            found["left_out"].append(
+                f"{name}: verified on {views[0]} views of {views[1]}, others on {most[0]} of {most[1]}"
+            )
             holder[key] = None
 
 

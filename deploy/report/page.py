@@ -52,8 +52,6 @@ def build(
             f"the report needs jinja2 and matplotlib ({error}); pip install cen-keras[train,export]"
         ) from error
     found = gather(run, controls or {})
-    # Exports as trained are there for comparison and have their own table.
-    found["artifacts"] = [item for item in found["artifacts"] if item["manifest"].freeze]
     streams = _streams(run, found)
     rows = _rows(found, streams)
     chosen = _to_show(found["artifacts"])

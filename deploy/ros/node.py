@@ -147,7 +147,9 @@ def _topics(options: dict[str, Any], manifest: Manifest) -> dict[str, str]:
     Raises:
         InputError: a topic for what is no input, or an input without one.
     """
-    given = {name: options[name] for name in ("rgb", "depth") if options[name]}
+    # ros2 launch takes no empty argument.
+    own = ("rgb", "depth")
+    given = {name: options[name] for name in own if options[name] not in ("", "none")}
     for text in filter(None, options["topics"]):
         name, _, topic = text.partition("=")
         if not name or not topic:
@@ -155,9 +157,10 @@ def _topics(options: dict[str, Any], manifest: Manifest) -> dict[str, str]:
         given[name] = topic
     unknown = [name for name in given if name not in manifest.inputs]
     if unknown:
+        launched = f" (ros2 launch: {unknown[0]}:=none)" if unknown[0] in own else ""
         raise InputError(
             f"{', '.join(unknown)}: the artifact takes {', '.join(manifest.inputs)} only; leave the "
-            f"topic away (to a launch file that has one say {unknown[0]}:='')"
+            f"topic out{launched}"
         )
     without = [name for name in manifest.inputs if name not in given]
     if without:

@@ -78,6 +78,12 @@ def test_a_camera_is_freed_when_the_demo_ends_or_it_does_not_start(name):
         next(module.open_source("", MANIFEST, Options(), library).start())
 
 
+def test_an_oak_whose_stereo_sensors_stop_gives_colours():
+    library = camera_doubles.oak(blind=True)
+    frame = next(source_oak.open_source("", MANIFEST, Options(), library).start())
+    assert set(frame.images) == {"rgb"}
+
+
 def test_an_oak_s_colours_and_depth_are_of_one_moment():
     """Its stereo starts two views after its colours."""
     library = camera_doubles.oak(late=2)
@@ -87,7 +93,9 @@ def test_an_oak_s_colours_and_depth_are_of_one_moment():
         np.testing.assert_array_equal(images["rgb"], camera_doubles.RGB + np.uint8(view))
         wanted = (camera_doubles.COUNTS + view) * 0.001
         np.testing.assert_allclose(images["depth"], wanted, rtol=2**-22)
-    with pytest.raises(SourceLost, match="no frame of colours and depth for 2 s"):
+    # Colours of the views before the stereo's first are left in the double's queue.
+    assert [set(next(frames).images) for _ in range(2)] == [{"rgb"}] * 2
+    with pytest.raises(SourceLost, match="no frame for 2 s"):
         next(frames)
 
 

@@ -121,6 +121,18 @@ def test_what_does_not_fit(tmp_path, manifest, topics, options, words):
         open_source(f"bag:{write(tmp_path / 'bag', topics)}", manifest, options)
 
 
+def test_depth_of_any_name_is_held_against_its_range(tmp_path, manifest):
+    """Counts of 0.1 mm taken for millimetres: ten times too far."""
+    inputs = {"rgb": manifest.inputs["rgb"]}
+    inputs["tof"] = dataclasses.replace(manifest.inputs["depth"], name="tof")
+    manifest = dataclasses.replace(manifest, inputs=inputs)
+    topics = {**PAIR, "/depth/image_raw": (np.full(SIZE, 30_000, np.uint16), "16UC1")}
+    text = f"bag:{write(tmp_path / 'bag', topics)},tof=/depth/image_raw"
+    with pytest.raises(InputError, match="30"):
+        list(open_source(text, manifest, Options()))
+    assert list(open_source(text, manifest, Options(unit_check=False)))
+
+
 def test_views_apart(tmp_path, manifest):
     bag = write(tmp_path / "bag", PAIR, lag=50_000_000)
     with pytest.raises(InputError, match="within 0.02 s of each other"):

@@ -352,7 +352,7 @@ def test_names_go_on_when_a_realsense_camera_comes_back(manifest):
 
 def test_the_camera_tells_its_own_unit(manifest, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyrealsense2", None)  # not importable, whatever is there
-    with pytest.raises(InputError, match="leave the option away"):
+    with pytest.raises(InputError, match="leave that out"):
         open_source("realsense", manifest, Options(metres_per_count=0.001))
     with pytest.raises(InputError, match="needs pyrealsense2"):
         open_source("realsense", manifest, Options())

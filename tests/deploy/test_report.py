@@ -173,7 +173,9 @@ def test_scores_of_fewer_views_do_not_stand_beside_those_of_all(full_run):
     path.write_text(json.dumps({**json.loads(path.read_text()), "count": 5}))
     found = gather(open_run(run), {})
     assert [item["verified"] is None for item in found["artifacts"]] == [False, True]
-    assert found["left_out"] == ["static_w8a8.tflite: verified on 5 views of val only"]
+    assert found["left_out"] == [
+        "static_w8a8.tflite: verified on 5 views of val, others on 9 of val"
+    ]
     assert found["frozen"]["count"] == 9
 
 

@@ -126,7 +126,9 @@ def test_comparisons_by_hand():
     }
     from cen_keras.errors import InputError
 
-    with pytest.raises(InputError, match="images of the artifact are NaN"):
+    with pytest.raises(
+        InputError, match="images are NaN or infinite, those of the float model are not"
+    ):
         comparison.add(ones, np.nan * ones, ones)
 
 

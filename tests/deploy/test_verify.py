@@ -40,7 +40,9 @@ def test_logits_that_are_not_finite_are_refused():
     with pytest.raises(InputError, match="logits of the float model are NaN"):
         OutputComparison(2).add(bad, bad, np.zeros((2, 2), np.uint8))
     good = np.zeros_like(bad)
-    with pytest.raises(InputError, match="logits of the artifact are NaN"):
+    with pytest.raises(
+        InputError, match="logits are NaN or infinite, those of the float model are not"
+    ):
         OutputComparison(2).add(good, bad, np.zeros((2, 2), np.uint8))
 
 

@@ -123,7 +123,7 @@ def measure(
     if theta is None and any(layer.exchange_threshold is None for layer in layers):
         raise InputError("this net does not exchange; give the threshold to compare with, --theta.")
     if theta is not None and all(layer.exchange_threshold is not None for layer in layers):
-        raise InputError("this net exchanges, by a threshold of its own; leave --theta away.")
+        raise InputError("this net exchanges, by a threshold of its own; leave out --theta.")
     thresholds = [theta if theta is not None else layer.exchange_threshold for layer in layers]
     for layer in layers:
         layer.exchange_threshold = None

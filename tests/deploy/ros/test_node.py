@@ -249,7 +249,7 @@ def test_depth_in_another_unit_is_one_warning(ros, robot, artifacts):
         (["--artifact", "ARTIFACT", "--rgb", "/rgb"], "no topic for depth"),
         (
             ["--artifact", "ARTIFACT", "--topic", "hha=/h"],
-            "takes rgb, depth only; leave the topic away (to a launch file that has one say hha:='')",
+            "hha: the artifact takes rgb, depth only; leave the topic out",
         ),
         (["--artifact", "ARTIFACT", "--ros-args", "-p", "rate:=often"], "parameter rate"),
         (["--artifact", "ARTIFACT", "--label-encoding", "rgb8"], "wanted one of mono8, mono16"),

@@ -133,7 +133,7 @@ def test_a_net_that_only_has_the_penalty_is_compared_with_a_given_theta():
 
 
 def test_a_net_that_exchanges_keeps_its_own_threshold():
-    with pytest.raises(InputError, match="leave --theta"):
+    with pytest.raises(InputError, match="leave out --theta"):
         measure(build(), make_batches(1), loss, theta=0.03)
 
 

@@ -19,7 +19,7 @@ ARGUMENTS = (
         "depth",
         str,
         "/camera/aligned_depth_to_color/image_raw",
-        "topic of the depth, aligned to them; depth:='' for an artifact of colours alone",
+        "topic of the depth, aligned to them; none for an artifact of colours alone",
     ),
     ("topics", List[str], "['']", "of any other input: \"['thermal=/thermal/image_raw']\""),
     ("stream", str, "auto", "the output to publish"),
