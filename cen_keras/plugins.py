@@ -35,6 +35,8 @@ TABLES = {
 FILES = "CEN_KERAS_PLUGINS"
 """Variable of the environment: Python files, separated as in PATH."""
 
+OWN_FILE = "cen_keras_file_"
+"""Begins the names of modules that are such files."""
 
 _OWNERS: dict[tuple[str, str], str] = {}
 """(kind, name) -> module that registered it."""
@@ -81,8 +83,8 @@ def register(kind: str, name: str, thing: Any) -> Any:
     first = _OWNERS.get((kind, name), "keras" if kind == "callback" else TABLES[kind][0])
     if taken is not None and taken is not thing and first != owner:
         raise InputError(
-            f"register: the {kind} {name!r} is there already, from {first}; give that of {owner} "
-            "another name."
+            f"register: the {kind} {name!r} is there already, from {_shown(first)}; give that of "
+            f"{_shown(owner)} another name."
         )
     _OWNERS[kind, name] = owner
     table[name] = thing
@@ -175,7 +177,14 @@ def load_file(path: str | Path) -> ModuleType:
 def _module_name(path: Path) -> str:
     # Two folders may hold files of one name.
     place = hashlib.sha256(str(path.expanduser().resolve()).encode()).hexdigest()[:8]
-    return f"cen_keras_file_{path.stem}_{place}"
+    return f"{OWN_FILE}{path.stem}_{place}"
+
+
+def _shown(module: str) -> str:
+    """A module's name; of a file that was run its path."""
+    if not module.startswith(OWN_FILE):
+        return module
+    return getattr(sys.modules.get(module), "__file__", None) or module
 
 
 def _table(kind: str) -> dict[str, Any]:

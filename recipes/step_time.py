@@ -129,7 +129,9 @@ def _answer(process, variant, errors):
     if not line:
         errors.seek(0)
         words = errors.read().strip().splitlines()
-        why = words[-1] if words else "it may have run out of memory: take a smaller --batch"
+        if process.wait() < 0 or not words:  # killed, as for want of memory
+            words = ["it may have run out of memory: take a smaller --batch"]
+        why = words[-1]
         raise InputError(f"the process of {variant!r} ended without a time: {why}")
     return json.loads(line)
 

@@ -123,7 +123,7 @@ def test_a_file_may_run_twice_and_another_may_not_take_its_name(tmp_path):
     load_file(tmp_path / "one.py")
     assert DATASETS["of_a_file"] is not first
     with pytest.raises(
-        InputError, match="from cen_keras_file_one_.{8}; give that of cen_keras_file_two_"
+        InputError, match=f"from {tmp_path / 'one.py'}; give that of {tmp_path / 'two.py'} another"
     ):
         load_file(tmp_path / "two.py")
 

@@ -21,7 +21,7 @@ from cen_keras.data.labels import IGNORE
 from cen_keras.data.pinhole_cameras import PinholeCamera, read_cameras
 from cen_keras.data.splits import chosen_names
 from cen_keras.data.views import Views
-from cen_keras.errors import InputError
+from cen_keras.errors import InputError, suggestion
 from cen_keras.modalities import READY, Modality, modality_of, several
 
 _LOG = logging.getLogger(__name__)
@@ -173,15 +173,17 @@ class FolderViews(Views):
         return label
 
     def _refuse_unknown(self, given: Any, option: str) -> None:
-        """Refuses names that nobody reads; those of usual modalities wait for another net."""
+        """Refuses names that are nearly those of modalities; others may be for another net."""
         known = {LABEL: None, **self.modalities, **READY}
-        names = given if isinstance(given, Mapping) else ()
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            raise InputError(
-                f"{self.name}: {option} has {unknown[0]!r}, which is no modality of the views; they "
-                f"have {', '.join(self.modalities)} and {LABEL}. Write one of these, or leave it out."
-            )
+        for name in given if isinstance(given, Mapping) else ():
+            if name in known:
+                continue
+            if str(name).lower() in known or suggestion(str(name), known):
+                raise InputError(
+                    f"{self.name}: {option} has {name!r}, which is no modality of the views; they have "
+                    f"{', '.join(self.modalities)} and {LABEL}. Write one of these, or leave it out."
+                )
+            _LOG.warning("%s: %s has %r, which these views do not read.", self.name, option, name)
 
     def _known(self) -> transforms.Known:
         return transforms.Known(self.modalities.values(), self.ignore)

@@ -99,8 +99,9 @@ def _folder(
     if len(words) == 1 and not found and (root / words[0]).is_dir():
         found = [root / words[0]]  # a path of several folders
     # An empty one beside a full one is no choice.
-    full = [path for path in found if images_in(path)]
-    found = full or found
+    if len(found) > 1:
+        full = [path for path in found if any(True for _ in _images(path, True, ()))]
+        found = full or found
     if len(found) > 1:
         raise InputError(
             f"{root}: {' and '.join(path.name + '/' for path in found)} may both be {name}; say "

@@ -20,8 +20,8 @@ def read_label(path: Any, colours: Mapping[tuple[int, int, int], int] | None = N
 
     Args:
         path: PNG, TIFF, BMP, PGM or NPY of class numbers; of colours with a table.
-        colours: RGB -> class number. With it every picture holds colours, one that was saved as
-            grey too; arrays (NPY, EXR) of one channel hold numbers all the same.
+        colours: RGB -> class number. With it every picture is read as colours, also one
+            saved as grey; arrays (NPY, EXR) of one channel hold numbers all the same.
 
     Returns:
         integers (h, w): of a palette its indices, of 1, 2 or 4 bits the numbers as written.

@@ -45,6 +45,8 @@ def decode_pnm(data: bytes) -> tuple[np.ndarray, int]:
     found = len(body) // dtype.itemsize
     if kind < 4:  # plain: numbers with blanks between them
         words = _COMMENT.sub(b" ", body).split()[:count]
+        if any(len(word.lstrip(b"0")) > 5 for word in words):  # more than any integer type holds
+            raise ValueError(f"a sample lies outside 0 to its maxval {top}")
         samples, found = np.array([int(word) for word in words], np.int64), len(words)
     if found < count:
         raise ValueError(f"is cut off: {found} of {count} samples are there")

@@ -15,16 +15,16 @@ FOLDERS = {"val": ("val", "valid", "validation")}
 
 
 def of_split(path: str, split: str) -> str:
-    """A path with the folder of a split for "{split}"; that of val may be valid or validation.
+    """A path with the folder of a split for "{split}"; without val/ that of val is valid/ or validation/.
 
     Raises:
-        InputError: there are two of them.
+        InputError: both of these are there.
     """
     if "{split}" not in path:
         return path
     paths = [path.replace("{split}", name) for name in FOLDERS.get(split, (split,))]
     there = [path for path in paths if Path(path).expanduser().exists()]
-    if len(there) > 1:
+    if len(there) > 1 and there[0] != paths[0]:
         raise InputError(f"{there[0]} and {there[1]}: may both be {split}; rename one of them.")
     return (there or paths)[0]
 

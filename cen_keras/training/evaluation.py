@@ -61,8 +61,8 @@ def evaluate_run(
         be read -> why.
 
     Raises:
-        InputError: the source or the data are not what they should be, other classes in them than
-            in the model, an unknown modality, or `views` of pictures that are not generated.
+        InputError: the source or the data are not what they should be, the data's classes are not
+            the model's, an unknown modality, or `views` of pictures that are not generated.
     """
     recipe, load = open_source(source)
     recipe = apply_settings(recipe, settings)

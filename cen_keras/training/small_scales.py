@@ -29,15 +29,16 @@ def start_small(model: keras.Model, median: float = 0.1) -> tuple[str, ...]:
 
     Args:
         model: a functional model over streams, for instance a `Segmenter` with pretrained weights.
-        median: of the scales of each norm; others lie within `LIMITS` of it.
+        median: of the scales of each norm; others lie within `LIMITS` of it. A channel that is
+            exchanged already keeps its scale.
 
     Returns:
         the names of the norms.
 
     Raises:
         InputError: between a norm and the convolution behind it is something that does not pass
-            factors on, such as ReLU6; a scale would cross the exchange threshold; or the model has
-            no such norm. Nothing is changed then.
+            factors on, such as ReLU6; a scale would fall below the exchange threshold; or the model
+            has no such norm. Nothing is changed then.
     """
     pairs = []
     for call in Graph(model).calls:
@@ -103,32 +104,33 @@ def _factor(norm: ModalityNorm, filters: keras.layers.Layer, median: float) -> n
     mean = scales.mean(axis=0)
     counts = mean * np.linalg.norm(rows, axis=1)
     wanted = median * np.clip(counts / max(np.median(counts), 1e-12), *LIMITS)
-    return np.where(mean > 0, wanted / np.maximum(mean, 1e-12), 1.0).astype("float32")
+    free = (mean > 0) & _kept(norm, np.ones_like(mean)).all(axis=0)
+    return np.where(free, wanted / np.maximum(mean, 1e-12), 1.0).astype("float32")
+
+
+def _kept(norm: ModalityNorm, factor: np.ndarray) -> np.ndarray:
+    """Returns bool (M, C): which channels of each stream are not exchanged at scales times a factor."""
+    theta, scales = norm.exchange_threshold, norm.scales()
+    # Another criterion does not read the scales.
+    if theta is None or isinstance(norm, CriterionNorm):
+        return np.ones((len(scales), len(factor)), bool)
+    count, scope = len(norm.modalities), norm.exchange_scope
+    kept = (kept_channels(g * factor, theta, i, count, scope) for i, g in enumerate(scales))
+    return np.stack([keras.ops.convert_to_numpy(k) for k in kept])
 
 
 def _check_threshold(norm: ModalityNorm, factor: np.ndarray, median: float) -> None:
-    """Refuses factors with which other channels would be exchanged than without."""
-    theta = norm.exchange_threshold
-    # Another criterion does not read the scales.
-    if theta is None or isinstance(norm, CriterionNorm):
-        return
-    for index, gamma in enumerate(norm.scales()):
-        old = keras.ops.convert_to_numpy(gamma)
-        kept = [
-            keras.ops.convert_to_numpy(
-                kept_channels(scales, theta, index, len(norm.modalities), norm.exchange_scope)
-            )
-            for scales in (old, old * factor)
-        ]
-        crossing = np.flatnonzero(kept[0] != kept[1])
-        if len(crossing):
-            before, after = (abs(float(x[crossing[0]])) for x in (old, old * factor))
-            raise InputError(
-                f"{norm.name!r}: with the median {median:g} the scale {before:.3g} of "
-                f"{norm.modalities[index]} would be {after:.3g}, across the exchange threshold "
-                f"{theta:g}, and the outputs others; take a median further from the threshold, or "
-                "leave the scales (small_scales=null)."
-            )
+    """Refuses factors with which more channels would be exchanged than without."""
+    fallen = np.argwhere(_kept(norm, np.ones_like(factor)) & ~_kept(norm, factor))
+    if len(fallen):
+        stream, channel = fallen[0]
+        before = abs(float(keras.ops.convert_to_numpy(norm.scales()[stream])[channel]))
+        raise InputError(
+            f"{norm.name!r}: with the median {median:g} the scale {before:.3g} of "
+            f"{norm.modalities[stream]} would be {before * factor[channel]:.3g}, below the exchange "
+            f"threshold {norm.exchange_threshold:g}, which would change the outputs; take a larger "
+            "median, or leave the scales (small_scales=null)."
+        )
 
 
 def _shrink(norm: ModalityNorm, filters: keras.layers.Layer, factor: np.ndarray) -> None:

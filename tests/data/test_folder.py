@@ -122,12 +122,15 @@ def test_links_are_followed_and_hidden_files_are_not(tmp_path):
         FrameViews(mine)[0]
 
 
-def test_folders_of_names_that_nobody_reads_are_named(tmp_path):
+def test_folders_of_names_that_nobody_reads_are_named(tmp_path, caplog):
     write(tmp_path, {"rgb": "rgb", "depth": "depth", "left": "rgb"})
     with pytest.raises(InputError, match="folders has 'RGB', which is no modality.*rgb, depth and"):
         FrameViews(tmp_path, folders={"RGB": "left"})
     # What another net reads may stand there.
     assert len(FrameViews(tmp_path, folders={"thermal": "left", "rgb": "left"})) == 4
+    assert not caplog.records
+    assert len(FrameViews(tmp_path, folders={"polarised": "left"})) == 4
+    assert "has 'polarised', which these views do not read" in caplog.text
 
 
 def test_two_folders_of_one_modality_are_a_question(tmp_path):

@@ -95,11 +95,13 @@ def test_a_test_folder_without_validation_is_told_of(tmp_path):
     write_views(tmp_path / "test", 1, "test")
     found = survey_folder(tmp_path)
     assert found.splits == {"train": 4, "val": 1}
-    assert "train/ alone, there is no val/; test/ is left out: add val/" in found.how
+    assert "there is train/ but no val/, without which test/ is left out" in found.how
     for name in ("valid", "validation"):
         write_views(tmp_path / name, 1, "val")
     with pytest.raises(InputError, match="valid and .*validation: may both be val; rename"):
         survey_folder(tmp_path)
+    write_views(tmp_path / "val", 2, "val")  # by its own name there is no question
+    assert survey_folder(tmp_path).splits == {"train": 5, "val": 2, "test": 1}
 
 
 def label_folder(root, *labels):

@@ -45,9 +45,18 @@ def test_a_row_for_each_variant(counting, tmp_path, capsys):
     assert "0.50 of plain" in capsys.readouterr().out
 
 
-def test_a_process_that_dies_is_named(monkeypatch, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("raise ValueError('no such kernel')", "ValueError: no such kernel"),
+        (
+            "import os, sys; print('greeting', file=sys.stderr, flush=True); os.kill(os.getpid(), 9)",
+            "it may have run out of memory",
+        ),
+    ],
+)
+def test_a_process_that_dies_is_named(code, why, monkeypatch, tmp_path, capsys):
     popen = subprocess.Popen
-    code = "raise ValueError('no such kernel')"
     monkeypatch.setattr(
         step_time.subprocess,
         "Popen",
@@ -56,7 +65,7 @@ def test_a_process_that_dies_is_named(monkeypatch, tmp_path, capsys):
     table = tmp_path / "table.csv"
     assert step_time.main(["nyudv2_lite0", "--csv", str(table)]) == 2
     error = capsys.readouterr().err
-    assert "'plain' ended without a time: ValueError: no such kernel" in error
+    assert f"'plain' ended without a time: {why}" in error
     assert not table.exists()
 
 

@@ -162,9 +162,9 @@ def _splits(root: Path) -> tuple[str, list[Path], str]:
         return place, list(folders.values()), "a folder each"
     why = "no split was found"
     if "train" in folders:
-        root, why = folders["train"], "train/ alone, there is no val/"
+        root, why = folders["train"], "there is train/ but no val/"
         if "test" in folders:
-            why += "; test/ is left out: add val/, and it is the split test"
+            why += ", without which test/ is left out"
     if all((root / f"{split}.txt").is_file() for split in ("train", "val")):
         left = f"; {why}" if "left out" in why else ""
         return root.as_posix(), [root], f"by the lists train.txt and val.txt{left}"

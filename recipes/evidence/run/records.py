@@ -93,6 +93,11 @@ def _found(name: str, table: Table, runs: Path) -> list[dict[str, Any]]:
             record = read_json(folder / CELL)
             if record["seed"] < FIRST_SEED:
                 continue
+            if "data" in columns_of(table) and "data" not in record:
+                raise InputError(
+                    f"{folder / CELL}: does not say which pictures it is of, as an earlier version left it; remove "
+                    "the file, and the same command scores the training again."
+                )
             # Its settings may be spelt in another table's way.
             command = cells_of(table, record["seed"], (row,))[row].command
             for output, scores in record["outputs"].items():

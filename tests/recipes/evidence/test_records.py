@@ -146,6 +146,12 @@ def test_trainings_on_other_pictures_do_not_stand_in_one_table(pictured, runs, r
         records.write("pictured", runs, results)
 
 
+def test_a_cell_that_does_not_say_which_pictures_is_named(pictured, runs, results):
+    folder = finish(runs, "cen", 1)
+    with pytest.raises(InputError, match=f"{folder.name}/cell.json: does not say which pictures"):
+        records.write("pictured", runs, results)
+
+
 def test_a_training_that_is_there_replaces_its_lines(runs, results):
     folder = finish(runs, "cen", 1, miou=0.1)
     records.write("tiny", runs, results)
