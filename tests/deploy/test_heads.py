@@ -30,7 +30,8 @@ def exported(run):
         for head in ("logits", "upsampled", "classes"):
             file = run.parent / "export.json"
             arguments = ["export", str(run), "--scheme", scheme, "--head", head]
-            arguments += ["--outputs", "ensemble", "--calibration-count", "4", "--json", str(file)]
+            arguments += ["--outputs", "ensemble", "--json", str(file)]
+            arguments += [] if scheme == "fp32" else ["--calibration-count", "4"]
             assert main(arguments) == 0
             paths[scheme, head] = json.loads(file.read_text())["artifact"]
     return paths
