@@ -162,7 +162,11 @@ def sweep(scores: Scores, table: str) -> matplotlib.figure.Figure | None:
             colour = ORANGE if row == CEN else BLUE
             axes.scatter([x[row]] * len(by_seed), by_seed.values(), s=22, color=colour, zorder=2)
         names = [row if row == "none" else f"{value:g}" for value, row in found]
-        axes.set_xticks([x[row] for _, row in found], names)
+        # Weights that lie close on the logarithmic axis would stand in each other.
+        places = [x[row] for _, row in found]
+        axes.set_xticks(
+            places, names, rotation=45 if min(np.diff(places)) < 0.1 * np.ptp(places) else 0
+        )
         axes.set(xlabel=title, ylabel=label)
         axes.grid(axis="y", color="#dddddd", lw=0.6)
         axes.margins(x=0.08, y=0.12)
