@@ -112,13 +112,11 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         "peak_memory_mb": peak_memory_mb(),
     }
     for name, runner in runners.items():
-        _keep(
-            {"sha256": runner.manifest.file_sha256, "times": times[name], "row": rows[name]},
-            beside(runner.path, ".bench.json"),
-        )
+        timed = {"sha256": runner.manifest.file_sha256, "times": times[name], "row": rows[name]}
+        write_json(beside(runner.path, ".bench.json"), plain(timed))
     if path.is_dir():
         result["sha256"] = sha256(folder.model_file)
-        _keep(result, path / "bench" / "latency.json")
+        write_json(path / "bench" / "latency.json", plain(result))
     output.result(result)
     append_rows(arguments.csv or table, list(rows.values()))
     return GOOD
@@ -137,8 +135,3 @@ def _view(manifest) -> dict | None:
         return {name: view[name] for name in manifest.inputs}
     except (ImportError, ValueError, OSError, KeyError):
         return None
-
-
-def _keep(value: dict, path: Path) -> None:
-    """Leaves a result where `report` finds it."""
-    write_json(path, plain(value))

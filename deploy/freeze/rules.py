@@ -51,7 +51,8 @@ ELEMENTWISE = (
 """Names of activations that work on each value by itself; softmax does not."""
 
 
-def _array(weight, dtype=None) -> np.ndarray:
+def array_of(weight, dtype=None) -> np.ndarray:
+    """Returns a weight or tensor as a numpy array."""
     return np.asarray(keras.ops.convert_to_numpy(weight), dtype)
 
 
@@ -138,7 +139,7 @@ def _padded(view: View, geometry: dict) -> tuple[View, dict]:
 
 
 def _bias(layer, channels: int) -> np.ndarray:
-    return _array(layer.bias) if layer.use_bias else np.zeros(channels)
+    return array_of(layer.bias) if layer.use_bias else np.zeros(channels)
 
 
 @register_rule(keras.layers.Conv2D)
@@ -149,7 +150,7 @@ def _conv(low, layer, args, kwargs):
     if depthwise and len(set(layer.strides)) > 1:
         return None  # TensorFlow runs a DepthwiseConv2D with equal strides only.
     view, geometry = _padded(args[0], _geometry(layer))
-    kernel, count = _array(layer.kernel), layer.groups
+    kernel, count = array_of(layer.kernel), layer.groups
     bias = _bias(layer, kernel.shape[3])
     if depthwise:
         made = low.graph.depthwise(view, kernel[:, :, 0], bias, low.name, **geometry)
@@ -174,7 +175,7 @@ def _conv(low, layer, args, kwargs):
 def _dense(low, layer, args, kwargs):
     if not _is_map(args[0]):
         return None
-    kernel = _array(layer.kernel)
+    kernel = array_of(layer.kernel)
     made = low.graph.conv(args[0], kernel[None, None], _bias(layer, kernel.shape[1]), low.name)
     return _activated(low, made, layer.activation)
 
@@ -186,7 +187,7 @@ def _conv_transpose(low, layer, args, kwargs):
     if not _is_plain(layer, args[0]):
         return None
     # Keras holds (kh, kw, C_out, C_in).
-    kernel = np.swapaxes(_array(layer.kernel), 2, 3)
+    kernel = np.swapaxes(array_of(layer.kernel), 2, 3)
     geometry = {"strides": tuple(layer.strides), "padding": layer.padding, "transposed": True}
     made = low.graph.conv(args[0], kernel, _bias(layer, kernel.shape[3]), low.name, **geometry)
     return _activated(low, made, layer.activation)
@@ -197,7 +198,7 @@ def _depthwise(low, layer, args, kwargs):
     if layer.depth_multiplier != 1 or not _is_plain(layer, args[0]):
         return None
     view, geometry = _padded(args[0], _geometry(layer))
-    kernel = _array(layer.kernel)[..., 0]
+    kernel = array_of(layer.kernel)[..., 0]
     made = low.graph.depthwise(view, kernel, _bias(layer, kernel.shape[2]), low.name, **geometry)
     return _activated(low, made, layer.activation)
 
@@ -209,10 +210,10 @@ def _batch_norm(low, norm, args, kwargs):
         return None
     # With the moving statistics, in float64.
     channels = len(view)
-    gamma = _array(norm.gamma, np.float64) if norm.scale else np.ones(channels)
-    beta = _array(norm.beta, np.float64) if norm.center else np.zeros(channels)
-    scale = gamma / np.sqrt(_array(norm.moving_variance, np.float64) + norm.epsilon)
-    bias = beta - _array(norm.moving_mean, np.float64) * scale
+    gamma = array_of(norm.gamma, np.float64) if norm.scale else np.ones(channels)
+    beta = array_of(norm.beta, np.float64) if norm.center else np.zeros(channels)
+    scale = gamma / np.sqrt(array_of(norm.moving_variance, np.float64) + norm.epsilon)
+    bias = beta - array_of(norm.moving_mean, np.float64) * scale
     # Of a normal distribution one value in 740 is larger.
     largest = np.maximum(beta + 3 * np.abs(gamma), 0)
     return low.graph.affine(view, scale, bias, low.name, largest)
@@ -221,7 +222,7 @@ def _batch_norm(low, norm, args, kwargs):
 @register_rule(cen.InstanceNorm)
 def _instance_norm(low, norm, args, kwargs):
     return low.graph.instance_norm(
-        args[0], _array(norm.gamma), _array(norm.beta), norm.epsilon, low.name
+        args[0], array_of(norm.gamma), array_of(norm.beta), norm.epsilon, low.name
     )
 
 

@@ -1,6 +1,5 @@
 """The rules of layers over streams: bringing images to one width, exchange and ensemble."""
 
-import keras
 import numpy as np
 
 from cen_keras import layers as cen
@@ -10,11 +9,7 @@ from cen_keras.layers.exchange import kept_channels
 from cen_keras.layers.fit_channels import fit_matrix
 
 from .ir import Conv, View
-from .rules import register_rule
-
-
-def _numbers(tensor) -> np.ndarray:
-    return keras.ops.convert_to_numpy(tensor)
+from .rules import array_of, register_rule
 
 
 @register_rule(cen.FitChannels)
@@ -43,7 +38,7 @@ def _exchange(low, layer: cen.ModalityNorm, views: list[View]) -> list[View]:
     exchanged = []
     for stream, own in enumerate(views):
         scores = layer.exchange_scores()[stream]
-        keep = _numbers(
+        keep = array_of(
             kept_channels(scores, layer.exchange_threshold, stream, count, layer.exchange_scope)
         )
         others = [view for index, view in enumerate(views) if index != stream]
@@ -56,7 +51,7 @@ def _exchange(low, layer: cen.ModalityNorm, views: list[View]) -> list[View]:
 
 @register_rule(cen.ModalityEnsemble)
 def _ensemble(low, layer, args, kwargs):
-    weights = _numbers(layer.stream_weights()).astype(np.float64)
+    weights = array_of(layer.stream_weights(), np.float64)
     streams = [args[0][name] for name in layer.modalities]
     if len(streams) == 1:
         return streams[0]

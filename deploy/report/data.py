@@ -87,9 +87,9 @@ def _leave_other_views(found: dict[str, Any]) -> None:
     if not known:
         return
     widest = max((holder[key] for holder, key, _ in known), key=lambda result: result["count"])
+    most = widest["count"], widest["split"]
     for holder, key, name in known:
         views = holder[key]["count"], holder[key]["split"]
-        most = widest["count"], widest["split"]
         if views != most:
             found["left_out"].append(
                 f"{name}: verified on {views[0]} views of {views[1]}, others on {most[0]} of {most[1]}"

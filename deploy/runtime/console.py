@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Callable, Sequence
 
 from .errors import InputError
-from .files import atomic_path
+from .files import write_json
 
 GOOD, CHECK_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -76,13 +76,11 @@ class Output:
         """
         if self._target is None:
             return
-        text = json.dumps(plain(value), indent=2) + "\n"
-        if self._target == "-":
-            sys.stdout.write(text)
-            sys.stdout.flush()
+        if self._target != "-":
+            write_json(self._target, plain(value))
             return
-        with atomic_path(self._target) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        sys.stdout.write(json.dumps(plain(value), indent=2) + "\n")
+        sys.stdout.flush()
 
 
 def plain(value: Any) -> Any:
