@@ -1,4 +1,10 @@
-"""Vectors of -1..1, as normals, in counts without sign: how files of 8 and 16 bits hold them."""
+"""Vectors of -1..1, as normals, in counts without sign: how files of 8 and 16 bits hold them.
+
+`deploy/runtime/vector_counts.py` is a link to this file, for boards, which have no other part of the
+project: it is written in the syntax of Python 3.8.
+"""
+
+from __future__ import annotations
 
 from typing import Any
 

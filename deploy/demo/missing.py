@@ -14,9 +14,9 @@ import numpy as np
 from ..runtime.image_kind import ImageKind
 from ..runtime.preprocess import Frame
 from ..runtime.tensors import TensorSpec
+from ..runtime.vector_counts import encoded
 
 PATIENCE = 10
-MIDDLE = 128  # count of 8 bits of a vector's component that is 0, as in training
 
 
 class MissingWatch:
@@ -95,7 +95,7 @@ def complete(frame: Frame, specs: Iterable[TensorSpec]) -> Frame:
         shape = (height, width) if channels == 1 else (height, width, channels)
         kind, value = spec.kind, spec.kind.blank
         if kind.mirror == "negate_x" and kind.unit is None and kind.missing is None:
-            value = MIDDLE  # the count 0 would be the vector -1, not none
+            value = encoded(0, np.uint8)  # the count 0 would be the vector -1, not none
         eight_bits = kind.unit is None and 0 <= value <= 255
         images[spec.name] = np.full(shape, value, np.uint8 if eight_bits else np.float32)
     return Frame(frame.name, images)

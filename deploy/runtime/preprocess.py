@@ -23,6 +23,7 @@ from .image_files import orientation_note, read_colour, read_image
 from .image_kind import METRES, PICTURE, ImageKind
 from .pinhole_cameras import PinholeCamera
 from .tensors import Quantization, TensorSpec
+from .vector_counts import decoded
 
 # Two images of one view differ in their proportions by rounding only.
 SAME_VIEW = 0.02
@@ -276,7 +277,7 @@ def _every_count(spec: TensorSpec) -> np.ndarray:
 def _floats(image: np.ndarray, spec: TensorSpec) -> np.ndarray:
     """The image as float32, counts of vectors as the vectors."""
     if image.dtype.kind == "u" and _takes_vectors(spec):
-        return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max / 2) - np.float32(1)
+        return decoded(image)
     return np.asarray(image, np.float32)
 
 

@@ -1,0 +1,1 @@
+../../cen_keras/vector_counts.py
