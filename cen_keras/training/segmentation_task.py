@@ -11,11 +11,11 @@ from cen_keras.errors import InputError, suggestion
 from cen_keras.training.console import percent, print_exchange_rate, scored
 from cen_keras.training.recipe import arguments_of, check_arguments, fusion_keys
 from cen_keras.training.recipe_optimizer import build_optimizer
-from cen_keras.training.segmentation import Recipe
+from cen_keras.training.run_folder import preset_of_run
+from cen_keras.training.segmentation import PRESET, RUN, Recipe
 
 RECIPE = Recipe
 MONITOR = "ensemble_miou"
-PRESET = "preset:"
 SCORES = ("miou", "mean_accuracy", "pixel_accuracy")
 
 
@@ -37,12 +37,25 @@ def normalization_of(recipe: Recipe):
 
 
 def start_of(recipe: Recipe) -> Any:
-    """Returns the `Preset` that a recipe starts from, or None."""
-    if not str(recipe.pretrained).startswith(PRESET):
+    """Returns the `Preset` that a recipe starts from, or None.
+
+    Raises:
+        InputError: there is no such preset, or the run has no trained Segmenter.
+    """
+    name = _preset_name(recipe)
+    if name is None:
         return None
     from cen_keras.models.presets import preset_of
 
-    return preset_of(recipe.pretrained.removeprefix(PRESET))
+    return preset_of(name)
+
+
+def _preset_name(recipe: Recipe) -> str | None:
+    """Returns the name or the folder of the preset that a recipe starts from, or None."""
+    start = str(recipe.pretrained)
+    if start.startswith(RUN):
+        return str(preset_of_run(Path(start.removeprefix(RUN)).expanduser()))
+    return start.removeprefix(PRESET) if start.startswith(PRESET) else None
 
 
 def _numbers_of_preset(recipe: Recipe) -> dict[str, Any]:
@@ -163,7 +176,7 @@ def build_model(recipe: Recipe, loader: Any):
     from cen_keras.models import Segmenter
 
     weights = recipe.pretrained
-    preset = str(weights).startswith(PRESET)
+    preset = _preset_name(recipe)
     if not preset and weights not in (None, "imagenet"):
         weights = str(Path(weights).expanduser())
         if not Path(weights).is_file():
@@ -177,7 +190,7 @@ def build_model(recipe: Recipe, loader: Any):
     arguments["classes"] = {"names": loader.views.classes, "colours": loader.views.palette}
     if preset:
         # All but the classifier of other classes comes along; what the recipe does not say too.
-        model = Segmenter.from_preset(weights.removeprefix(PRESET), **arguments)
+        model = Segmenter.from_preset(preset, **arguments)
     else:
         model = Segmenter(weights=weights, **arguments)
     if recipe.small_scales is not None:

@@ -7,11 +7,9 @@ from typing import Any
 from cen_keras.errors import InputError
 from cen_keras.training.recipe import RecipeBase
 from cen_keras.training.run_folder import load_best, load_model
-from cen_keras.training.segmentation import Evaluation, Recipe
+from cen_keras.training.segmentation import PRESET, Evaluation, Recipe
 from cen_keras.training.task import read_recipe
 from cen_keras.training.translation import TranslationRecipe
-
-PRESET = "preset:"
 
 
 def open_source(source: str | Path) -> tuple[RecipeBase, Callable[[], Any]]:

@@ -1,13 +1,17 @@
-"""The recipe finetune: a preset's weights under a fresh classifier."""
+"""The recipe finetune: the weights of a preset, or of another run, under a fresh classifier."""
 
 import dataclasses
+import os
+import time
 import types
 
+import keras
 import numpy as np
 import pytest
 
 from cen_keras.data.loader import Loader
 from cen_keras.data.rooms.views import RoomSpec, RoomViews
+from cen_keras.errors import InputError
 from cen_keras.modalities import modality_of
 from cen_keras.models import Segmenter
 from cen_keras.models.presets import presets
@@ -50,3 +54,47 @@ def test_a_run_is_exported_at_the_size_at_which_the_preset_sees(name, shape):
     recipe = dataclasses.replace(recipe_of("finetune"), pretrained=f"preset:{name}")
     loader = Loader(RoomViews(RoomSpec(size=(48, 64)), 1), 1)
     assert data_json(recipe, loader)["image_shape"] == shape
+
+
+def net(seed: int, names: tuple[str, ...]):
+    """A small Segmenter whose depth has numbers of its own, and weights that are no initial ones."""
+    depth = dataclasses.replace(modality_of("depth"), mean=(3.0,), std=(2.0,))
+    model = Segmenter(
+        modalities=("rgb", depth), backbone="mobilenet_s", classes=names, image_shape=(48, 64)
+    )
+    random = np.random.default_rng(seed)
+    for weight in model.weights:
+        weight.assign(random.uniform(0.5, 1.5, weight.shape))
+    return model
+
+
+def test_a_training_starts_from_another_runs_best_weights(tmp_path):
+    run = tmp_path / "rooms_tiny"
+    run.mkdir()
+    recipe = dataclasses.replace(recipe_of("finetune"), pretrained=f"run:{run}")
+    views = types.SimpleNamespace(classes=("floor", "ball"), palette=())
+    for seed in (1, 2):  # A run that was prolonged has newer weights.
+        best = net(seed, ("floor", "ball", "box"))
+        best.save(run / "best.keras")
+        os.utime(run / "best.keras", (later := time.time() + seed, later))
+        descriptions = {m.name: m for m in best.descriptions.values()}
+        model = build_model(recipe, types.SimpleNamespace(views=views, descriptions=descriptions))
+        assert model.classes.names == ("floor", "ball") and model.image_shape == (48, 64)
+        assert normalization_of(recipe).to_json()["depth"]["mean"] == [3.0]
+        for own, given in zip(model.weights, best.weights, strict=True):
+            if not own.path.startswith("classifier"):
+                # A preset's kernels are float16: half of its 11 bits' last one.
+                np.testing.assert_allclose(own, given, rtol=2**-11, err_msg=own.path)
+
+
+def test_a_run_that_gives_no_weights_says_why(tmp_path):
+    def start(run):
+        normalization_of(dataclasses.replace(recipe_of("finetune"), pretrained=f"run:{run}"))
+
+    with pytest.raises(InputError, match=r"rooms_lite0: is missing; .* recipes.train rooms_lite0"):
+        start(tmp_path / "rooms_lite0")
+    with pytest.raises(InputError, match=r"best.keras is missing: no epoch was finished"):
+        start(tmp_path)
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "best.keras")
+    with pytest.raises(InputError, match=r"best.keras: is a Sequential; wanted a Segmenter's run"):
+        start(tmp_path)
