@@ -13,6 +13,7 @@ from typing import Any
 
 from cen_keras.errors import InputError
 from cen_keras.files import atomic_path, write_json
+from cen_keras.modalities import READY
 from cen_keras.training import console as consoles
 from cen_keras.training.run_folder import load_best, read_json
 from cen_keras.training.segmentation import Recipe
@@ -94,7 +95,8 @@ def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) 
         own = recipe_of(recipe.name).data
         dataset.update({key: own[key] for key in PLACES if key in dataset and key in own})
     config = model.get_config()
-    arguments = {**recipe.model, **{key: config[key] for key in ("modalities", "classes")}}
+    described = [_as_cameras_count(entry) for entry in config["modalities"]]
+    arguments = {**recipe.model, "modalities": described, "classes": config["classes"]}
     preset = start_of(recipe)
     if preset is not None:
         # Such a recipe says only what differs.
@@ -123,12 +125,23 @@ def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) 
             "keras": keras.__version__,
             "note": note,
         },
-        "data": dict(data, dataset=dataset),
+        "data": dict(
+            data, dataset=dataset, descriptions={entry["name"]: entry for entry in described}
+        ),
     }
     with atomic_path(path) as temporary:
         temporary.write_bytes(fresh.read_bytes())
     write_json(folder / f"{name}.json", card)
     return card
+
+
+def _as_cameras_count(described: dict[str, Any]) -> dict[str, Any]:
+    """Returns a modality's config with the usual unit of its files, millimetres for depth.
+
+    A data set states its own (NYUDv2's lists have fifths of them); a preset is for anybody's.
+    """
+    usual = READY.get(described["name"])
+    return {**described, "unit_per_count": usual.unit_per_count} if usual else described
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -176,6 +176,22 @@ def test_unknown_names_and_damaged_cards_are_refused(shipped):
         Segmenter.from_preset("cen_edge_s")
 
 
+def test_packed_presets_count_depth_as_cameras_do():
+    """Whoever records with a camera has millimetres, whatever the training's files had."""
+    found = {}
+    for path in presets.WEIGHTS.rglob("*.json"):
+        card = json.loads(path.read_text())
+        described = [v["kind"] | {"name": k} for k, v in card.get("inputs", {}).items()]
+        for part in (
+            card.get("model", {}),
+            {"modalities": card.get("data", {}).get("descriptions", {}).values()},
+        ):
+            described += [m for m in part.get("modalities", ()) if isinstance(m, dict)]
+        found[path.name] = {m["unit_per_count"] for m in described if m["name"] == "depth"}
+    assert found.pop("qat_w8a8.tflite.json") == found["cen_lite0_nyudv2.json"] == {0.001}
+    assert all(units <= {0.001} for units in found.values()), found
+
+
 def test_the_weights_in_the_package_are_whole_and_small():
     cards = [p for p in presets.presets().values() if p.card]
     assert sum(p.weights.stat().st_size for p in cards) <= 24e6

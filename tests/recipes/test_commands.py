@@ -278,9 +278,17 @@ def test_a_run_that_started_from_a_preset_is_packed_whole(finished, tmp_path):
     recipe["pretrained"] = f"preset:{tmp_path / 'start'}"
     recipe["model"] = {"modalities": recipe["model"].get("modalities", ["rgb", "depth"])}
     (run / "recipe.json").write_text(json.dumps(recipe))
+    # Its pictures have fifths of millimetres, as NYUDv2's lists; a camera's have not.
+    config = best.get_config()
+    next(m for m in config["modalities"] if m["name"] == "depth")["unit_per_count"] = 0.0002
+    fifths = Segmenter.from_config(config)
+    fifths.set_weights(best.get_weights())
+    fifths.save(run / "best.keras")
     (tmp_path / "packed").mkdir()
     pack.pack(run, "tuned", "For tests.", "", "val", tmp_path / "packed")
     card = json.loads((tmp_path / "packed/tuned.json").read_text())
+    for described in (card["model"]["modalities"], card["data"]["descriptions"].values()):
+        assert {m["name"]: m["unit_per_count"] for m in described} == {"rgb": None, "depth": 0.001}
     shutil.copy(tmp_path / "packed/tuned.npz", tmp_path / "packed/weights.npz")
     shutil.copy(tmp_path / "packed/tuned.json", tmp_path / "packed/card.json")
     model = Segmenter.from_preset(tmp_path / "packed")
