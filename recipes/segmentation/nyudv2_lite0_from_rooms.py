@@ -11,6 +11,7 @@ RECIPE = LITE0.derive(
     pretrained="run:runs/rooms_lite0",
     # The net that it starts from has its scales where its own training left them.
     small_scales=None,
+    model={"fusion": {"sparsity": 4e-4}},
     epochs=28,
     # A board's camera fails at times; without this one that is left segments almost nothing.
     augmentation={"modality_dropout": 0.1},
