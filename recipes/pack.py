@@ -17,7 +17,6 @@ from cen_keras.modalities import READY
 from cen_keras.training import console as consoles
 from cen_keras.training.run_folder import load_best, read_json
 from cen_keras.training.segmentation import Recipe
-from cen_keras.training.segmentation_task import start_of
 from recipes.evaluate import evaluate_run
 from recipes.listing import all_recipes, recipe_of
 
@@ -78,6 +77,7 @@ def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) 
     load_weights(model, fresh, checksum)
     model.save(packed / "best.keras")
     write_json(packed / "recipe.json", recipe.to_json())
+    write_json(packed / "data.json", data)
     streams = [*model.streams, "ensemble"]
     scores, per_class = {}, {}
     for without in ((), *((m,) for m in model.modalities if len(model.modalities) > 1)):
@@ -96,11 +96,8 @@ def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) 
         dataset.update({key: own[key] for key in PLACES if key in dataset and key in own})
     config = model.get_config()
     described = [_as_cameras_count(entry) for entry in config["modalities"]]
-    arguments = {**recipe.model, "modalities": described, "classes": config["classes"]}
-    preset = start_of(recipe)
-    if preset is not None:
-        # Such a recipe says only what differs.
-        arguments = {**preset.model, **arguments}
+    arguments = {k: v for k, v in config.items() if k not in ("name", "frozen")}
+    arguments["modalities"] = described
     card = {
         "about": about,
         "model": arguments,

@@ -37,11 +37,12 @@ def child(name: str, size: tuple[int, int], batch: int, fused: bool) -> None:
     from cen_keras.layers import modality_norm
     from cen_keras.losses import SegmentationLoss
     from cen_keras.models import Segmenter
+    from cen_keras.training.segmentation_task import model_of
 
     if not fused:
         modality_norm.fits_fused_norm = lambda *arguments: False
     classes = 40
-    model = Segmenter(num_classes=classes, **recipe_of(name).model)
+    model = Segmenter(num_classes=classes, **model_of(recipe_of(name)))
     model.compile(keras.optimizers.Adam(1e-4), loss=SegmentationLoss())
     rng = np.random.default_rng(0)
     images = {

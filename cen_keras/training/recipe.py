@@ -79,7 +79,7 @@ class RecipeBase:
         for key, value in changes.items():
             old = getattr(self, key, None)
             if isinstance(value, dict) and isinstance(old, dict):
-                changes[key] = _merged(old, value)
+                changes[key] = merged(old, value)
             elif isinstance(value, dict) and dataclasses.is_dataclass(old):
                 changes[key] = dataclasses.replace(old, **check_arguments(type(old), value, key))
         return dataclasses.replace(self, name=name, **changes)
@@ -124,11 +124,12 @@ def section_of(kind: type, value: dict[str, Any], source: str) -> Any:
     return kind(**check_arguments(kind, value, source))
 
 
-def _merged(old: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+def merged(old: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """Returns a section with changes; one of another `name` takes the place of the old one as a whole."""
     if not change or change.get("name", old.get("name")) != old.get("name"):
         return change
     both = {
-        key: _merged(old[key], value)
+        key: merged(old[key], value)
         for key, value in change.items()
         if isinstance(value, dict) and isinstance(old.get(key), dict)
     }

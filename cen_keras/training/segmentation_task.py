@@ -9,13 +9,15 @@ from typing import Any
 
 from cen_keras.errors import InputError, suggestion
 from cen_keras.training.console import percent, print_exchange_rate, scored
-from cen_keras.training.recipe import arguments_of, check_arguments, fusion_keys
+from cen_keras.training.recipe import arguments_of, check_arguments, fusion_keys, merged
 from cen_keras.training.recipe_optimizer import build_optimizer
 from cen_keras.training.run_folder import preset_of_run
 from cen_keras.training.segmentation import PRESET, RUN, Recipe
 
 RECIPE = Recipe
 MONITOR = "ensemble_miou"
+_OF_DATA = ("classes", "num_classes")
+"""Arguments of a Segmenter that its data decide."""
 SCORES = ("miou", "mean_accuracy", "pixel_accuracy")
 
 
@@ -58,6 +60,13 @@ def _preset_name(recipe: Recipe) -> str | None:
     return start.removeprefix(PRESET) if start.startswith(PRESET) else None
 
 
+def model_of(recipe: Recipe) -> dict[str, Any]:
+    """Returns the arguments of the recipe's Segmenter, but its classes: what it says over what it starts from."""
+    start = start_of(recipe)
+    known = {} if start is None else {k: v for k, v in start.model.items() if k not in _OF_DATA}
+    return merged(known, recipe.model) if recipe.model else known
+
+
 def _numbers_of_preset(recipe: Recipe) -> dict[str, Any]:
     """Modality -> scale, mean and std that the weights of a recipe's preset were trained with."""
     from cen_keras.data.normalization import NUMBERS
@@ -87,7 +96,7 @@ def open_loader(recipe: Recipe, split: str, training: bool, share: tuple[int, in
     from cen_keras.data.views import Views
 
     normalization = normalization_of(recipe)
-    modalities = recipe.model.get("modalities", ("rgb", "depth"))
+    modalities = model_of(recipe).get("modalities", ("rgb", "depth"))
     known = describe(Views(), modalities, normalization).values()
     views = open_dataset(recipe.data, split, known, recipe.ignore)
     if not views.classes:
@@ -156,7 +165,7 @@ def keys_of(recipe: Recipe, section: str) -> list[str]:
     if section == "model":
         from cen_keras.models import Segmenter
 
-        given = ("num_classes", "classes", "weights")  # by data and `pretrained`
+        given = (*_OF_DATA, "weights")  # by data and `pretrained`
         return [key for key in arguments_of(Segmenter.__init__) if key not in given]
     if section == "augmentation":
         kind, _ = augmentation_of({"name": (recipe.augmentation or {}).get("name", "usual")})
@@ -185,11 +194,11 @@ def build_model(recipe: Recipe, loader: Any):
                 "torchvision (download.pytorch.org/models). Put it there, name it with `--set "
                 "pretrained=FILE`, or start from random weights with `--set pretrained=null`."
             )
-    arguments = check_arguments(Segmenter.__init__, recipe.model, "model")
+    arguments = check_arguments(Segmenter.__init__, model_of(recipe), "model")
     arguments["modalities"] = tuple(loader.descriptions.values())
     arguments["classes"] = {"names": loader.views.classes, "colours": loader.views.palette}
     if preset:
-        # All but the classifier of other classes comes along; what the recipe does not say too.
+        # All but the classifier of other classes comes along.
         model = Segmenter.from_preset(preset, **arguments)
     else:
         model = Segmenter(weights=weights, **arguments)
@@ -235,9 +244,8 @@ def compile_model(
 def data_json(recipe: Recipe, loader) -> dict[str, Any]:
     """Returns a run folder's `data.json`: all that evaluation and deployment need of the data."""
     views = loader.views
-    preset = start_of(recipe)
-    # As the network sees images: the recipe says it, or its preset, or they stay as they are.
-    seen = {**(preset.model if preset else {}), **recipe.model}.get("image_shape")
+    # As the network sees images: the recipe says it, or what it starts from, or they stay as they are.
+    seen = model_of(recipe).get("image_shape")
     height, width = seen or loader.readable()["label"].shape
     return {
         "task": "segmentation",

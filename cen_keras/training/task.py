@@ -3,6 +3,7 @@
 A task is a module with these functions; `task_of` finds a recipe's.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 from cen_keras.training import segmentation_task, translation_task
 from cen_keras.training.recipe import RecipeBase, check_choice
 from cen_keras.training.run_folder import read_json
+from cen_keras.training.segmentation import PRESET, RUN
 
 
 class Task(Protocol):
@@ -100,9 +102,21 @@ def recipe_from_json(value: dict[str, Any], source: str = "recipe") -> RecipeBas
 
 
 def read_recipe(run: Path) -> RecipeBase:
-    """Reads the recipe of a run folder.
+    """Reads the recipe of a run folder: what its weights are, whatever they started from.
+
+    A preset or a run that the training started from may be gone, or another one by now, so the inputs and their
+    numbers are those of the run's own `data.json`.
 
     Raises:
         InputError: the folder holds none.
     """
-    return recipe_from_json(read_json(run / "recipe.json"), str(run / "recipe.json"))
+    recipe = recipe_from_json(read_json(run / "recipe.json"), str(run / "recipe.json"))
+    if not str(getattr(recipe, "pretrained", None)).startswith((PRESET, RUN)):
+        return recipe
+    data = read_json(run / "data.json")
+    return dataclasses.replace(
+        recipe,
+        pretrained=None,
+        model={**recipe.model, "modalities": tuple(data["descriptions"].values())},
+        normalization=data["normalization"],
+    )

@@ -1,6 +1,7 @@
 """The recipe finetune: the weights of a preset, or of another run, under a fresh classifier."""
 
 import dataclasses
+import json
 import os
 import time
 import types
@@ -15,7 +16,14 @@ from cen_keras.errors import InputError
 from cen_keras.modalities import modality_of
 from cen_keras.models import Segmenter
 from cen_keras.models.presets import presets
-from cen_keras.training.segmentation_task import build_model, data_json, normalization_of
+from cen_keras.training.segmentation_task import (
+    build_model,
+    data_json,
+    model_of,
+    normalization_of,
+    open_loader,
+)
+from cen_keras.training.task import read_recipe
 from recipes.listing import recipe_of
 
 
@@ -98,3 +106,34 @@ def test_a_run_that_gives_no_weights_says_why(tmp_path):
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "best.keras")
     with pytest.raises(InputError, match=r"best.keras: is a Sequential; wanted a Segmenter's run"):
         start(tmp_path)
+
+
+def test_a_run_is_scored_without_what_it_started_from(tmp_path):
+    data = {"name": "rooms", "size": (48, 64), "val": 2}
+    start = dataclasses.replace(
+        recipe_of("finetune"), data=data, pretrained="preset:cen_edge_m_rooms"
+    )
+    depth = {"scale": 1.0, "mean": [9.0], "std": [4.0]}
+    trained = open_loader(dataclasses.replace(start, normalization={"depth": depth}), "val", False)
+    gone = dataclasses.replace(start, pretrained=f"run:{tmp_path / 'gone'}").to_json()
+    (tmp_path / "recipe.json").write_text(json.dumps(gone))
+    (tmp_path / "data.json").write_text(json.dumps(data_json(start, trained)))
+    loader = open_loader(read_recipe(tmp_path), "val", training=False)
+    assert loader.normalization.to_json() == trained.normalization.to_json()
+    assert loader.descriptions == trained.descriptions
+    for found, wanted in zip(loader[0][0].values(), trained[0][0].values(), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_recipe_says_only_what_differs_from_its_start(tmp_path):
+    """Options that it changes leave the others of the start as they are; another fusion has its own."""
+    card = presets()["cen_edge_m_rooms"].model
+    recipe = dataclasses.replace(recipe_of("finetune"), model={})
+    assert model_of(recipe) == {k: v for k, v in card.items() if "classes" not in k}
+    changed = dataclasses.replace(
+        recipe, model={"fusion": {"sparsity": 1.0}, "decoder_options": {"dropout": 0.1}}
+    )
+    assert model_of(changed)["fusion"] == {**card["fusion"], "sparsity": 1.0}
+    assert model_of(changed)["decoder_options"] == {**card["decoder_options"], "dropout": 0.1}
+    other = dataclasses.replace(recipe, model={"fusion": {"name": "concat"}})
+    assert model_of(other)["fusion"] == {"name": "concat"}
