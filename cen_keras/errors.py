@@ -1,7 +1,8 @@
 """The one error for what a user can mend."""
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class InputError(ValueError):
@@ -21,3 +22,18 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 def reason_of(error: Exception) -> str:
     """Returns why Keras could not load a model, of the pages that it says: the innermost error's first line."""
     return str(error).rpartition("Exception encountered: ")[2].strip().split("\n")[0]
+
+
+@contextlib.contextmanager
+def value_errors_of(section: str) -> Iterator[None]:
+    """Makes an InputError of a ValueError, by which Keras refuses an argument of a layer.
+
+    Args:
+        section: of the recipe that gave the argument, for the message.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"{section}: {reason_of(error)}") from error

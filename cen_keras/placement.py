@@ -39,7 +39,10 @@ def exchanging_norms(graph: Graph, where: Where | None = None) -> tuple[str, ...
     if where is None:
         selected, wanted = _default(graph), "by default"
     elif isinstance(where, str):
-        selected, wanted = {name for name in norms if re.search(where, name)}, f"by {where!r}"
+        try:
+            selected, wanted = {name for name in norms if re.search(where, name)}, f"by {where!r}"
+        except re.error as error:
+            raise InputError(f"where: {where!r} is no regular expression ({error}).") from error
     elif callable(where):
         selected, wanted = {name for name in norms if where(name)}, f"by {where!r}"
     else:

@@ -92,6 +92,8 @@ def commit() -> str:
         ).stdout.strip()
 
     try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != ROOT:
+            return "unknown"  # Installed below another project's checkout.
         changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", *WRITTEN)
         return git("rev-parse", "--short=10", "HEAD") + ("-dirty" if changed else "")
     except (OSError, subprocess.CalledProcessError):

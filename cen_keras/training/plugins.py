@@ -74,3 +74,27 @@ def callbacks_of(specs: Iterable[str | dict[str, Any]]) -> list[Any]:
         except TypeError as error:
             raise InputError(f"callbacks.{name}: {error}.") from error
     return made
+
+
+def check_rates(callbacks: Iterable[Any], optimizer: Any) -> None:
+    """Refuses callbacks that set the learning rate where they cannot, or only that of some variables.
+
+    Args:
+        callbacks: Keras callbacks.
+        optimizer: of a recipe.
+
+    Raises:
+        InputError: a schedule sets the rate, or groups of variables have rates of their own.
+    """
+    import keras
+
+    setters = (keras.callbacks.ReduceLROnPlateau, keras.callbacks.LearningRateScheduler)
+    given = [type(c).__name__ for c in callbacks if isinstance(c, setters)]
+    rates = [f"{part}_learning_rate" for part in ("encoder", "scale")]
+    grouped = [rate for rate in rates if getattr(optimizer, rate, None) is not None]
+    if given and (optimizer.schedule != "constant" or grouped):
+        found = f"optimizer.{grouped[0]}" if grouped else f"optimizer.schedule={optimizer.schedule}"
+        raise InputError(
+            f"callbacks: {given[0]} sets the learning rate, and so does {found}; take optimizer.schedule=constant "
+            "with one rate for all variables, or leave the callback out."
+        )

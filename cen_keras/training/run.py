@@ -27,7 +27,7 @@ from cen_keras.training import machine
 from cen_keras.training.backend import prepare_backend
 from cen_keras.training.evaluation import evaluate_run
 from cen_keras.training.fit import fit
-from cen_keras.training.plugins import callbacks_of
+from cen_keras.training.plugins import callbacks_of, check_rates
 from cen_keras.training.recipe import RecipeBase
 from cen_keras.training.run_folder import check_run_folder, read_json
 from cen_keras.training.task import task_of
@@ -76,6 +76,7 @@ def train(
     distribution = distribution or OneDevice()
     task.check(recipe, distribution)
     own = callbacks_of(recipe.callbacks)
+    check_rates(own, recipe.optimizer)
     tracking = []
     if distribution.writes:
         tracking = [

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from cen_keras.errors import InputError, suggestion
+from cen_keras.errors import InputError, suggestion, value_errors_of
 from cen_keras.training.console import percent, print_exchange_rate, scored
 from cen_keras.training.recipe import arguments_of, check_arguments, fusion_keys, merged
 from cen_keras.training.recipe_optimizer import build_optimizer
@@ -197,11 +197,12 @@ def build_model(recipe: Recipe, loader: Any):
     arguments = check_arguments(Segmenter.__init__, model_of(recipe), "model")
     arguments["modalities"] = tuple(loader.descriptions.values())
     arguments["classes"] = {"names": loader.views.classes, "colours": loader.views.palette}
-    if preset:
-        # All but the classifier of other classes comes along.
-        model = Segmenter.from_preset(preset, **arguments)
-    else:
-        model = Segmenter(weights=weights, **arguments)
+    with value_errors_of("model"):
+        if preset:
+            # All but the classifier of other classes comes along.
+            model = Segmenter.from_preset(preset, **arguments)
+        else:
+            model = Segmenter(weights=weights, **arguments)
     if recipe.small_scales is not None:
         from cen_keras.training.small_scales import start_small
 

@@ -145,4 +145,6 @@ def _hint_of(old: Any) -> Any:
         return Any
     if isinstance(old, (list, tuple)):
         return tuple[Any, ...] | None
+    if type(old) is int:
+        return int | float | None  # Whoever takes it checks it: 0 may stand for 0.0.
     return type(old) | None

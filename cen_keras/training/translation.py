@@ -117,5 +117,7 @@ class TranslationRecipe(RecipeBase):
     def __post_init__(self):
         check_fields(self)
         check_counts("", self, epochs=1, epoch_steps=1, batch=1, seed=0, workers=0)
+        if self.image_size is not None and min(self.image_size) < 1:
+            raise InputError(f"image_size is {list(self.image_size)}; give pixels, or null.")
         check_choice("bad_frames", self.bad_frames, ("raise", "skip"))
         check_choice("task", self.task, ("translation",))

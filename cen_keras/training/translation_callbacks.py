@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import cv2
 import keras
 import numpy as np
+from PIL import Image
 
 from cen_keras.files import atomic_path
 from cen_keras.metrics.exchange_rate import exchange_rate
@@ -111,15 +111,25 @@ class SamplePictures(keras.callbacks.Callback):
         if not self.count or ((epoch + 1) % self.every and epoch + 1 != self.params["epochs"]):
             return
         if self.shown is None:
-            inputs, target = self.loader[0]
-            whole = {name: image[: self.count] for name, image in inputs.items()}
-            self.shown = whole, target[: self.count]
+            self.shown = self._first_views()
         inputs, target = self.shown
         made = self.model.predict_on_batch(inputs)
         sheet = translation_grid(inputs, target, made, self.model.modalities)
         with atomic_path(self.folder / f"epoch_{epoch + 1:04d}.png") as temporary:
-            cv2.imwrite(str(temporary), sheet[..., ::-1])
+            Image.fromarray(sheet).save(temporary)  # OpenCV says nothing of a full disk.
         self.last = epoch, sheet
+
+    def _first_views(self):
+        """Returns inputs and target of the first views, up to one of another size."""
+        inputs, target = self.loader[0]
+        inputs = dict(inputs)
+        for index in range(1, len(self.loader)):
+            more, wanted = self.loader[index]
+            if len(target) >= self.count or wanted.shape[1:] != target.shape[1:]:
+                break
+            target = np.concatenate([target, wanted])
+            inputs = {name: np.concatenate([inputs[name], more[name]]) for name in inputs}
+        return {name: image[: self.count] for name, image in inputs.items()}, target[: self.count]
 
     def evaluated(self) -> Evaluated | None:
         """Returns the last picture for pages and logs."""

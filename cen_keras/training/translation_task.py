@@ -6,7 +6,7 @@ Keras and TensorFlow are imported inside the functions, so that `--help` and `--
 from pathlib import Path
 from typing import Any
 
-from cen_keras.errors import InputError
+from cen_keras.errors import InputError, value_errors_of
 from cen_keras.training.console import print_exchange_rate, scored
 from cen_keras.training.recipe import arguments_of, check_arguments, fusion_keys
 from cen_keras.training.translation import TranslationRecipe
@@ -110,7 +110,8 @@ def build_model(recipe: TranslationRecipe, loader: Any = None):
             "are shared, so join as many domains in each."
         )
     arguments = check_arguments(Translator.__init__, recipe.model, "model")
-    return Translator(**{"input_channels": channels.pop(), **arguments})
+    with value_errors_of("model"):
+        return Translator(**{"input_channels": channels.pop(), **arguments})
 
 
 def compile_model(

@@ -167,6 +167,12 @@ def test_weights_of_modalities_in_another_order_are_refused(model, tmp_path):
     np.testing.assert_array_equal(*alphas)
 
 
+def test_a_folder_of_a_preset_s_name_does_not_hide_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cen_edge_m_rooms").mkdir()  # Of exports, say.
+    assert presets.preset_of("cen_edge_m_rooms").weights.parent == presets.WEIGHTS
+
+
 def test_unknown_names_and_damaged_cards_are_refused(shipped):
     with pytest.raises(InputError, match="cen_edge_m, cen_edge_l, tiny_rooms"):
         Segmenter.from_preset("cen_edge_xl")

@@ -114,6 +114,10 @@ def test_a_bug_is_not_hidden():
         (["rooms_tiny", "--set", "policy=int3"], "policy 'int3'"),
         (["rooms_tiny", "--set", "evaluation.interpolation=nearest"], "'nearest'"),
         (["rooms_tiny", "--set", "epochs=0"], "epochs is 0"),
+        (["rooms_tiny", "--set", "model.fusion.where=("], "'(' is no regular expression"),
+        (["rooms_tiny", "--set", "model.decoder_options.filters=0"], "filters"),
+        (["rooms_tiny", "--set", "model.fusion.gamma_initializer=zero5"], "zero5"),
+        (["rooms_translation_tiny", "--set", "image_size=0,0"], "image_size is [0, 0]"),
     ],
 )
 def test_bad_recipes_end_with_2_and_leave_no_folder(arguments, text, tmp_path, capsys):

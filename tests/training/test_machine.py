@@ -37,6 +37,14 @@ def test_a_commit_is_dirty_where_tracked_files_differ(checkout):
     assert machine.commit() == git(checkout, "rev-parse", "HEAD")[:10] != head[:10]
 
 
+def test_the_commit_of_a_checkout_around_an_installation_is_not_ours(checkout, monkeypatch):
+    installed = checkout / "venv/site-packages"
+    installed.mkdir(parents=True)
+    assert machine.commit() != "unknown"
+    monkeypatch.setattr(machine, "ROOT", installed)
+    assert machine.commit() == "unknown"
+
+
 def test_what_the_evidence_writes_makes_no_commit_dirty(checkout):
     results = checkout / "recipes/results/a.csv"
     results.parent.mkdir(parents=True)

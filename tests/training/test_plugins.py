@@ -4,7 +4,8 @@ import keras
 import pytest
 
 from cen_keras.errors import InputError
-from cen_keras.training.plugins import callbacks_of, find_callback
+from cen_keras.training.plugins import callbacks_of, check_rates, find_callback
+from cen_keras.training.segmentation import Optimizer
 
 OWN = """
 import keras
@@ -71,3 +72,23 @@ def test_what_is_no_callback_is_named(spec, message, own):
     spec = spec.format(own=own) if isinstance(spec, str) else spec
     with pytest.raises(InputError, match=message):
         callbacks_of([spec])
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "message"),
+    [
+        (Optimizer(schedule="cosine"), "so does optimizer.schedule=cosine"),
+        (Optimizer(schedule="constant", encoder_learning_rate=1e-4), "so does optimizer.encoder_"),
+        (Optimizer(schedule="constant", scale_learning_rate=1e-4), "so does optimizer.scale_"),
+        (Optimizer(schedule="constant"), None),
+    ],
+)
+def test_one_thing_sets_the_learning_rate(optimizer, message):
+    plateau = callbacks_of([{"name": "ReduceLROnPlateau", "monitor": "loss"}])
+    check_rates(callbacks_of(["TerminateOnNaN"]), optimizer)
+    if message is None:
+        return check_rates(plateau, optimizer)
+    with pytest.raises(
+        InputError, match=f"ReduceLROnPlateau sets the learning rate, and {message}"
+    ):
+        check_rates(plateau, optimizer)

@@ -48,6 +48,7 @@ def value_of(recipe, key):
         ("model.fusion.threshold=null", None),
         ("model.fusion.threshold=1e-1", 0.1),
         ("model.decoder_options.n=16", 16),
+        ("model.decoder_options.n=0.5", 0.5),  # a whole number in this recipe
         ("model.fusion.sparsity=0.005", 0.005),  # not in this recipe, but the exchange has it
         ("model.decoder_options.dropout=0.5", 0.5),
         ("model.decoder=pspnet", "pspnet"),  # nor is this, but the Segmenter has it

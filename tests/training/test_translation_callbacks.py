@@ -102,3 +102,21 @@ def test_pictures_and_grids():
         *(4, 4 * 6 - 2),
         3,
     )
+
+
+def test_pictures_are_taken_from_as_many_batches_as_they_need(model, batches, tmp_path):
+    def single(row, columns=32):
+        inputs, target = batches[0]
+        window = np.s_[row : row + 1, :, :columns]
+        return {name: image[window] for name, image in inputs.items()}, target[window]
+
+    def shown(loader):
+        callback = with_params(SamplePictures(tmp_path, loader, count=2), model, epochs=1)
+        callback.on_epoch_end(0)
+        return callback.shown
+
+    inputs, target = shown([single(0), single(1), single(2)])
+    np.testing.assert_array_equal(target, batches[0][1][:2])
+    np.testing.assert_array_equal(inputs["a"], batches[0][0]["a"][:2])
+    # Those of another size cannot stand in one sheet.
+    assert len(shown([single(0), single(1, columns=16)])[1]) == 1
