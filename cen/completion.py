@@ -27,6 +27,7 @@ _cen() {{
     fi
     COMPREPLY=($(compgen -W "$words" -- "$2"))
     if [ "$COMP_CWORD" -gt 1 ] && [[ "$2" != -* ]]; then
+        local IFS=$'\\n'  # a file's name may have spaces
         COMPREPLY+=($(compgen -f -- "$2"))
     fi
 }}

@@ -112,6 +112,9 @@ def tensorrt(version, refuses=(), accepts_addresses=True):
         def __init__(self, severity):
             assert severity == self.WARNING
 
+        def log(self, severity, message):
+            calls.append(("log", severity, message))
+
     class Runtime:
         def __init__(self, logger):
             assert isinstance(logger, Logger)

@@ -130,17 +130,20 @@ def test_every_extra_that_a_user_installs_is_examined():
     assert set(doctor.requirements()) - {"", "dev", "docs"} == set(doctor.USES)
 
 
-def test_completion_of_bash():
+def test_completion_of_bash(tmp_path):
     assert "rooms_tiny" in recipes() and "rooms_translation_tiny" in recipes()
-    ask = "\nCOMP_WORDS=({words})\nCOMP_CWORD={at}\n_cen cen '{part}'\necho ${{COMPREPLY[@]}}\n"
+    ask = "\nCOMP_WORDS=({words})\nCOMP_CWORD={at}\n_cen cen '{part}'\n"
+    ask += "printf '%s\\n' \"${{COMPREPLY[@]}}\"\n"
+    (tmp_path / "my run").mkdir()
 
-    def completed(words, part):
+    def completed(words, part, folder=ROOT / "cen"):
         text = script("bash") + ask.format(words=words, at=len(words.split()) - 1, part=part)
-        ran = subprocess.run(["bash", "-c", text], capture_output=True, text=True, cwd=ROOT / "cen")
+        ran = subprocess.run(["bash", "-c", text], capture_output=True, text=True, cwd=folder)
         assert ran.returncode == 0 and not ran.stderr
-        return ran.stdout.split()
+        return ran.stdout.splitlines()
 
     assert completed("cen e", "e") == ["evaluate", "export", "engine"]
     assert completed("cen train rooms_tr", "rooms_tr")[0].startswith("rooms_translation")
     assert completed("cen report comp", "comp") == ["completion.py"]
+    assert completed("cen report my", "my", tmp_path) == ["my run"]
     assert script("zsh").startswith("#compdef cen\n")

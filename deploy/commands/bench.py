@@ -111,13 +111,17 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         "threads": arguments.threads,
         "peak_memory_mb": peak_memory_mb(),
     }
-    for name, runner in runners.items():
-        timed = {"sha256": runner.manifest.file_sha256, "times": times[name], "row": rows[name]}
-        write_json(beside(runner.path, ".bench.json"), plain(timed))
     if path.is_dir():
         result["sha256"] = sha256(folder.model_file)
-        write_json(path / "bench" / "latency.json", plain(result))
     output.result(result)
+    try:
+        for name, runner in runners.items():
+            timed = {"sha256": runner.manifest.file_sha256, "times": times[name], "row": rows[name]}
+            write_json(beside(runner.path, ".bench.json"), plain(timed))
+        if path.is_dir():
+            write_json(path / "bench" / "latency.json", plain(result))
+    except OSError as error:  # the model's folder may be read-only
+        output.say(f"warning: not kept for the report: {error}")
     append_rows(arguments.csv or table, list(rows.values()))
     return GOOD
 

@@ -69,6 +69,7 @@ class Video(Sink):
         self._cv2 = load_opencv(f"--out {path}")
         self._stack = contextlib.ExitStack()
         self._writer: Any = None
+        self._temporary = path  # where the writer writes, once it is open
         self._size = (0, 0)
         self._last: np.ndarray | None = None
         self._count, self._cut = 0, 0.0  # frames written; seconds of gaps left out
@@ -103,25 +104,40 @@ class Video(Sink):
 
     def _open(self, image: np.ndarray) -> None:
         self._size = (image.shape[1], image.shape[0])
-        temporary = self._stack.enter_context(atomic_path(self._path))
+        self._temporary = self._stack.enter_context(atomic_path(self._path))
         code = self._cv2.VideoWriter_fourcc(*VIDEO_CODECS[self._path.suffix.lower()])
-        self._writer = self._cv2.VideoWriter(str(temporary), code, self._rate, self._size)
+        self._writer = self._cv2.VideoWriter(str(self._temporary), code, self._rate, self._size)
         if not self._writer.isOpened():
             raise InputError(f"{self._path}: OpenCV here has no encoder for it; take .avi")
 
     def close(self, whole: bool) -> None:
-        """Ends the file and gives it its name; after an error it is deleted."""
+        """Ends the file and gives it its name; after an error it is deleted.
+
+        Raises:
+            InputError: the file lacks its last frame, as on a full disk.
+        """
         if self._writer is None:
             return
         self._writer.release()
         if whole:
-            self._stack.close()
+            with self._stack:
+                if not self._has_last_frame():
+                    raise InputError(f"{self._path}: is not whole; is the disk full?")
             self.written.append(str(self._path))
         else:
             error = RuntimeError("the video is not whole")
             with contextlib.suppress(RuntimeError):
                 with self._stack:
                     raise error
+
+    def _has_last_frame(self) -> bool:
+        """OpenCV's writer does not say that it could not write."""
+        capture = self._cv2.VideoCapture(str(self._temporary))
+        try:
+            capture.set(self._cv2.CAP_PROP_POS_FRAMES, self._count - 1)
+            return bool(capture.read()[0])
+        finally:
+            capture.release()
 
 
 def open_file_sink(out: str, rate: float, say: Callable[[str], None]) -> PictureFolder | Video:

@@ -124,9 +124,8 @@ def _sensitivity(found: dict[str, Any] | None) -> dict[str, Any] | None:
 def _rows(found: dict[str, Any], streams: list[str]) -> list[dict[str, Any]]:
     """The main table: the float model, the frozen graph and every artifact."""
     rows = []
-    results = [("frozen", found["frozen"])] if found["frozen"] else []
-    results += [(item["path"].stem, item["verified"]) for item in found["artifacts"]]
-    known = [result for _, result in results if result]
+    results = [found["frozen"], *(item["verified"] for item in found["artifacts"])]
+    known = [result for result in results if result]
     if known:
         # The float model's scores are in each, on the same views.
         rows.append(_row("float (Keras)", known[0], "reference", streams))
@@ -136,7 +135,7 @@ def _rows(found: dict[str, Any], streams: list[str]) -> list[dict[str, Any]]:
     if found["frozen"]:
         rows.append(_row("frozen (Keras)", found["frozen"], "candidate", streams))
     for item in found["artifacts"]:
-        name, manifest, timed = item["path"].stem, item["manifest"], item["timed"]
+        name, manifest, timed = item["path"].name, item["manifest"], item["timed"]
         row = (
             _row(name, item["verified"], "candidate", streams)
             if item["verified"]
@@ -175,9 +174,10 @@ def _row(name: str, result: dict[str, Any], side: str, streams: list[str]) -> di
 
 def _to_show(artifacts: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The float artifact and one 8-bit one, if there are; both with the usual outputs and size."""
-    usual = {item["path"].stem: item for item in artifacts}
-    shown = {name: usual[name] for name in ("fp32", "static_w8a8") if name in usual}
-    return shown or dict(list(usual.items())[:2])
+    # Of one scheme the .tflite comes before the .onnx, as in TARGETS.
+    usual = {item["path"].stem: item for item in reversed(artifacts)}
+    shown = [usual[stem] for stem in ("fp32", "static_w8a8") if stem in usual]
+    return {item["path"].name: item for item in shown or artifacts[:2]}
 
 
 def _by_class(found: dict[str, Any], chosen: dict[str, Any]) -> list[dict[str, Any]]:

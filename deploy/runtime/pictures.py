@@ -141,7 +141,8 @@ def legend(
     for index, x, y in places:
         colour = tuple(int(c) for c in palette[index])
         draw.rectangle([x, y + 2, x + square, y + 2 + square], fill=colour, outline=_INK)
-        draw.text((x + square + gap, y), classes[index], fill=_INK, font=font)
+        text = _drawable(classes[index], font)
+        draw.text((x + square + gap, y), text, fill=_INK, font=font)
     return np.asarray(image)
 
 
@@ -164,7 +165,7 @@ def side_by_side(pictures: Sequence[tuple[str, np.ndarray]], height: int) -> np.
     draw, font = ImageDraw.Draw(row), _font(14)
     x = gap
     for title, image in scaled:
-        draw.text((x, 3), title, fill=_INK, font=font)
+        draw.text((x, 3), _drawable(title, font), fill=_INK, font=font)
         row.paste(image, (x, title_height))
         x += image.width + gap
     return np.asarray(row)
@@ -188,7 +189,15 @@ def _font(size: int):
         return ImageFont.load_default()
 
 
+def _drawable(text: str, font) -> str:
+    """The text with "?" for what the font cannot draw: a bitmap font has Latin-1 only, and fails."""
+    if isinstance(font, ImageFont.FreeTypeFont):
+        return text
+    return text.encode("latin-1", "replace").decode("latin-1")
+
+
 def _text_width(text: str, font) -> int:
+    text = _drawable(text, font)
     if not hasattr(
         font, "getbbox"
     ):  # the one size of Pillow before 9.2, as JetPack 5 and 6 have it

@@ -174,9 +174,9 @@ def build(
         return path, chosen, False
     # What was measured of a layer holds for every network that has one like it.
     cache = Path(artifact).with_name(f"timing.{tag}.trt{trt.__version__}.cache")
-    content = serialize(trt, Path(artifact), chosen, cache)
+    # Opened first: a folder that cannot be written to fails at once, not after the build.
     with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
+        temporary.write_bytes(serialize(trt, Path(artifact), chosen, cache))
     return path, chosen, True
 
 
@@ -219,6 +219,9 @@ def serialize(trt: Any, artifact: Path, chosen: EngineSettings, cache: Path | No
             "On a board short of memory: stop the desktop, lower --workspace or --effort"
         )
     if cache is not None:
-        with atomic_path(cache) as temporary:
-            temporary.write_bytes(bytes(config.get_timing_cache().serialize()))
+        try:
+            with atomic_path(cache) as temporary:
+                temporary.write_bytes(bytes(config.get_timing_cache().serialize()))
+        except OSError as error:  # it costs the next build time, this one nothing
+            logger.log(trt.Logger.WARNING, f"measured times are not kept: {error}")
     return bytes(serialized)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import types
 
 import numpy as np
@@ -82,6 +83,21 @@ def test_the_command_compares_two_artifacts(artifacts, tmp_path, capsys):
     assert float(rows[1]["ratio"]) == pytest.approx(wanted, abs=1e-3)  # rounded to 4 digits
     assert all(item[phase]["p50"] > 0 for item in times.values() for phase in PHASES)
     assert json.loads(artifacts["fp32"].with_suffix(".tflite.bench.json").read_text())["sha256"]
+
+
+def test_a_model_folder_that_is_read_only_does_not_cost_the_measurement(
+    artifacts, tmp_path, capsys
+):
+    for suffix in (".tflite", ".tflite.json"):
+        shutil.copy(artifacts["int8"].with_suffix(suffix), tmp_path)
+    artifact = tmp_path / artifacts["int8"].name
+    # A folder in the way, since root may write into read-only ones.
+    artifact.with_suffix(".tflite.bench.json").mkdir()
+    table, result = tmp_path / "rows.csv", tmp_path / "r.json"
+    arguments = ["bench", str(artifact), "--rounds", "1", "--warm-up", "0", "--csv", str(table)]
+    assert main([*arguments, "--json", str(result)]) == 0
+    assert table.is_file() and json.loads(result.read_text())["rounds"] == 1
+    assert "warning: not kept for the report" in capsys.readouterr().out
 
 
 def test_the_drawn_view_has_areas_and_edges():

@@ -303,6 +303,44 @@ def test_no_video_is_left_of_a_run_that_failed(stage, manifest, tmp_path):
     assert not list(tmp_path.iterdir()) and sink.written == []
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
+def test_a_video_that_the_disk_cut_is_not_left(suffix, tmp_path):
+    out = tmp_path / f"seen{suffix}"
+    make = f"""
+import resource
+from pathlib import Path
+import numpy as np
+from deploy.demo.sinks import Video
+from deploy.runtime.errors import InputError
+
+def made(most):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+    sink = Video(Path({str(out)!r}), 30.0)
+    rng = np.random.default_rng(0)
+    sink._open(np.zeros((48, 64, 3), np.uint8))
+    for number in range(30):
+        sink._place(number / 30, rng.integers(0, 256, (48, 64, 3), np.uint8))
+    sink.close(whole=True)
+
+made(resource.RLIM_INFINITY)
+whole = Path({str(out)!r}).stat().st_size
+Path({str(out)!r}).unlink()
+try:
+    made(whole // 2)
+except InputError as error:
+    print(error)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", make],
+        capture_output=True,
+        text=True,
+        cwd=Path(deploy.__file__).parent.parent,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.strip() == f"{out}: is not whole; is the disk full?"
+    assert not list(tmp_path.iterdir())
+
+
 def until(condition):
     end = time.monotonic() + 20
     while not condition() and time.monotonic() < end:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from deploy.runtime import pictures
 from deploy.runtime.postprocess import class_map, dequantize, interpolation_matrix
@@ -150,3 +150,14 @@ def test_a_font_of_an_old_pillow_says_how_wide_a_text_is():
     new = pictures._font(14)
     left, _, right, _ = ImageDraw.Draw(Image.new("RGB", (1, 1))).textbbox((0, 0), "sofa", font=new)
     assert pictures._text_width("sofa", new) == right - left
+
+
+def test_an_old_pillow_draws_names_of_any_script(monkeypatch):
+    monkeypatch.setattr(pictures, "_font", lambda size: ImageFont.load_default_imagefont())
+    small = np.zeros((4, 4, 3), np.uint8)
+    for name, like in (("沙发", "??"), ("canapé ł", "canapé ?")):
+        for draw in (
+            lambda text: pictures.legend([text], [(1, 2, 3)], 200),
+            lambda text: pictures.side_by_side([(text, small)], 40),
+        ):
+            np.testing.assert_array_equal(draw(name), draw(like))

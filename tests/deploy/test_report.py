@@ -12,6 +12,7 @@ from cen_keras.errors import InputError
 from deploy.__main__ import main
 from deploy.report import build
 from deploy.report.data import CONTENDERS, gather
+from deploy.report.page import _rows, _to_show
 from deploy.run_folder import open_run
 
 
@@ -121,9 +122,23 @@ def test_the_page_holds_the_numbers_and_stands_alone(full_run, tmp_path, capsys)
     assert [row["name"] for row in rows] == [
         "float (Keras)",
         "frozen (Keras)",
-        "fp32",
-        "static_w8a8",
+        "fp32.tflite",
+        "static_w8a8.tflite",
     ]
+
+
+def test_two_targets_of_one_scheme_are_told_apart(full_run):
+    run, _ = full_run
+    found = gather(open_run(run), {})
+    other = [
+        {**item, "path": run / "onnx" / (item["path"].stem + ".onnx")}
+        for item in found["artifacts"]
+    ]
+    found["artifacts"] += other
+    names = [row["name"] for row in _rows(found, ["rgb"])]
+    assert names[2:] == ["fp32.tflite", "static_w8a8.tflite", "fp32.onnx", "static_w8a8.onnx"]
+    assert list(_to_show(found["artifacts"])) == ["fp32.tflite", "static_w8a8.tflite"]
+    assert list(_to_show(other)) == ["fp32.onnx", "static_w8a8.onnx"]
 
 
 def test_the_worst_and_best_views_are_those_of_the_scores(run_path, tmp_path):
@@ -212,6 +227,6 @@ def test_a_note_does_not_hide_an_artifact_but_an_export_as_trained_is_for_compar
     arguments = ["report", str(run), "--out", str(tmp_path / "p.html"), "--pictures", "1"]
     assert main([*arguments, "--json", str(rows_file)]) == 0
     shown = Page((tmp_path / "p.html").read_text()).words
-    assert any("fp32.tflite" in word or word == "fp32" for word in shown)
+    assert any("fp32.tflite" in word for word in shown)
     assert not any("as_trained.tflite" in word for word in shown)
-    assert {row["name"] for row in json.loads(rows_file.read_text())["rows"]} >= {"fp32"}
+    assert {row["name"] for row in json.loads(rows_file.read_text())["rows"]} >= {"fp32.tflite"}

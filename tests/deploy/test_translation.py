@@ -102,6 +102,8 @@ def test_an_8_bit_picture_is_prepared_as_in_training(run):
         (["export", "--as-trained"], "leave --head and --as-trained"),
         (["export", "--image-shape", "40x48"], "next good size is 48x48"),
         (["verify", "--max-drop", "1"], "has --max-error"),
+        (["verify", "--threads", "2"], "are for an artifact"),
+        (["verify", "--engine", "litert"], "are for an artifact"),
         (["report"], "holds a translation, and this is for segmentation"),
         (["sensitivity"], "holds a translation"),
     ],

@@ -77,8 +77,7 @@ def _free(model, graph) -> list[int]:
     constant = {i for i, t in enumerate(graph.tensors) if model.buffers[t.buffer].data is not None}
     maps = {i for i, t in enumerate(graph.tensors) if _int8(t) and i not in constant}
     together = {index: {index} for index in maps}
-    held = {int(index) for index in graph.inputs}
-    given = {int(index) for index in graph.outputs}
+    held = {int(index) for index in (*graph.inputs, *graph.outputs)}
     for operator in graph.operators:  # of float inputs and outputs, their codes
         kind, (source, *_), (result, *_) = (
             kind_of(model, operator),
@@ -88,13 +87,12 @@ def _free(model, graph) -> list[int]:
         if kind == "QUANTIZE" and source in graph.inputs:
             held.add(int(result))
         if kind == "DEQUANTIZE" and result in graph.outputs:
-            given.add(int(source))
+            held.add(int(source))
     for operator in graph.operators:
         kind, result = kind_of(model, operator), int(operator.outputs[0])
         if kind in FIXED_SCALE:
             held.add(result)
         if kind not in (*HANDING_ON, "CONCATENATION"):
-            held.update(given & {result})
             continue
         for source in (int(i) for i in operator.inputs):
             if source in maps and result in maps and _same(graph, source, result):

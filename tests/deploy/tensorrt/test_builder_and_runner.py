@@ -181,6 +181,26 @@ def test_measured_times_are_kept_between_builds(artifact):
     assert cache.read_bytes() == b"t", "begun anew"
 
 
+def test_a_place_that_cannot_be_written_to_fails_before_the_build(artifact):
+    trt, (gpu, _) = tensorrt("10.3"), cuda()
+    engine = build(artifact, tensorrt=trt, cuda=gpu)[0]
+    engine.unlink()
+    engine.mkdir()
+    trt.calls.clear()
+    with pytest.raises(OSError, match="directory"):
+        build(artifact, tensorrt=trt, cuda=gpu)
+    assert trt.calls == []
+
+
+def test_times_that_cannot_be_kept_do_not_cost_the_engine(artifact):
+    trt, (gpu, _) = tensorrt("10.3"), cuda()
+    (artifact.parent / "timing.orin-nvgpu-sm87-16.trt10.3.0.cache").mkdir()
+    engine, _, built = build(artifact, tensorrt=trt, cuda=gpu)
+    assert built and engine.is_file()
+    kind, severity, message = trt.calls[-1]
+    assert (kind, severity) == ("log", "warning") and "times are not kept" in message
+
+
 def test_a_forgotten_runner_gives_its_memory_back(artifact):
     trt, (gpu, memory) = tensorrt("10.3"), cuda()
     build(artifact, tensorrt=trt, cuda=gpu)

@@ -62,7 +62,7 @@ def scales(model):
     return {
         tensor.name: (float(tensor.quantization.scale[0]), int(tensor.quantization.zeroPoint[0]))
         for tensor in graph.tensors
-        if model.buffers[tensor.buffer].data is None and tensor.quantization.scale is not None
+        if model.buffers[tensor.buffer].data is None and tight_ranges._int8(tensor)
     }
 
 
@@ -72,6 +72,20 @@ def test_inputs_and_outputs_keep_their_ranges_and_all_their_zero_points(content)
     before, after = scales(model), scales(halved)
     assert sorted(after[name][0] / scale for name, (scale, _) in before.items()) == [0.5, 0.5, 1, 1]
     assert [zero for _, zero in before.values()] == [zero for _, zero in after.values()]
+
+
+def test_an_output_that_is_enlarged_keeps_its_range_too():
+    keras.utils.set_random_seed(0)
+    image = keras.Input((8, 8, 3), name="rgb")
+    x = keras.layers.Conv2D(8, 1, activation="relu")(image)
+    x = keras.layers.Conv2D(4, 3, padding="same")(x)
+    x = keras.layers.UpSampling2D(2, interpolation="bilinear")(x)
+    floats = write(keras.Model({"rgb": image}, {"ensemble": x}), (8, 8))
+    for integer_io in (False, True):
+        model = unpack(int8(floats, EVEN, without=("tight_ranges",), integer_io=integer_io))
+        before, after = scales(model), scales(tight_ranges.rescaled(model, unpack(floats), 0.5))
+        # Input, what is enlarged, and the output.
+        assert sorted(after[n][0] / s for n, (s, _) in before.items()) == [0.5, 1, 1, 1]
 
 
 def test_a_rescaled_model_is_the_one_that_the_library_makes_of_scaled_ranges(content, monkeypatch):
