@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,11 @@ import numpy as np
 
 from cen_keras.errors import InputError
 from cen_keras.files import write_json
+from cen_keras.modalities import modality_of
 
 from .run_folder import RunFolder
 from .runtime.files import PathLike, atomic_path
+from .runtime.image_kind import METRES
 from .runtime.preprocess import Frame, Preprocessor
 from .runtime.tensors import TensorSpec
 from .target import Samples
@@ -75,9 +77,10 @@ class CalibrationChoice:
         save_to: a .npz file to keep the samples in; None = they are not kept.
         say: takes a sentence for each input whose samples in the file are `unlike` the training
             data; None = they are not compared.
+        depth_scale: metres per count of the folder's depth files; None = millimetres.
 
     Raises:
-        InputError: there is no such file; raised before anything slow is done.
+        InputError: there is no such file, or no such scale; raised before anything slow is done.
     """
 
     file: PathLike | None = None
@@ -85,10 +88,16 @@ class CalibrationChoice:
     seed: int = 0
     save_to: PathLike | None = None
     say: Callable[[str], None] | None = field(default=None, compare=False)
+    depth_scale: float | None = None
 
     def __post_init__(self):
-        if self.file is not None:
-            _present(self.file)
+        folder = self.file is not None and _present(self.file).is_dir()
+        if self.depth_scale is None:
+            return
+        if not folder:
+            raise InputError("--depth-scale is for --calibration FOLDER; leave it out")
+        if not 0 < self.depth_scale < float("inf"):
+            raise InputError(f"--depth-scale is {self.depth_scale}, wanted metres per count")
 
     def samples(self, run: RunFolder, inputs: Mapping[str, TensorSpec]) -> Calibration:
         """Reads or draws the samples for a float artifact's inputs, and keeps them if asked to.
@@ -99,7 +108,11 @@ class CalibrationChoice:
         if self.file is not None and Path(self.file).is_file():
             drawn = load(self.file)
         else:
-            views = run.views("train") if self.file is None else frames_of(run, self.file)
+            views = (
+                run.views("train")
+                if self.file is None
+                else frames_of(run, self.file, self.depth_scale)
+            )
             drawn = collect(views, inputs, self.count, self.seed)
         if self.file is not None:
             drawn = self._checked(drawn, run, inputs)
@@ -121,15 +134,40 @@ class CalibrationChoice:
         return read
 
 
-def frames_of(run: RunFolder, folder: PathLike):
+def frames_of(run: RunFolder, folder: PathLike, depth_scale: float | None = None):
     """Opens a folder of frames as the run's modalities; labels are not read.
 
+    Args:
+        run: the trained run.
+        folder: of frames.
+        depth_scale: metres per count of its depth files; None = millimetres, as cameras and the
+            demo's --record write, not the counts of the training's files.
+
     Raises:
-        InputError: it holds none of these, or depth in another unit.
+        InputError: it holds none of these, or depth in another unit, or a scale is given and there
+            is no depth.
     """
     from cen_keras.data.folder import FolderViews
+    from cen_keras.data.folder_checks import check_units
 
-    return FolderViews(folder, run.descriptions.values() or run.modalities, label=False)
+    kinds = {name: run.descriptions.get(name) or modality_of(name) for name in run.modalities}
+    scaled = {
+        name: replace(kind, unit_per_count=depth_scale or METRES.unit_per_count)
+        for name, kind in kinds.items()
+        if kind.unit == "m" and kind.unit_per_count
+    }
+    if depth_scale is not None and not scaled:
+        raise InputError(
+            f"--depth-scale would change nothing, since the model takes {', '.join(kinds)}; leave it out"
+        )
+    kinds.update(scaled)
+    # The check comes here, with the options of the command line for its message.
+    views = FolderViews(
+        folder, [replace(kind, limits=None) for kind in kinds.values()], label=False
+    )
+    way_out = "give samples as --calibration FILE.npz"
+    check_units(views.files, kinds, "--depth-scale", way_out)
+    return views
 
 
 def medians(run: RunFolder, name: str) -> tuple[float, float] | None:

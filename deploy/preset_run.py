@@ -8,6 +8,7 @@ $CEN_KERAS_RUNS where that is set), with the 8-bit artifact that some presets ha
 a folder my_model beside the file. Both go on as with a folder of one's own training.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -50,7 +51,9 @@ def unpack(name: str) -> Path:
         )
     folder = Path(os.environ.get("CEN_KERAS_RUNS", "runs")) / "presets" / name
     artifacts = sorted((WEIGHTS / "int8" / name).glob("*"))
-    mark = {"preset": name, "sha256": preset.card["sha256"]}
+    # The whole card: modalities and units change without the weights.
+    card = hashlib.sha256(json.dumps(preset.card, sort_keys=True).encode()).hexdigest()
+    mark = {"preset": name, "card": card}
     mark["artifacts"] = {file.name: sha256(file) for file in artifacts}
     if _read(folder / _MARK) == mark and (folder / "best.keras").is_file():
         return folder

@@ -14,6 +14,7 @@ from typing import Any
 from cen_keras.errors import InputError
 from cen_keras.files import atomic_path, write_json
 from cen_keras.modalities import READY
+from cen_keras.quiet import import_keras
 from cen_keras.training import console as consoles
 from cen_keras.training.run_folder import load_best, read_json
 from cen_keras.training.segmentation import Recipe
@@ -52,6 +53,7 @@ def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) 
             "theirs; delete the folder, and make them anew from the packed weights "
             f"(`python -m deploy qat preset:{name}`)."
         )
+    import_keras()
     import keras
 
     from cen_keras.models.weight_files import load_weights, save_weights

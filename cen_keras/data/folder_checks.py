@@ -23,12 +23,19 @@ IMAGES, LABELS = 5, 100
 """Files that are read, evenly over the folder."""
 
 
-def check_units(files: Sequence[Mapping[str, Path]], modalities: Mapping[str, Modality]) -> None:
+def check_units(
+    files: Sequence[Mapping[str, Path]],
+    modalities: Mapping[str, Modality],
+    option: str = "depth_scale",
+    limits_option: str = "set depth_limits [least, largest]",
+) -> None:
     """Refuses files whose numbers are in another unit than their modality says.
 
     Args:
         files: of each view, by modality.
         modalities: those with `limits` are looked at.
+        option: that states another unit, for the message.
+        limits_option: what to do where things are that far, likewise.
 
     Raises:
         InputError: the median of the files' medians lies outside.
@@ -60,8 +67,8 @@ def check_units(files: Sequence[Mapping[str, Path]], modalities: Mapping[str, Mo
             None if floats else modality.unit_per_count or 1.0,
             modality.limits,
             files[0][name],
-            "depth_scale",
-            "set depth_limits [least, largest]",
+            option,
+            limits_option,
         )
 
 

@@ -328,7 +328,7 @@ def image_size(path: Any) -> tuple[int, int]:
         InputError: it cannot be read.
     """
     path = Path(path)
-    if path.suffix.lower() in (".npy", ".exr"):
+    if path.suffix.lower() in (".npy", ".exr", ".pfm"):
         return read_array(path).shape[:2]
     try:
         with Image.open(path) as image:

@@ -85,6 +85,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="samples by input name, or a folder of frames (default: training views)",
     )
     source.add_argument(
+        "--depth-scale",
+        type=float,
+        metavar="M",
+        help="metres per count of the folder's depth files (default: 0.001, millimetres)",
+    )
+    source.add_argument(
         "--calibration-count", type=positive, metavar="N", help="views (default: 64)"
     )
     source.add_argument("--seed", type=not_negative, help="of their choice (default: 0)")
@@ -112,10 +118,11 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     drawn = {"count": arguments.calibration_count, "seed": arguments.seed}
     drawn = {name: value for name, value in drawn.items() if value is not None}
     given = drawn or arguments.calibration or arguments.save_calibration
+    given = given or arguments.depth_scale is not None
     if given and not scheme.calibrated:
         raise InputError(
-            f"{arguments.scheme} takes no samples; leave out --calibration, --calibration-count, --seed and "
-            "--save-calibration"
+            f"{arguments.scheme} takes no samples; leave out --calibration, --depth-scale, --calibration-count, "
+            "--seed and --save-calibration"
         )
     if drawn and Path(arguments.calibration or "").suffix == ".npz":
         raise InputError(
@@ -125,6 +132,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         file=arguments.calibration,
         save_to=arguments.save_calibration,
         say=lambda text: output.say(f"warning: {text}"),
+        depth_scale=arguments.depth_scale,
         **drawn,
     )
     if arguments.float_io and not (scheme.integer_io and arguments.target == "tflite"):

@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 from ..runtime.console import GOOD, Output, plain
+from ..runtime.errors import InputError
 from ..runtime.files import atomic_path, sha256, write_json
 from . import image_size, positive
 
@@ -24,17 +25,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--outputs", default="all", help="as for export (default: all)")
     parser.add_argument("--image-shape", type=image_size, metavar="HxW", help="(default: trained)")
     parser.add_argument("--calibration", metavar="FILE.npz|FOLDER", help="samples, or frames")
-    parser.add_argument("--calibration-count", type=positive, default=64, metavar="N", help="(64)")
+    parser.add_argument(
+        "--depth-scale",
+        type=float,
+        metavar="M",
+        help="metres per count of the folder's depth files (default: 0.001, millimetres)",
+    )
+    parser.add_argument("--calibration-count", type=positive, metavar="N", help="(64)")
     parser.add_argument("--top", type=positive, default=15, metavar="N", help="rows shown (15)")
     parser.add_argument("--out", metavar="FOLDER", help="where to write (default: RUN)")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Ranks, prints the table, and keeps the ranking and its picture."""
-    from ..calibration import CalibrationChoice
+    from ..calibration import DEFAULT_COUNT, CalibrationChoice
     from ..host import quiet_tensorflow
     from ..run_folder import open_run
 
+    if arguments.calibration_count and Path(arguments.calibration or "").suffix == ".npz":
+        raise InputError(
+            f"--calibration-count is for drawn samples; {arguments.calibration} is taken whole"
+        )
     folder = open_run(arguments.run_folder)
     quiet_tensorflow()
     from ..report.figures import noise_by_layer
@@ -42,8 +53,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
     choice = CalibrationChoice(
         file=arguments.calibration,
-        count=arguments.calibration_count,
+        count=arguments.calibration_count or DEFAULT_COUNT,
         say=lambda text: output.say(f"warning: {text}"),
+        depth_scale=arguments.depth_scale,
     )
     found = rank_run(folder, arguments.outputs, arguments.image_shape, choice, output.say)
     result = {"sha256": sha256(folder.model_file), **found.to_json()}

@@ -110,7 +110,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--depth-scale",
         type=float,
         metavar="M",
-        help="metres per count of depth files (default: as the training's; tum: 0.0002)",
+        help="metres per count of depth files (default: 0.001, millimetres; tum: 0.0002)",
     )
     parser.add_argument(
         "--depth-range",
@@ -166,9 +166,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         # What stops services and containers ends as Ctrl-C does: with whole files.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     network = Network(Choice(Path(arguments.artifact), arguments.engine), arguments.threads)
-    if arguments.serve and network.translates:
+    if network.translates and (arguments.serve or arguments.record):
         raise InputError(
-            f"--serve: {arguments.artifact} is a translation; the live page shows segmentations: "
+            f"{arguments.artifact} is a translation, and --serve and --record are for segmentations; "
             "give --out alone"
         )
     sinks: list = []

@@ -35,7 +35,10 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
     path, scale = Path(name), options.depth_scale(METRES.unit_per_count)
     bag = _Bag(path)
     contents = contents_of(manifest)
-    topics = _named(chosen, contents, bag, path) or _found(contents, bag, path)
+    topics = _named(chosen, contents, bag, path)
+    if len(topics) < len(contents):
+        topics = {**topics, **_found(contents, topics, bag, path)}
+    topics = {name: topics[name] for name in contents if name in topics}
 
     def start() -> Iterator[Frame]:
         return itertools.islice(
@@ -123,13 +126,17 @@ def _named(chosen: list[str], contents: Mapping[str, str], bag: _Bag, path: Path
                 f"{', '.join(contents)} and one of {', '.join(bag.topics) or 'no topic'} of {path}"
             )
         topics[name] = topic
-    return {name: topics[name] for name in contents if name in topics}
+    return topics
 
 
-def _found(contents: Mapping[str, str], bag: _Bag, path: Path) -> dict[str, str]:
-    """The topics whose images are what the artifact takes."""
+def _found(
+    contents: Mapping[str, str], named: Mapping[str, str], bag: _Bag, path: Path
+) -> dict[str, str]:
+    """The topics, among those not named, whose images are what the artifact takes besides."""
     kinds: dict[str, list[str]] = {"image": [], "depth": [], GREY: []}
     for topic in bag.topics:
+        if topic in named.values():
+            continue
         _, _, message = next(bag.messages([topic]))
         for kind, read in (("depth", depth_image), ("image", colour_image)):
             try:
@@ -144,13 +151,18 @@ def _found(contents: Mapping[str, str], bag: _Bag, path: Path) -> dict[str, str]
             continue
         kinds[GREY].append(topic)
     topics = {}
+    known = "".join(f"{name}={topic}," for name, topic in named.items())
     for name, content in contents.items():
+        if name in named:
+            continue
         fitting = kinds[content]
+        if named and not fitting:
+            continue  # a recording of one camera of two: the demo says what is missing
         if len(fitting) != 1 or fitting[0] in topics.values():
             raise InputError(
                 f"{path}: {len(fitting)} topics fit {name!r} ({', '.join(fitting) or 'images are on '}"
                 f"{'' if fitting else ', '.join(bag.topics) or 'no topic'}); name it: "
-                f"bag:{path},{name}=TOPIC"
+                f"bag:{path},{known}{name}=TOPIC"
             )
         topics[name] = fitting[0]
     return topics

@@ -7,9 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Iterator, Sequence
 
-from PIL import Image
-
 from ..runtime.errors import InputError
+from ..runtime.image_files import image_size
 from ..runtime.image_kind import METRES
 from ..runtime.manifest import Manifest
 from ..runtime.preprocess import Frame, read_depth, read_rgb
@@ -99,10 +98,9 @@ def _fault(files: dict[str, Path], domains: Sequence[str]) -> str:
     sizes = {}
     for domain, path in files.items():
         try:
-            with Image.open(str(path)) as image:  # its header only
-                sizes[domain] = image.size
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            sizes[domain] = image_size(path)
+        except InputError:
             return f"has a {domain} that is no image ({path.name})"
     if len(set(sizes.values())) > 1:
-        return "has " + ", ".join(f"{domain} {w}x{h}" for domain, (w, h) in sizes.items())
+        return "has " + ", ".join(f"{domain} {w}x{h}" for domain, (h, w) in sizes.items())
     return ""

@@ -50,9 +50,12 @@ def open_source(argument: str, manifest: Manifest, options: Options) -> Source:
 
 
 def scaled_kinds(manifest: Manifest, options: Options) -> dict[str, ImageKind]:
-    """The kinds of the artifact's inputs, with the metres per count of the command line."""
+    """The kinds of the artifact's inputs, with the metres per count of the command line.
+
+    Without one, millimetres, as cameras and --record write, not the counts of the training's files.
+    """
     return {
-        name: replace(spec.kind, unit_per_count=options.depth_scale(spec.kind.unit_per_count))
+        name: replace(spec.kind, unit_per_count=options.depth_scale(METRES.unit_per_count))
         if spec.kind.unit == "m" and spec.kind.unit_per_count
         else spec.kind
         for name, spec in manifest.inputs.items()

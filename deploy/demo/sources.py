@@ -195,9 +195,19 @@ def _refuse_idle(text: str, name: str, manifest: Manifest, options: Options) -> 
         raise InputError(
             f"source {text!r}: {' and '.join(idle)} would change nothing; leave that out"
         )
-    unchecked = not any(spec.kind.limits for spec in manifest.inputs.values())
+    if manifest.task == "translation":
+        return
+    kinds = [spec.kind for spec in manifest.inputs.values()]
+    # These read no depth but the artifact's.
+    unread = name in ("frames", "bag") and not any(kind.unit == "m" for kind in kinds)
+    if unread and options.given(("--depth-scale",)):
+        raise InputError(
+            f"source {text!r}: --depth-scale would change nothing, since the artifact takes "
+            f"{', '.join(manifest.inputs)}; leave that out"
+        )
+    unchecked = not any(kind.limits for kind in kinds)
     idle = options.given(("--depth-range", "--no-unit-check"))
-    if idle and unchecked and manifest.task != "translation":
+    if idle and unchecked:
         raise InputError(
             f"{' and '.join(idle)}: the artifact takes {', '.join(manifest.inputs)}, of which nothing is "
             "held against a range; leave that out"

@@ -1,9 +1,10 @@
 """One way to run an artifact, whatever its engine.
 
     runner = open_runner("static_w8a8.tflite", threads=2)
-    logits = runner.run({"rgb": ..., "depth": ...})       # float32 in and out, whatever the
-    artifact holds codes = runner.run_raw({"rgb": ..., "depth": ...})    # the engine's own types in
-    and out
+    # float32 in and out, whatever the artifact holds
+    logits = runner.run({"rgb": ..., "depth": ...})
+    # the engine's own types in and out
+    codes = runner.run_raw({"rgb": ..., "depth": ...})
 
 Arrays are (1, h, w, c) on both sides; a runner of a channels-first engine turns them itself.
 """

@@ -78,6 +78,25 @@ def test_topics_are_named_where_several_fit(tmp_path, manifest):
     np.testing.assert_array_equal(frames[0].images["rgb"], 255 - RGB)
 
 
+def test_what_is_not_named_is_found_beside_what_is(tmp_path, manifest):
+    """Two depths, of which one is named; the colours are those that are left."""
+    topics = {"/other/depth": (COUNTS // 2, "16UC1"), **PAIR}
+    bag = write(tmp_path / "bag", topics)
+    text = f"bag:{bag},depth=/depth/image_raw"
+    (frame,) = open_source(text, manifest, Options(count=1))
+    assert list(frame.images) == list(manifest.inputs)
+    np.testing.assert_array_equal(frame.images["rgb"], RGB)
+    np.testing.assert_allclose(frame.images["depth"], COUNTS / 1000, rtol=2**-23)
+    # What was named stays in what is advised.
+    bag = write(tmp_path / "more", {**topics, "/other/color": (RGB, "rgb8")})
+    with pytest.raises(InputError, match="bag:.*/more,depth=/depth/image_raw,rgb=TOPIC"):
+        open_source(f"bag:{bag},depth=/depth/image_raw", manifest, Options())
+    # One camera's recording goes on without the other.
+    bag = write(tmp_path / "colours", {"/color": (RGB, "rgb8")})
+    (frame,) = open_source(f"bag:{bag},rgb=/color", manifest, Options(count=1))
+    assert list(frame.images) == ["rgb"]
+
+
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 def test_an_input_of_one_channel_gets_its_own_values(tmp_path, manifest, kind):
     """A thermal camera's counts: no colours, no metres."""

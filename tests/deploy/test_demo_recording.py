@@ -1,5 +1,6 @@
 """Frames that are kept are those that came, and every reader of folders reads them."""
 
+import dataclasses
 import json
 import threading
 import time
@@ -8,11 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cen_keras.modalities import modality_of
 from deploy.__main__ import main
+from deploy.calibration import frames_of
 from deploy.demo.network import Network, Result
 from deploy.demo.pipeline import Pipeline
 from deploy.demo.recording import Recording
-from deploy.demo.sources import Source
+from deploy.demo.sources import Options, Source, open_source
+from deploy.run_folder import RunFolder, open_run
 from deploy.runtime import manifest as manifests
 from deploy.runtime.errors import InputError
 from deploy.runtime.preprocess import Frame, read_depth, read_rgb
@@ -54,6 +58,25 @@ def test_what_is_written_reads_as_what_came(manifest, tmp_path):
     np.testing.assert_array_equal(thermal, images["thermal"])
     np.testing.assert_array_equal(np.load(tmp_path / f"new/flow/{name}.npy"), images["flow"])
     assert "beyond 65.5 m is written as missing" in said[0] and said[1].startswith("1 frames in")
+
+
+def test_a_recording_is_read_in_metres_whatever_the_training_s_files_count(
+    manifest, run_path, tmp_path
+):
+    """NYUDv2's lists count 1/5000 m: 3.6 m must not become 0.72 m, which is as usual in a room."""
+    images = {"rgb": np.zeros((*SIZE, 3), np.uint8), "depth": np.full(SIZE, 3.6, np.float32)}
+    Recording(tmp_path, print).show(result(manifest, images))
+    kind = dataclasses.replace(manifest.inputs["depth"].kind, unit_per_count=0.0002)
+    depth = dataclasses.replace(manifest.inputs["depth"], kind=kind)
+    trained = dataclasses.replace(manifest, inputs={**manifest.inputs, "depth": depth})
+    (frame,) = open_source(f"frames:{tmp_path}", trained, Options())
+    np.testing.assert_allclose(frame.images["depth"], 3.6, rtol=1e-6)
+    described = [modality_of("rgb"), modality_of({"name": "depth", "unit_per_count": 0.0002})]
+    data = {"descriptions": {kind.name: kind.to_config() for kind in described}}
+    run = RunFolder(run_path, {**open_run(run_path).data, **data})
+    np.testing.assert_allclose(frames_of(run, tmp_path)[0]["depth"], 3.6, rtol=1e-6)
+    given = frames_of(run, tmp_path, 0.0002)[0]["depth"]
+    np.testing.assert_allclose(given, 0.72, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("every", "kept"), [(0, 10), (0.1, 10), (0.25, 5), (1.0, 2)])

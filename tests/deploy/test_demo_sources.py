@@ -402,6 +402,14 @@ def test_depth_that_the_artifact_does_not_take_is_no_reason_to_refuse(manifest, 
     assert set(frame.images) == {"rgb"}
 
 
+@pytest.mark.parametrize("source", ["frames", "bag"])
+@pytest.mark.parametrize("scale", [0.001, -1])
+def test_a_depth_scale_for_an_artifact_without_depth(manifest, tmp_path, source, scale):
+    colour = dataclasses.replace(manifest, inputs={"rgb": manifest.inputs["rgb"]})
+    with pytest.raises(InputError, match="--depth-scale would change nothing, .* takes rgb; leave"):
+        open_source(f"{source}:{tmp_path}", colour, Options(metres_per_count=scale))
+
+
 def with_medians(manifest, pair):
     inputs = {
         name: dataclasses.replace(spec, kind=dataclasses.replace(spec.kind, medians=pair))

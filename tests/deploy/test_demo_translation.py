@@ -24,6 +24,7 @@ from deploy.demo.sources import Options, open_source
 from deploy.demo.view import picture
 from deploy.runtime import manifest as manifests
 from deploy.runtime.errors import InputError
+from deploy.runtime.image_files import ORIENTATION
 from deploy.runtime.pictures import depth_picture
 from deploy.runtime.preprocess import Frame, Preprocessor, resize_image
 
@@ -157,6 +158,33 @@ def test_16_bit_depth_among_the_domains(tmp_path, manifest):
         list(open_source(f"frames:{tmp_path}", wanted, Options()))
 
 
+def test_sizes_are_those_of_upright_pictures(tmp_path, manifest):
+    view(tmp_path, "x")
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    Image.new("RGB", (48, 36)).save(tmp_path / "rgb" / "x.jpg", exif=exif)
+    (tmp_path / "rgb" / "x.png").unlink()
+    with pytest.raises(InputError, match="x has rgb 36x48, reshading 48x36"):
+        open_source(f"frames:{tmp_path}", manifest, Options())
+    Image.new("RGB", (36, 48)).save(tmp_path / "reshading" / "x.png")
+    (frame,) = open_source(f"frames:{tmp_path}", manifest, Options())
+    assert {image.shape for image in frame.images.values()} == {(48, 36, 3)}
+
+
+@pytest.mark.parametrize("suffix", ["npy", "pfm"])
+def test_depth_in_floats_among_the_domains(tmp_path, manifest, suffix):
+    view(tmp_path, "x", only=("rgb",))
+    (tmp_path / "depth").mkdir()
+    metres = np.full((36, 48), 2.5, np.float32)
+    if suffix == "npy":
+        np.save(tmp_path / "depth" / "x.npy", metres)
+    else:
+        (tmp_path / "depth" / "x.pfm").write_bytes(b"Pf\n48 36\n-1\n" + metres.tobytes())
+    wanted = asks_for(manifest, "rgb", "depth")
+    (frame,) = open_source(f"frames:{tmp_path}", wanted, Options())
+    np.testing.assert_array_equal(frame.images["depth"], domains.depth_image(metres))
+
+
 def test_joined_domains_are_fed_along_the_channels(manifest):
     (spec, *_) = manifest.inputs.values()
     six = dataclasses.replace(spec.normalization, mean=(1.0,) * 6, std=(1.0,) * 6)
@@ -208,10 +236,12 @@ def test_sources_without_the_domains(manifest):
         open_source("rooms", asks_for(manifest, "rgb", "keypoints", "label"), Options())
 
 
-def test_the_live_page_refuses(artifact, artifacts, capsys):
+def test_the_live_page_and_recordings_refuse(artifact, artifacts, tmp_path, capsys):
     arguments = ["demo", "--artifact", str(artifact), "--source", "rooms"]
-    assert main([*arguments, "--serve", "0"]) == 2
-    assert "the live page shows segmentations: give --out alone" in capsys.readouterr().err
+    for option in (["--serve", "0"], ["--record", str(tmp_path / "new")]):
+        assert main([*arguments, *option, "--count", "1"]) == 2
+        assert "--serve and --record are for segmentations; give --out" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
     network, messages = Network(Choice(artifacts["fp32"])), []
     source = open_source("rooms", network.manifest, Options(count=1))
     pipeline = Pipeline(source, network, [], messages.append, stream=AUTO, live=True)

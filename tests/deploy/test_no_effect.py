@@ -30,6 +30,16 @@ DEMO = "demo --artifact {fp32} --out seen --source "
         ("export {run} --save-calibration new.npz", "fp32 takes no samples"),
         ("export {run} --calibration other.npz", "fp32 takes no samples"),
         ("export {run} --seed 3", "fp32 takes no samples"),
+        ("export {run} --depth-scale 0.001", "fp32 takes no samples"),
+        (
+            "export {run} --scheme static_w8a8 --depth-scale 0.001",
+            "--depth-scale is for --calibration FOLDER",
+        ),
+        ("sensitivity {run} --depth-scale 0.001", "--depth-scale is for --calibration FOLDER"),
+        (
+            "sensitivity {run} --calibration . --depth-scale -1",
+            "--depth-scale is -1.0, wanted metres per count",
+        ),
         ("export {run} --scheme fp16 --float-io", "inputs of tflite fp16 are floats anyway"),
         (
             "export {run} --target onnx --scheme static_w8a8 --float-io",
@@ -56,6 +66,10 @@ DEMO = "demo --artifact {fp32} --out seen --source "
         (
             "export {run} --scheme static_w8a8 --calibration other.npz --calibration-count 3",
             "are for drawn samples",
+        ),
+        (
+            "sensitivity {run} --calibration other.npz --calibration-count 3",
+            "--calibration-count is for drawn samples",
         ),
         ("lint {fp32} --profile jp6 --compute-capability 8.6", "give both"),
     ],

@@ -4,11 +4,14 @@ import json
 
 import numpy as np
 import pytest
+from deploy_size import SIZE
 from frame_folders import write_views
 from PIL import Image
 
+from cen_keras.errors import InputError
 from deploy import calibration
 from deploy.__main__ import main
+from deploy.calibration import CalibrationChoice
 from deploy.demo.sources import Options, open_source
 from deploy.run_folder import open_run
 from deploy.runtime import manifest as manifests
@@ -116,6 +119,30 @@ def test_calibration_from_a_folder_draws_the_samples_of_its_views(run_path, tmp_
     (tmp_path / "empty").mkdir()
     assert main([*command, "--calibration", str(tmp_path / "empty")]) == 2
     assert "holds no views; wanted rgb/NAME.png" in capsys.readouterr().err
+
+
+def test_calibration_s_depth_in_another_unit_names_the_option(run_path, tmp_path):
+    """Counts of 1/5000 m: a near part and a far one."""
+    counts = np.full(SIZE, 2.5 * 5000, np.uint16)
+    counts[: SIZE[0] // 4] //= 2
+    for name, image in (("rgb", np.zeros((*SIZE, 3), np.uint8)), ("depth", counts)):
+        (tmp_path / name).mkdir()
+        Image.fromarray(image).save(tmp_path / name / "a.png")
+    run = open_run(run_path)
+    inputs = {n: run.input_spec(n, (1, *SIZE, c)) for n, c in (("rgb", 3), ("depth", 1))}
+    with pytest.raises(InputError, match="try --depth-scale 0.0002 .*--calibration FILE.npz"):
+        CalibrationChoice(tmp_path).samples(run, inputs)
+    drawn = CalibrationChoice(tmp_path, depth_scale=0.0002).samples(run, inputs)
+    metres = drawn.arrays["depth"][0, :, 0, 0] * 1.5 + 2.5
+    np.testing.assert_allclose(metres, counts[:, 0] / 5000, rtol=1e-6)
+
+
+def test_a_depth_scale_without_depth(run_path, held_out):
+    run = open_run(run_path)
+    run.data["modalities"] = ["rgb"]
+    with pytest.raises(InputError, match="--depth-scale would change nothing, .* takes rgb"):
+        calibration.frames_of(run, held_out, 0.001)
+    assert set(calibration.frames_of(run, held_out)[0]) == {"rgb"}
 
 
 def test_the_demo_registers_depth_of_another_camera(artifacts, tmp_path, capsys):

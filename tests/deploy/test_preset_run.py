@@ -87,6 +87,17 @@ def test_a_preset_opens_as_a_run(package, tmp_path):
     np.testing.assert_array_equal(np.asarray(again), np.asarray(wanted(x)["rgb"]).astype("f"))
 
 
+def test_another_card_of_the_same_weights_is_unpacked_again(package):
+    written = (unpack("tiny_rooms") / "best.keras").stat().st_mtime_ns
+    card = json.loads((package / "tiny_rooms.json").read_text())
+    card["data"] = {**DATA, "depth_unit": "millimetre"}
+    (package / "tiny_rooms.json").write_text(json.dumps(card))
+    presets.presets.cache_clear()
+    run = open_run("preset:tiny_rooms")
+    assert run.data == card["data"]
+    assert run.model_file.stat().st_mtime_ns > written
+
+
 def test_presets_without_weights_are_no_runs(package):
     with pytest.raises(InputError, match=r"no trained weights; take one that has \(tiny_rooms\)"):
         open_run("preset:tiny")

@@ -1,11 +1,13 @@
 """Runners address tensors by name, convert where asked, and refuse what does not fit."""
 
+import ast
 import dataclasses
 
 import numpy as np
 import pytest
 
 from deploy.runtime import manifest as manifests
+from deploy.runtime import runner as runner_module
 from deploy.runtime.errors import InputError
 from deploy.runtime.postprocess import dequantize
 from deploy.runtime.preprocess import quantize
@@ -20,6 +22,13 @@ def runner(artifacts):
 def arrays(runner, seed=0):
     rng = np.random.default_rng(seed)
     return {n: rng.normal(size=(1, *s.hwc)).astype(np.float32) for n, s in runner.inputs.items()}
+
+
+def test_the_example_is_code():
+    lines = runner_module.__doc__.splitlines()
+    example = "\n".join(line[4:] for line in lines if line.startswith("    "))
+    calls = [ast.unparse(node.value.func) for node in ast.parse(example).body]
+    assert calls == ["open_runner", "runner.run", "runner.run_raw"]
 
 
 def test_floats_in_are_codes_in(runner):
