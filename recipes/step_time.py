@@ -37,7 +37,7 @@ def child(name: str, size: tuple[int, int], batch: int, fused: bool) -> None:
     from cen_keras.layers import modality_norm
     from cen_keras.losses import SegmentationLoss
     from cen_keras.models import Segmenter
-    from cen_keras.training.segmentation_task import model_of
+    from cen_keras.training.start import model_of
 
     if not fused:
         modality_norm.fits_fused_norm = lambda *arguments: False

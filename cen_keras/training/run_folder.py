@@ -69,26 +69,6 @@ def load_best(run: Path) -> Any:
     return load_model(path)
 
 
-def preset_of_run(run: Path) -> Path:
-    """Returns a run's best weights as a preset's folder, `RUN/preset/NAME`; writes what is missing or older.
-
-    Raises:
-        InputError: there is no such run, it has no weights, or they are no Segmenter's.
-    """
-    if not run.is_dir():
-        raise InputError(
-            f"{run}: is missing; the training starts from this run. Train it "
-            f"(`python -m recipes.train {run.name}`), or name another start with --set pretrained=."
-        )
-    best, card = run / "best.keras", run / "preset" / run.resolve().name / "card.json"
-    if not (best.is_file() and card.is_file() and card.stat().st_mtime >= best.stat().st_mtime):
-        model = load_best(run)
-        if not hasattr(model, "save_to_preset"):
-            raise InputError(f"{best}: is a {type(model).__name__}; wanted a Segmenter's run.")
-        model.save_to_preset(card.parent)
-    return card.parent
-
-
 def check_run_folder(run: Path, recipe: RecipeBase) -> str:
     """Checks that a folder, if it holds a run, holds one of this very recipe.
 

@@ -9,15 +9,13 @@ from typing import Any
 
 from cen_keras.errors import InputError, suggestion, value_errors_of
 from cen_keras.training.console import percent, print_exchange_rate, scored
-from cen_keras.training.recipe import arguments_of, check_arguments, fusion_keys, merged
+from cen_keras.training.recipe import arguments_of, check_arguments, fusion_keys
 from cen_keras.training.recipe_optimizer import build_optimizer
-from cen_keras.training.run_folder import preset_of_run
-from cen_keras.training.segmentation import PRESET, RUN, Recipe
+from cen_keras.training.segmentation import Recipe
+from cen_keras.training.start import OF_DATA, model_of, normalization_of, preset_name
 
 RECIPE = Recipe
 MONITOR = "ensemble_miou"
-_OF_DATA = ("classes", "num_classes")
-"""Arguments of a Segmenter that its data decide."""
 SCORES = ("miou", "mean_accuracy", "pixel_accuracy")
 
 
@@ -26,55 +24,6 @@ def check(recipe: Recipe, distribution: Any) -> None:
     optimizer = recipe.optimizer
     clips = optimizer.global_clipnorm is not None
     distribution.check(recipe.batch, recipe.policy, clips, optimizer.accumulate, recipe.jit)
-
-
-def normalization_of(recipe: Recipe):
-    """Returns the `Normalization` that the recipe says, and where it does not that of the preset it starts from.
-
-    Other modalities have their own numbers.
-    """
-    from cen_keras.data.normalization import Normalization
-
-    return Normalization.from_json({**_numbers_of_preset(recipe), **recipe.normalization})
-
-
-def start_of(recipe: Recipe) -> Any:
-    """Returns the `Preset` that a recipe starts from, or None.
-
-    Raises:
-        InputError: there is no such preset, or the run has no trained Segmenter.
-    """
-    name = _preset_name(recipe)
-    if name is None:
-        return None
-    from cen_keras.models.presets import preset_of
-
-    return preset_of(name)
-
-
-def _preset_name(recipe: Recipe) -> str | None:
-    """Returns the name or the folder of the preset that a recipe starts from, or None."""
-    start = str(recipe.pretrained)
-    if start.startswith(RUN):
-        return str(preset_of_run(Path(start.removeprefix(RUN)).expanduser()))
-    return start.removeprefix(PRESET) if start.startswith(PRESET) else None
-
-
-def model_of(recipe: Recipe) -> dict[str, Any]:
-    """Returns the arguments of the recipe's Segmenter, but its classes: what it says over what it starts from."""
-    start = start_of(recipe)
-    known = {} if start is None else {k: v for k, v in start.model.items() if k not in _OF_DATA}
-    return merged(known, recipe.model) if recipe.model else known
-
-
-def _numbers_of_preset(recipe: Recipe) -> dict[str, Any]:
-    """Modality -> scale, mean and std that the weights of a recipe's preset were trained with."""
-    from cen_keras.data.normalization import NUMBERS
-
-    preset = start_of(recipe)
-    described = preset.model["modalities"] if preset else ()
-    known = [entry for entry in described if isinstance(entry, dict) and set(NUMBERS) <= set(entry)]
-    return {entry["name"]: {key: entry[key] for key in NUMBERS} for entry in known}
 
 
 def open_loader(recipe: Recipe, split: str, training: bool, share: tuple[int, int] = (0, 1)):
@@ -165,7 +114,7 @@ def keys_of(recipe: Recipe, section: str) -> list[str]:
     if section == "model":
         from cen_keras.models import Segmenter
 
-        given = (*_OF_DATA, "weights")  # by data and `pretrained`
+        given = (*OF_DATA, "weights")  # by data and `pretrained`
         return [key for key in arguments_of(Segmenter.__init__) if key not in given]
     if section == "augmentation":
         kind, _ = augmentation_of({"name": (recipe.augmentation or {}).get("name", "usual")})
@@ -185,7 +134,7 @@ def build_model(recipe: Recipe, loader: Any):
     from cen_keras.models import Segmenter
 
     weights = recipe.pretrained
-    preset = _preset_name(recipe)
+    preset = preset_name(recipe)
     if not preset and weights not in (None, "imagenet"):
         weights = str(Path(weights).expanduser())
         if not Path(weights).is_file():

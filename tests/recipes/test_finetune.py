@@ -16,13 +16,8 @@ from cen_keras.errors import InputError
 from cen_keras.modalities import modality_of
 from cen_keras.models import Segmenter
 from cen_keras.models.presets import presets
-from cen_keras.training.segmentation_task import (
-    build_model,
-    data_json,
-    model_of,
-    normalization_of,
-    open_loader,
-)
+from cen_keras.training.segmentation_task import build_model, data_json, open_loader
+from cen_keras.training.start import model_of, normalization_of
 from cen_keras.training.task import read_recipe
 from recipes.listing import recipe_of
 

@@ -32,7 +32,7 @@ LOADER = types.SimpleNamespace(
     views=types.SimpleNamespace(classes=tuple(f"class{i}" for i in range(40)), palette=()),
     descriptions={name: modality_of(name) for name in ("rgb", "depth")},
 )
-OURS = ("nyudv2_lite0", "nyudv2_lite0_13", "nyudv2_evidence")
+OURS = ("nyudv2_lite0", "nyudv2_lite0_from_rooms", "nyudv2_lite0_13", "nyudv2_evidence")
 """On a published data set, and no settings of the paper."""
 SEGMENTATION = [
     name for name in all_recipes() if name.startswith(("nyudv2_", "sunrgbd_")) and name not in OURS
