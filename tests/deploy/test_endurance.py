@@ -20,8 +20,8 @@ from deploy.runtime.errors import InputError
 
 WAITS = """
 import time
-print("ready at 7")
 try:
+    print("ready at 7")  # An interrupt may follow at once.
     time.sleep(60)
 except KeyboardInterrupt:
     raise SystemExit(5)
