@@ -150,8 +150,9 @@ def test_a_packed_artifact_sees_what_its_preset_sees(folder):
             wanted = float_model.segment(view, name)
             found = class_map(logits[0], *wanted.shape)
             agreement[name].append(float((found == wanted).mean()))
-    # On NYUDv2's pictures 87 to 91 % of the pixels, see the card; of another network's artifact it would be few.
-    assert all(np.mean(shares) > 0.7 for shares in agreement.values()), agreement
+    # On NYUDv2's pictures 87 to 91 % of the pixels, see the card; on these rooms, which it was not trained last on,
+    # 68 to 76, and of the artifact of the weights packed before 46 to 52.
+    assert all(np.mean(shares) > 0.6 for shares in agreement.values()), agreement
 
 
 @pytest.mark.slow
