@@ -22,10 +22,11 @@ SAME_ROUNDED = 0.99
 SAME_CODES = 0.9999
 ROUNDED = {("fp16", ".onnx"), ("dynamic_w8", ".tflite")}
 # The same happens behind the float depthwise convolutions of ONNX Runtime. The images are noise, on which a network of
-# 40 classes is undecided: 0.984 and 0.995 of its classes are the same.
+# 40 classes is undecided: 0.98 to 0.995 of 768 pixels have the same class, depending on its weights, and two standard
+# deviations of so many pixels are 0.01.
 LEAST_SAME = {
-    "cen_lite0_nyudv2-dynamic_w8.tflite": 0.98,
-    "cen_lite0_nyudv2-static_w8a8.onnx": 0.99,
+    "cen_lite0_nyudv2-dynamic_w8.tflite": 0.96,
+    "cen_lite0_nyudv2-static_w8a8.onnx": 0.96,
 }
 # Of ONNX Runtime 1.19 in static_w8a8, which rounds elsewhere than 1.31: 0.986 of cen_edge_s_rooms' are.
 SAME_OLDER = 0.98
