@@ -56,6 +56,7 @@ def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) 
     import_keras()
     import keras
 
+    from cen_keras.models.presets import arguments_of
     from cen_keras.models.weight_files import load_weights, save_weights
 
     recipe = Recipe.from_json(read_json(run / "recipe.json"), str(run / "recipe.json"))
@@ -96,13 +97,11 @@ def pack(run: Path, name: str, about: str, note: str, split: str, folder: Path) 
         # Where the data lay on this machine is nobody's business: the card names the recipe's own places.
         own = recipe_of(recipe.name).data
         dataset.update({key: own[key] for key in PLACES if key in dataset and key in own})
-    config = model.get_config()
-    described = [_as_cameras_count(entry) for entry in config["modalities"]]
-    arguments = {k: v for k, v in config.items() if k not in ("name", "frozen")}
-    arguments["modalities"] = described
+    arguments = arguments_of(model)
+    described = [_as_cameras_count(entry) for entry in arguments["modalities"]]
     card = {
         "about": about,
-        "model": arguments,
+        "model": {**arguments, "modalities": described},
         "image_shape": data["image_shape"],
         "parameters": model.count_params(),
         "sha256": checksum,

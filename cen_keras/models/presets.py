@@ -207,16 +207,19 @@ def _check_order(preset: Preset, modalities: tuple[str, ...]) -> None:
         )
 
 
+def arguments_of(model: keras.Model) -> dict[str, Any]:
+    """Returns the arguments of a Segmenter that a preset's card holds."""
+    return {k: v for k, v in model.get_config().items() if k not in ("name", "frozen")}
+
+
 def save(model: keras.Model, folder: Path, about: str = "") -> None:
     """Writes a model as a preset; see `Segmenter.save_to_preset`."""
-    config = model.get_config()
-    for key in ("name", "frozen"):
-        config.pop(key)
+    arguments = arguments_of(model)  # Before anything is written: some have no config.
     folder.mkdir(parents=True, exist_ok=True)
     checksum = weight_files.save_weights(model, folder / "weights.npz")
     card = {
         "about": about or f"{model.name}, {len(model.classes)} classes.",
-        "model": config,
+        "model": arguments,
         "image_shape": model.image_shape,
         "parameters": model.count_params(),
         "sha256": checksum,

@@ -124,8 +124,10 @@ class SamplePictures(keras.callbacks.Callback):
         inputs, target = self.loader[0]
         inputs = dict(inputs)
         for index in range(1, len(self.loader)):
+            if len(target) >= self.count:
+                break
             more, wanted = self.loader[index]
-            if len(target) >= self.count or wanted.shape[1:] != target.shape[1:]:
+            if wanted.shape[1:] != target.shape[1:]:
                 break
             target = np.concatenate([target, wanted])
             inputs = {name: np.concatenate([inputs[name], more[name]]) for name in inputs}
