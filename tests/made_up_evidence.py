@@ -24,7 +24,8 @@ def write_table(folder: Path, table: str, rows: dict, seeds=(1, 2, 3), noise=0.0
         columns: what other columns hold, in every line.
     """
     metrics = TRANSLATION if table == "translation" else SEGMENTATION
-    head = ("table", "row", "seed", "output", *metrics, *COST)
+    more = [name for name in columns if name not in COST]
+    head = ("table", "row", "seed", "output", *metrics, *COST, *more)
     with open(folder / f"{table}.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, head, lineterminator="\n")
         writer.writeheader()

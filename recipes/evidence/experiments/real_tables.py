@@ -4,7 +4,14 @@ import json
 from typing import Any
 
 from recipes.evidence.experiments.cells import only
-from recipes.evidence.experiments.tables import AGAINST_CEN, CEN, Row, Table, paper_tables
+from recipes.evidence.experiments.tables import (
+    AGAINST_CEN,
+    CEN,
+    Row,
+    Table,
+    filters_table,
+    paper_tables,
+)
 
 RECIPE = "nyudv2_evidence"
 
@@ -22,19 +29,26 @@ def alone(modality: str) -> tuple[str, ...]:
     return (*only(modality), *fusion("none"))
 
 
+def _penalty(weight: float) -> Row:
+    return Row(f"lambda {weight:g}", (f"model.fusion.sparsity={weight}",))
+
+
 AVERAGE = Row(AGAINST_CEN["average"], fusion("average"))
 
 REAL_TABLES = {
     **paper_tables(RECIPE, fusion, alone),
-    "sparsity": Table(
-        "the weight lambda of the penalty: the score against the share that is exchanged",
+    "filters": filters_table(RECIPE, fusion),
+    "share": Table(
+        "the score against the share of channels that is exchanged",
         RECIPE,
         {
-            "0": Row("lambda 0", ("model.fusion.sparsity=0.0",)),
-            "0.0003": Row("lambda 0.0003", ("model.fusion.sparsity=0.0003",)),
+            **{f"{w:g}": _penalty(w) for w in (0.0, 0.0003, 0.0006, 0.0008)},
             "cen": CEN,
-            "0.003": Row("lambda 0.003", ("model.fusion.sparsity=0.003",)),
-            "0.01": Row("lambda 0.01", ("model.fusion.sparsity=0.01",)),
+            **{f"{w:g}": _penalty(w) for w in (0.003, 0.01)},
+            "faster": Row(
+                "CEN with twice the learning rate of the scales",
+                ("optimizer.scale_learning_rate=0.01",),
+            ),
         },
     ),
     "steps": Table(

@@ -114,6 +114,23 @@ def paper_tables(
     }
 
 
+def filters_table(recipe: str, fusion: Callable[..., tuple[str, ...]]) -> Table:
+    """Returns what filters of its own for each modality change; arguments as of `paper_tables`."""
+    return Table(
+        "what shared filters cost this small net, without the exchange and with it",
+        recipe,
+        {
+            "shared": Row(APART.description, fusion("none")),
+            "unshared": Row(UNSHARED.description, fusion("none", private_filters=True)),
+            "cen": CEN,
+            "cen_unshared": Row(
+                "CEN with filters of its own for each modality",
+                ("model.fusion.private_filters=true",),
+            ),
+        },
+    )
+
+
 PENALTIES = {
     "none": ("no", ("model.fusion.sparsity=0.0",)),
     "part": ("its own part of the", ()),
@@ -208,19 +225,7 @@ TABLES = {
             **_numbers("model.fusion.sparsity", {"0.05": "0.05"}, "lambda"),
         },
     ),
-    "filters": Table(
-        "what shared filters cost this small net, without the exchange and with it",
-        "rooms_evidence",
-        {
-            "shared": APART,
-            "unshared": UNSHARED,
-            "cen": CEN,
-            "cen_unshared": Row(
-                "CEN with filters of its own for each modality",
-                ("model.fusion.private_filters=true",),
-            ),
-        },
-    ),
+    "filters": filters_table("rooms_evidence", fusion),
     "steps": Table(
         "how long the nets are trained: whether a difference is one of speed",
         "rooms_evidence",

@@ -67,6 +67,7 @@ COST_CAPTION = "Means with the sample standard deviation over seeds; points of n
 SWEEP_CAPTION = (
     "A point for each seed, a line through the means; the place left of all stands for 0 or none."
 )
+CAPTIONS = {**dict.fromkeys(SWEPT, SWEEP_CAPTION), "share": "Three points for each training."}
 
 
 def write(
@@ -207,7 +208,7 @@ def _table(scores: Scores, name: str, plotted: bool, study: Study) -> list[str]:
         ]
     parts += ["Size and cost:", cost_table(scores, name)]
     if plotted:
-        parts += [f"![{name}]({name}.png)", SWEEP_CAPTION if name in SWEPT else COST_CAPTION]
+        parts += [f"![{name}]({name}.png)", CAPTIONS.get(name, COST_CAPTION)]
     body = []
     for row in scores.rows(name):
         meaning = known.rows[row].description if known and row in known.rows else ""

@@ -13,7 +13,7 @@ from recipes.evidence.statistics.paired import summarize
 from recipes.evidence.statistics.scores import ENSEMBLE, METRICS, Line, Scores
 from recipes.listing import recipe_of
 
-BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#777777"
+BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#777777"
 
 SWEPT = {
     "sparsity": ("weight of the penalty, $\\lambda$", "sparsity"),
@@ -31,6 +31,8 @@ def write_plots(scores: Scores, folder: Path) -> list[str]:
     for table in scores.tables():
         if table in SWEPT:
             drawn[f"{table}.png"] = sweep(scores, table)
+        elif table == "share":
+            drawn["share.png"] = against_share(scores, table)
         elif table in ("baselines", "common", "translation"):
             drawn[f"{table}.png"] = against_cost(scores, table)
     for name, figure in drawn.items():
@@ -170,6 +172,27 @@ def sweep(scores: Scores, table: str) -> matplotlib.figure.Figure | None:
         axes.set(xlabel=title, ylabel=label)
         axes.grid(axis="y", color="#dddddd", lw=0.6)
         axes.margins(x=0.08, y=0.12)
+    return figure
+
+
+def against_share(scores: Scores, table: str) -> matplotlib.figure.Figure:
+    """The mIoU of every output against the share exchanged; a point for each training."""
+    figure = matplotlib.figure.Figure((6.4, 3.6), layout="constrained")
+    axes = figure.subplots()
+    cells = [
+        cell
+        for row in scores.rows(table)
+        for cell in scores.cells(table, row)
+        if cell.exchanged is not None
+    ]
+    outputs = scores.outputs(table, scores.rows(table)[0])
+    for output, colour in zip(outputs, (BLUE, GREEN, ORANGE), strict=True):
+        mious = {row: scores.by_seed(table, row, output, "miou") for row in scores.rows(table)}
+        points = [(100 * cell.exchanged, mious[cell.row][cell.seed]) for cell in cells]
+        axes.scatter(*zip(*points, strict=True), s=26, color=colour, alpha=0.8, label=output)
+    axes.set(xlabel="exchanged, % of what may be", ylabel="mIoU, %", ylim=(0, None))
+    axes.grid(axis="y", color="#dddddd", lw=0.6)
+    axes.legend(frameon=False)
     return figure
 
 

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up_evidence import BASELINES, translations, write_swept, write_table
 
+from recipes.evidence.experiments.studies import NYUDV2
 from recipes.evidence.report.plots import (
     against_cost,
+    against_share,
     side_by_side,
     spread_apart,
     sweep,
@@ -64,6 +66,30 @@ def test_a_sweep_stands_at_its_numbers(scores):
     line = shares.lines[0].get_ydata()
     assert line == pytest.approx([0, 20, 40, 60])
     assert len(mious.collections[0].get_offsets()) == 3  # seeds
+
+
+def test_points_stand_at_their_share(tmp_path):
+    def row(*mious):
+        names = ("rgb", "depth", "ensemble")
+        return {name: {"miou": pair} for name, pair in zip(names, mious, strict=True)}
+
+    rows = {
+        "0": row([0.3, 0.2], [0.1, 0.2], [0.4, 0.5]),
+        "cen": row([0.6, 0.7], [0.5, 0.3], [0.8, 0.9]),
+    }
+    write_table(tmp_path, "share", rows, seeds=(1, 2), data="0123456789ab")
+    (axes,) = against_share(Scores(read_lines(tmp_path / "share.csv", NYUDV2)), "share").axes
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    found = {
+        name: sorted(map(tuple, points.get_offsets().round(6)))
+        for name, points in zip(names, axes.collections, strict=True)
+    }
+    # Of the made-up tables CEN exchanges 43 %, any other row nothing.
+    assert found == {
+        "rgb": [(0, 20), (0, 30), (43, 60), (43, 70)],
+        "depth": [(0, 10), (0, 20), (43, 30), (43, 50)],
+        "ensemble": [(0, 40), (0, 50), (43, 80), (43, 90)],
+    }
 
 
 def test_nothing_is_drawn_of_nothing(tmp_path):

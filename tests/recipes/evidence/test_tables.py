@@ -13,19 +13,20 @@ from recipes.evidence.experiments.studies import NYUDV2, ROOMS, STUDIES
 from recipes.evidence.experiments.tables import TABLES, cells_of
 from recipes.evidence.run.cell import make_parser
 
-ROWS = [
-    (study, table, row)
+# Of rows with the same settings, which stand in several tables, one is enough.
+ROWS = {
+    (content.recipe, row.settings): (study, table, name)
     for study in STUDIES
     for table, content in STUDIES[study].tables.items()
-    for row in content.rows
-]
+    for name, row in content.rows.items()
+}
 
 
 def cell_of(table, row, seed=1, study="rooms"):
     return cells_of(STUDIES[study].table(table), seed, (row,))[row]
 
 
-@pytest.mark.parametrize(("study", "table", "row"), ROWS)
+@pytest.mark.parametrize(("study", "table", "row"), ROWS.values())
 def test_a_row_builds_a_model_of_its_recipe(study, table, row):
     recipe = cell_of(table, row, study=study).made()
     loader = types.SimpleNamespace(
@@ -41,7 +42,7 @@ def test_a_row_builds_a_model_of_its_recipe(study, table, row):
         assert set(model.modalities) - {"rgb"} <= set(recipe.normalization)
 
 
-@pytest.mark.parametrize(("study", "table", "row"), ROWS)
+@pytest.mark.parametrize(("study", "table", "row"), ROWS.values())
 def test_the_command_is_read_as_the_very_training(study, table, row):
     cell = cell_of(table, row, study=study)
     python, dash_m, module, *arguments = shlex.split(cell.command)
