@@ -127,6 +127,7 @@ def verify_artifact(
     max_drop: float | None = None,
     threads: int | None = None,
     engine: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Compares an artifact with the float model of its run.
 
@@ -138,6 +139,7 @@ def verify_artifact(
         max_drop: mIoU points that may be lost by any output; None = as the scheme allows.
         threads: of the engine.
         engine: as for `open_runner`.
+        progress: called with how many of how many views are compared.
 
     Returns:
         What was compared, the result of each output, `allowed_drop`, `worst_drop` and `passed`.
@@ -156,7 +158,7 @@ def verify_artifact(
     # What the float model is fed comes from the run, not from the manifest: a wrong normalisation
     # in the manifest must show.
     reference = _keras_predictor(run.model(), run, runner.manifest.image_shape)
-    result = _compare(run, tuple(runner.outputs), reference, candidate, count, split)
+    result = _compare(run, tuple(runner.outputs), reference, candidate, count, split, progress)
     return {
         "artifact": str(artifact),
         "sha256": runner.manifest.file_sha256,
@@ -167,7 +169,12 @@ def verify_artifact(
 
 
 def verify_frozen(
-    run: RunFolder, *, count: int | None = None, split: str = "val", max_drop: float = 0.05
+    run: RunFolder,
+    *,
+    count: int | None = None,
+    split: str = "val",
+    max_drop: float = 0.05,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Compares the frozen Keras graph with the trained model, before any export.
 
@@ -176,6 +183,7 @@ def verify_frozen(
         count: number of held-out views; None = all.
         split: of the data set.
         max_drop: mIoU points that may be lost by any output.
+        progress: called with how many of how many views are compared.
 
     Returns:
         As `verify_artifact`, with `relative_error` of the logits, the largest of all outputs.
@@ -187,7 +195,7 @@ def verify_frozen(
     names = tuple(plain.output)
     reference = _keras_predictor(model, run, run.image_shape)
     candidate = _keras_predictor(plain, run, run.image_shape)
-    result = _compare(run, names, reference, candidate, count, split)
+    result = _compare(run, names, reference, candidate, count, split, progress)
     worst = float(np.max([output["relative_error"] for output in result["outputs"].values()]))
     return {
         "frozen": str(run.path),
@@ -236,6 +244,7 @@ def _compare(
     candidate: Predictor,
     count: int | None,
     split: str,
+    progress: Callable[[int, int], None] | None,
 ) -> dict[str, Any]:
     views = run.views(split)
     check_labelled(views)
@@ -256,6 +265,8 @@ def _compare(
         for wanted, found, view in results:
             for name in names:
                 comparisons[name].add(wanted[name], found[name], view["label"])
+        if progress is not None:
+            progress(start + len(chunk), count)
     return {
         "run": str(run.path),
         "split": split,

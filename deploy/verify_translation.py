@@ -4,6 +4,7 @@ Held-out views go through both as the same float32 images in -1..1. Reported per
 artifact's image is from the float model's, and both images' error against the target.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,7 @@ def verify_translation(
     max_error: float | None = None,
     threads: int | None = None,
     engine: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Compares an artifact, or the frozen graph before any export, with the trained generator.
 
@@ -74,6 +76,7 @@ def verify_translation(
         max_error: mean absolute difference that any output may have; None = as in `ALLOWED`.
         threads: of the engine.
         engine: as for `open_runner`.
+        progress: called with how many of how many views are compared.
 
     Returns:
         What was compared, the result of each output, `allowed_error`, `worst_error` and `passed`.
@@ -114,6 +117,8 @@ def verify_translation(
         wanted, found = model.predict_on_batch(images), candidate(images)
         for name in names:
             comparisons[name].add(wanted[name][0], found[name][0], view[run.data["target"]])
+        if progress is not None:
+            progress(index + 1, count)
     outputs = {name: comparison.result() for name, comparison in comparisons.items()}
     allowed = ALLOWED[scheme] if max_error is None else max_error
     worst = max(output["mean_abs_error"] for output in outputs.values())

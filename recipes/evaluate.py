@@ -87,15 +87,17 @@ def main(arguments: list[str] | None = None) -> int:
     options = make_parser().parse_args(arguments)
 
     def command():
-        result = evaluate_run(
-            options.run,
-            options.split,
-            options.scales,
-            options.flip,
-            tuple(options.without),
-            options.views,
-            options.set,
-        )
+        with consoles.progress_bar("batches") as progress:
+            result = evaluate_run(
+                options.run,
+                options.split,
+                options.scales,
+                options.flip,
+                tuple(options.without),
+                options.views,
+                options.set,
+                progress,
+            )
         console = consoles.console_for(options.json)
         task_of(result).print_scores(console, result, classes=True)
         consoles.print_exchange(console, result["exchange"])

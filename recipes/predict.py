@@ -67,8 +67,6 @@ def main(arguments: list[str] | None = None) -> int:
     options = make_parser().parse_args(arguments)
 
     def command():
-        from rich.progress import Progress
-
         from cen_keras.quiet import import_keras
 
         wrong = [text for text in options.files if "=" not in text]
@@ -80,17 +78,16 @@ def main(arguments: list[str] | None = None) -> int:
             raise InputError(f"{options.model} is a {recipe.task}; wanted a segmentation.")
         cameras = options.cameras or _cameras_of(recipe.data)
         model = load()
-        console = consoles.console_for(options.json)
-        with Progress(console=console, transient=True) as bar:
-            task = bar.add_task("views", total=None)
+        with consoles.progress_bar("views") as progress:
             written = model.segment_folder(
                 options.folder,
                 options.out,
                 options.output,
                 folders=dict(text.split("=", 1) for text in options.files) or None,
                 cameras=cameras,
-                progress=lambda done, total: bar.update(task, completed=done, total=total),
+                progress=progress,
             )
+        console = consoles.console_for(options.json)
         console.print(f"{len(written)} views: classes, their names, and overlays in {options.out}")
         consoles.write_result([str(path) for path in written], options.json)
         return 0

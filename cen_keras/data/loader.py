@@ -73,6 +73,7 @@ class Loader(keras.utils.PyDataset):
         error: the last error met while reading, or None. TensorFlow puts an error of its own in its
             place; whoever calls `fit` finds the true one here.
         skipped: frames that could not be read -> why; filled with `bad_frames="skip"`.
+        progress: None, or called with how many of how many batches of an epoch were read.
 
     Raises:
         InputError: an argument does not fit, or the data set has too few views.
@@ -139,6 +140,7 @@ class Loader(keras.utils.PyDataset):
         self.epoch = 0
         self.error: Exception | None = None
         self.skipped: dict[str, str] = {}
+        self.progress: Callable[[int, int], None] | None = None
         self._finished = False
         # Batches that `fit` has asked for in this epoch, and how many of them out of order.
         self._asked: int | None = None
@@ -189,6 +191,8 @@ class Loader(keras.utils.PyDataset):
             inputs, target = self._get(index)
             if self.target == "label":
                 self.counts.add(target, last=index == len(self) - 1, training=self.shuffle)
+            if self.progress is not None:
+                self.progress(index + 1, len(self))
             return inputs, target
         except Exception as error:
             self.error = error

@@ -96,6 +96,18 @@ def console_for(json_to: str | None):
     return Console(stderr=json_to == "-", highlight=False)
 
 
+@contextlib.contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Shows on a terminal how far a work is and when it ends; gives a function of done and total."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
 def write_result(value: Any, json_to: str | None) -> None:
     """Writes a command's result as JSON to a file, to standard output for "-", or nowhere for None.
 

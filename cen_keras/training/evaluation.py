@@ -1,7 +1,7 @@
 """Scores a trained model of any task: that of a run folder, of a `.keras` file or of a preset."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ def evaluate_run(
     without: tuple[str, ...] = (),
     views: int | None = None,
     settings: Iterable[str] = (),
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Scores the best model of a run folder, a `.keras` file or a preset.
 
@@ -54,6 +55,7 @@ def evaluate_run(
         without: modalities that every view lacks: blank (`Modality.blank`) before they are normalised.
         views: of generated rooms, so many; None = as many as the recipe says.
         settings: `key=value` changes of the recipe, as where the data lie now.
+        progress: called with how many of how many batches were read.
 
     Returns:
         `run`, `recipe`, `task`, `split`, `images`, `without`; what the task's `score` finds,
@@ -91,6 +93,7 @@ def evaluate_run(
 
     loader = task.open_loader(_with_classes(recipe, model), split, training=False)
     loader.augment = Without(tuple(without), loader.descriptions) if without else None
+    loader.progress = progress
     try:
         _check_classes(source, model, loader)
         scores = task.score(recipe, model, loader, scales, flip)

@@ -88,23 +88,22 @@ def _verify_segmentation(path: Path, folder, arguments: argparse.Namespace, outp
     """Verifies a segmentation and prints the table."""
     if arguments.max_error is not None:
         raise InputError("--max-error is for translations; a segmentation has --max-drop")
+    from cen_keras.training.console import progress_bar
+
     from ..verify import verify_artifact, verify_frozen
 
-    if path.is_dir():
-        allowed = {} if arguments.max_drop is None else {"max_drop": arguments.max_drop}
-        result = verify_frozen(folder, count=arguments.count, split=arguments.split, **allowed)
-    else:
-        result = verify_artifact(
-            path,
-            folder,
-            count=arguments.count,
-            split=arguments.split,
-            max_drop=arguments.max_drop,
-            threads=arguments.threads,
-            engine=arguments.engine,
-        )
-        if arguments.layers:
-            result["layers"] = _layers(path, folder, arguments, output)
+    with progress_bar("views") as progress:
+        chosen = {"count": arguments.count, "split": arguments.split, "progress": progress}
+        if arguments.max_drop is not None:
+            chosen["max_drop"] = arguments.max_drop
+        if path.is_dir():
+            result = verify_frozen(folder, **chosen)
+        else:
+            result = verify_artifact(
+                path, folder, threads=arguments.threads, engine=arguments.engine, **chosen
+            )
+    if arguments.layers:
+        result["layers"] = _layers(path, folder, arguments, output)
     _show(result, output)
     return result
 
@@ -124,17 +123,21 @@ def _verify_translation(path: Path, folder, arguments: argparse.Namespace, outpu
     """Verifies a translation and prints the table."""
     if arguments.max_drop is not None or arguments.layers:
         raise InputError("a translation has --max-error; leave --max-drop and --layers")
+    from cen_keras.training.console import progress_bar
+
     from ..verify_translation import verify_translation
 
-    result = verify_translation(
-        folder,
-        None if path.is_dir() else path,
-        count=arguments.count,
-        split=arguments.split,
-        max_error=arguments.max_error,
-        threads=arguments.threads,
-        engine=arguments.engine,
-    )
+    with progress_bar("views") as progress:
+        result = verify_translation(
+            folder,
+            None if path.is_dir() else path,
+            count=arguments.count,
+            split=arguments.split,
+            max_error=arguments.max_error,
+            threads=arguments.threads,
+            engine=arguments.engine,
+            progress=progress,
+        )
     output.say(
         "{} against the float model on {} {} views, images in -1..1".format(
             result.get("artifact", "frozen graph"), result["count"], result["split"]

@@ -9,6 +9,7 @@ import pytest
 
 from cen_keras.errors import InputError
 from cen_keras.metrics.confusion import ConfusionMatrix
+from deploy import verify
 from deploy.__main__ import main
 from deploy.run_folder import open_run
 from deploy.runtime import manifest as manifests
@@ -52,8 +53,11 @@ def test_an_output_without_any_class_does_not_pass():
     assert not _judged({"outputs": outputs}, allowed=1.0)["passed"]
 
 
-def test_frozen_equals_trained(run_path):
-    result = verify_frozen(open_run(run_path), count=3)
+def test_frozen_equals_trained(run_path, monkeypatch):
+    monkeypatch.setattr(verify, "_BATCH", 2)
+    done = []
+    result = verify_frozen(open_run(run_path), count=3, progress=lambda *views: done.append(views))
+    assert done == [(2, 3), (3, 3)]
     assert result["passed"] and result["count"] == 3
     assert result["relative_error"] <= 1e-5  # what freezing promises
     assert list(result["outputs"]) == ["rgb", "depth", "ensemble"]

@@ -12,10 +12,10 @@ ROOMS = {"name": "rooms", "size": (48, 64), "val": 1}
 SMALL = {"backbone": "narrow", "decoder_options": {"filters": 4}}
 
 
-def scored(monkeypatch, **classes):
+def scored(monkeypatch, progress=None, **classes):
     recipe, model = Recipe("own", ROOMS, {}), Segmenter(**SMALL, **classes)
     monkeypatch.setattr(evaluation, "open_source", lambda source: (recipe, lambda: model))
-    return evaluation.evaluate_run("own.keras")
+    return evaluation.evaluate_run("own.keras", progress=progress)
 
 
 def test_the_same_names_in_another_order_are_refused(monkeypatch):
@@ -25,4 +25,6 @@ def test_the_same_names_in_another_order_are_refused(monkeypatch):
 
 
 def test_a_model_that_knows_its_classes_by_number_is_scored(monkeypatch):
-    assert tuple(scored(monkeypatch, num_classes=13)["classes"]) == NYU13_CLASSES
+    done = []
+    found = scored(monkeypatch, lambda *batches: done.append(batches), num_classes=13)
+    assert tuple(found["classes"]) == NYU13_CLASSES and done == [(1, 1)]

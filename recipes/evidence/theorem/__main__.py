@@ -173,7 +173,8 @@ def main(arguments: list[str] | None = None) -> int:
                 f"the gradients are TensorFlow's, found the backend {keras.backend.backend()}; set "
                 "KERAS_BACKEND=tensorflow."
             )
-        net = _with_progress(options)
+        with consoles.progress_bar("channels") as progress:
+            net = measure_net(options.run, options.batches, options.theta, progress)
         # Drawn after the net, which sets seed and dtype policy.
         keras.config.set_dtype_policy("float32")
         from recipes.evidence.theorem import attraction, calibration, histories
@@ -197,20 +198,6 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
 
     return consoles.run_command(command)
-
-
-def _with_progress(options):
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task("channels", total=None)
-        return measure_net(
-            options.run,
-            options.batches,
-            options.theta,
-            lambda done, of: shown.update(task, completed=done, total=of),
-        )
 
 
 if __name__ == "__main__":
