@@ -2,6 +2,7 @@
 
 import copy
 import functools
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -63,6 +64,16 @@ def padding_of(model, graph, pad) -> np.ndarray:
     """What a PAD lays before and after each axis, int32 (axes, 2)."""
     buffer = model.buffers[graph.tensors[pad.inputs[1]].buffer]
     return np.asarray(buffer.data, np.uint8).view(np.int32).reshape(-1, 2)
+
+
+def float16_constants(model) -> Iterator[tuple[str, np.ndarray]]:
+    """Names and values, flat, of a `ModelT`'s constants of 16-bit floats."""
+    from ai_edge_litert.schema_py_generated import TensorType
+
+    for tensor in model.subgraphs[0].tensors:
+        data = model.buffers[tensor.buffer].data
+        if tensor.type == TensorType.FLOAT16 and data is not None:
+            yield tensor.name.decode(), np.asarray(data, np.uint8).view(np.float16)
 
 
 def operator_code(model, kind: int) -> int:

@@ -9,6 +9,8 @@ quantise/dequantise pairs around static operators.
 import os
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from cen_keras.errors import InputError
 
 from ..calibration import check_samples, feeds_of
@@ -16,7 +18,7 @@ from ..runtime.litert_runner import SIGNATURE
 from ..target import Samples, Wanted, Work
 from .graph import Operator, find_layers, heads, read_tensors
 from .library import Library, large_constants, quiet
-from .model import pack, unpack
+from .model import float16_constants, pack, unpack
 from .ranges import Ranges, widen
 
 
@@ -101,7 +103,11 @@ def _result(quantizer, ranges: Ranges | None = None):
 
 
 def _fp16(content: bytes, wanted: Wanted):
-    """Weights in 16-bit floats, which a CPU expands to float32 when it loads them."""
+    """Weights in 16-bit floats, which a CPU expands to float32 when it loads them.
+
+    Raises:
+        InputError: a weight is too large for float16.
+    """
     library = Library()
     half = library.qtyping.OpQuantizationConfig(
         weight_tensor_config=library.qtyping.TensorQuantizationConfig(
@@ -115,7 +121,13 @@ def _fp16(content: bytes, wanted: Wanted):
         name = getattr(library.qtyping.TFLOperationName, kind)
         quantizer.update_quantization_recipe(".*", name, half, algorithm_key="float_casting")
     library.leave(quantizer, find_layers(content, wanted.float_layers))
-    return _result(quantizer)
+    # The library casts what is too large to infinity, and says nothing.
+    with np.errstate(over="ignore"):
+        made = _result(quantizer)
+    for name, values in float16_constants(made):
+        if not np.isfinite(values).all():
+            raise InputError(f"{name} holds weights beyond 65504, where float16 ends; use fp32")
+    return made
 
 
 def _dynamic_w8(content: bytes, wanted: Wanted):

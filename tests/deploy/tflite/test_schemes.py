@@ -4,8 +4,10 @@ import dataclasses
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
+from tflite_files import exported
 
 from cen_keras.errors import InputError
 from deploy import calibration
@@ -15,6 +17,7 @@ from deploy.runtime import manifest as manifests
 from deploy.runtime.runner import open_runner
 from deploy.targets import TARGETS
 from deploy.tflite.graph import layer_name, read_operators
+from deploy.tflite.writer import write
 from deploy.tflite.xnnpack import check_fast, left_out
 
 TFLITE = TARGETS["tflite"]
@@ -107,6 +110,22 @@ def test_float_io_of_every_static_scheme(make, wanted):
         runner = make(scheme, integer_io=False)
         assert {s.dtype for s in (*runner.inputs.values(), *runner.outputs.values())} == {"float32"}
         assert noise(runner, wanted) < LIMITS[scheme]
+
+
+@pytest.mark.parametrize("largest", [65504.0, 1e5])
+def test_sixteen_bits_refuse_what_they_cannot_hold(largest):
+    image = keras.Input((8, 8, 3), name="rgb")
+    convolution = keras.layers.Conv2D(2, 1, name="large")
+    model = keras.Model({"rgb": image}, {"ensemble": convolution(image)})
+    kernel, bias = convolution.get_weights()
+    kernel[0, 0, 0, 0] = largest
+    convolution.set_weights([kernel, bias])
+    content = write(model, (8, 8))
+    if largest > 65504:  # where float16 ends
+        with pytest.raises(InputError, match="large.* holds weights beyond 65504.*use fp32"):
+            exported(content, scheme="fp16")
+    else:
+        exported(content, scheme="fp16")
 
 
 def test_fp16_and_dynamic_are_a_half_and_a_quarter(make, artifacts):
