@@ -7,6 +7,9 @@ from typing import Any
 from cen_keras.data.labels import palette
 from cen_keras.errors import InputError
 
+MOST_CLASSES = 255
+"""Of maps of 8 bits, which have one more number for pixels that do not count."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Classes:
@@ -17,7 +20,8 @@ class Classes:
         colours: RGB of each, 0 to 255; empty for distinct ones.
 
     Raises:
-        InputError: no names, a name twice, another number of colours than of names, or a colour that is none.
+        InputError: no names, more than 255, a name twice, another number of colours than of names, or a colour that
+            is none.
     """
 
     names: tuple[str, ...]
@@ -27,6 +31,10 @@ class Classes:
         names = tuple(str(name) for name in self.names)
         if not names or len(set(names)) != len(names):
             raise InputError(f"classes are distinct names, at least one; found {names!r}.")
+        if len(names) > MOST_CLASSES:
+            raise InputError(
+                f"there are {len(names)} classes; maps of them have at most {MOST_CLASSES}."
+            )
         colours = self.colours if len(self.colours) else palette(len(names))
         colours = tuple(tuple(int(value) for value in colour) for colour in colours)
         if len(colours) != len(names):

@@ -200,6 +200,12 @@ class Modality:
         """Value, as in a view, of a picture that is not there: a camera that was unplugged."""
         return 0.0 if self.missing is None else self.missing
 
+    def counted_as(self, other: "Modality") -> "Modality":
+        """The same in files whose counts mean what another's mean."""
+        return dataclasses.replace(
+            self, unit_per_count=other.unit_per_count, missing_counts=other.missing_counts
+        )
+
     def filling(self, value: Any, dtype: np.dtype) -> Any:
         """`padding` or `blank` in a view's picture of a type: of vectors in counts their count."""
         return encoded(value, dtype) if self.mirror == "negate_x" else value

@@ -104,13 +104,17 @@ def append_rows(path: PathLike, rows: list[dict[str, Any]]) -> None:
     path = Path(path)
     known: list[dict[str, Any]] = []
     if path.is_file():
-        with open(str(path), newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            known = list(reader)
+        refusal = InputError(f"{path}: is no table of this command; name another file")
+        try:
+            with open(str(path), newline="", encoding="utf-8") as file:
+                reader = csv.DictReader(file)
+                known = list(reader)
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise refusal from error
         columns = reader.fieldnames or rows[0]
         # A line with more cells than the header has them under the key None.
         if not set(columns) & set(rows[0]) or any(None in row for row in known):
-            raise InputError(f"{path}: is no table of this command; name another file")
+            raise refusal
     write_csv(path, [*known, *rows])
 
 

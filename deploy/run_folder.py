@@ -47,7 +47,10 @@ class RunFolder:
             InputError: a model file takes images of any size.
         """
         if self.data["image_shape"] is None:
-            raise InputError(f"{self.path}: the model takes any size; give --image-shape HxW")
+            raise InputError(
+                f"{self.path}: the model takes any size; give --image-shape HxW where the command has it, or save the "
+                "model with an image_shape"
+            )
         height, width = self.data["image_shape"]
         return int(height), int(width)
 

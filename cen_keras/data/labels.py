@@ -47,9 +47,7 @@ def palette(num_classes: int) -> np.ndarray:
         InputError: `num_classes` is not in 1..255.
     """
     if not 1 <= num_classes <= 255:
-        raise InputError(
-            f"palette: there are {num_classes} classes; wanted 1 to 255, or a palette of one's own."
-        )
+        raise InputError(f"palette: there are {num_classes} classes; wanted 1 to 255.")
     number = np.arange(1, num_classes + 1)
     colours = np.zeros((num_classes, 3), np.uint8)
     for bit in range(8):

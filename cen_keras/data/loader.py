@@ -355,7 +355,7 @@ def describe(
 
     Args:
         views: the data set, which may know more of its pictures than the ready modalities.
-        modalities: names, or what takes the place of the data set's own.
+        modalities: names, or what takes the place of the data set's own but for how its files count.
         normalization: goes before the modalities' own numbers.
 
     Returns:
@@ -366,9 +366,13 @@ def describe(
     """
     found: dict[str, Modality] = {}
     for entry in several(modalities):
-        known = views.modalities.get(entry) if isinstance(entry, str) else None
-        modality = known or modality_of(entry)
+        modality = modality_of(entry)
         name = modality.name
+        known = views.modalities.get(name)
+        if known is not None and isinstance(entry, str):
+            modality = known
+        elif known is not None:  # its files are read as the data set says
+            modality = modality.counted_as(known)
         if name in found:
             raise InputError(f"loader: the modality {name!r} comes twice in modalities.")
         if normalization is not None and name in normalization:

@@ -13,7 +13,7 @@ from cen_keras.fusion import Streams
 from cen_keras.graph import Graph
 from cen_keras.layers.kinds import affine_of
 from cen_keras.lifting import Lifting
-from cen_keras.modalities import READY, Modality, modality_of
+from cen_keras.modalities import Modality, modality_of
 from cen_keras.models.pretrained import load_pretrained
 from cen_keras.plugins import find
 
@@ -44,6 +44,10 @@ class Encoder:
         weights: str | None = None,
     ):
         self.borrowed = not isinstance(backbone, str)
+        if features is not None and not self.borrowed:
+            raise InputError(
+                f"features={dict(features)!r} is of a network; a backbone given by its name, {backbone!r}, has its own."
+            )
         if self.borrowed:
             if weights is not None:
                 raise InputError(
@@ -76,7 +80,7 @@ class Encoder:
     def described(self, modality: str | Modality | Mapping) -> Modality:
         """Returns a modality; a colour image that is given by its name is normalised as the network does it."""
         found = modality_of(modality)
-        if not self._preprocessing or found != READY["rgb"]:
+        if not self._preprocessing or modality != "rgb":
             return found
         # (image * scale - mean) / std = factor * image + offset
         factor, offset = np.ones(self.channels), np.zeros(self.channels)

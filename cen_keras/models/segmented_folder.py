@@ -85,5 +85,7 @@ def _shown(view: Mapping[str, np.ndarray]) -> np.ndarray:
             return image
     image = np.asarray(next(iter(view.values())), np.float32)
     image = image if image.ndim == 2 else image[..., 0]
-    low, high = float(image.min()), float(image.max())
+    known = image[np.isfinite(image)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+    image = np.nan_to_num(image, nan=low, posinf=high, neginf=low)
     return np.repeat((255 * (image - low) / max(high - low, 1e-6))[..., None], 3, -1)

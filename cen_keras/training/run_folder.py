@@ -65,7 +65,9 @@ def load_best(run: Path) -> Any:
     """
     path = run / "best.keras"
     if not path.is_file():
-        raise InputError(f"{path} is missing: no epoch was finished; go on with the training.")
+        raise InputError(
+            f"{path} is missing: no epoch has been scored yet (the recipe's evaluation.every); go on training."
+        )
     return load_model(path)
 
 

@@ -45,9 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--min-ms",
         type=float,
-        default=10.0,
         metavar="MS",
-        help="for a run folder: enlarge the input until the export as trained takes this long",
+        help="for a run folder: enlarge the input until the export as trained takes this long (default: 10)",
     )
 
 
@@ -69,9 +68,12 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         quiet_tensorflow()
         from ..benchmarks.where_export import export_contenders
 
-        artifacts = export_contenders(folder, arguments.min_ms, arguments.threads, output.say)
+        least = 10.0 if arguments.min_ms is None else arguments.min_ms
+        artifacts = export_contenders(folder, least, arguments.threads, output.say)
         table = path / "bench" / "bench.csv"
     else:
+        if arguments.min_ms is not None:
+            raise InputError(f"--min-ms is for a run folder; {path} is timed at its own size")
         artifacts = {str(p): p for p in [path] + [Path(other) for other in arguments.compare]}
         table = path.parent / "bench.csv"
     runners = {

@@ -32,6 +32,7 @@ import time
 from pathlib import Path
 
 from ..runtime.console import CHECK_FAILED, GOOD, INTERRUPTED, Output
+from ..runtime.errors import InputError
 from . import positive
 
 SUMMARY = "measure the edge figures of the project again"
@@ -66,6 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Measures all parts, or the one that was asked for."""
     out = Path(arguments.out)
+    if arguments.minutes and arguments.part not in _LONG:
+        raise InputError(f"--minutes would change nothing; give --part {' or '.join(_LONG)}")
     if arguments.part:
         return _part(arguments, out, output)
     from ..benchmarks import held, keep, measure_all

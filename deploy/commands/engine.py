@@ -75,8 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Builds, or says how it would."""
-    from ..runtime import manifest as manifests
-    from ..tensorrt.builder import build, plan, trtexec_line
+    from ..tensorrt.builder import build, onnx_manifest, plan, trtexec_line
 
     if arguments.tensorrt and not arguments.dry_run:
         raise InputError("--tensorrt says what --dry-run plans for; a board builds with its own")
@@ -93,7 +92,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     options = {name: value for name, value in options.items() if value is not None}
     path, built = None, False
     if arguments.dry_run:
-        manifest = manifests.load(arguments.artifact)
+        if arguments.force:
+            raise InputError("--force builds anew, --dry-run builds nothing; leave one of them")
+        manifest = onnx_manifest(arguments.artifact)
         version = arguments.tensorrt or _installed()
         chosen = plan(version, manifest.scheme, **options)
     else:

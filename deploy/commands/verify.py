@@ -73,6 +73,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         folder = open_run(path, TASKS)
     else:  # a damaged artifact is refused at once, not after TensorFlow's start
         manifest = manifests.load(path)
+        if arguments.layers and manifest.target != "tflite":
+            raise InputError(f"--layers: {path} is no .tflite file, no other can be looked into")
         folder = open_run(arguments.run, TASKS) if arguments.run else run_of(path, manifest, TASKS)
     if arguments.data is not None:
         folder = folder.on(arguments.data)

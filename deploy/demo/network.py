@@ -162,6 +162,11 @@ class Network:
         prepared = time.perf_counter()
         codes = self.runner.run_raw(arrays)[shown][0]
         inferred = time.perf_counter()
+        if codes.dtype.kind == "f" and not np.isfinite(codes).all():
+            raise InputError(
+                f"{self.choice.artifact}: its {shown} output of {frame.name} is not finite (NaN); the "
+                "training diverged, or fp16 is too narrow for it"
+            )
         if self.translates:
             real = dequantize(codes, self.runner.outputs[shown])
             classes, image = _NO_CLASSES, image_values(real)
@@ -171,11 +176,6 @@ class Network:
         seconds = dict(
             zip(PHASES, (prepared - started, inferred - prepared, ended - inferred))  # noqa: B905
         )
-        if image is not None and not np.isfinite(image).all():
-            raise InputError(
-                f"{self.choice.artifact}: its image of {frame.name} is not finite (NaN); the "
-                "training diverged, or fp16 is too narrow for it"
-            )
         return Result(frame, classes, shown, self.manifest, missing, seconds, number, image, at)
 
     def _feeds(self, frame: Frame) -> dict[str, np.ndarray]:

@@ -125,7 +125,7 @@ class Pipeline:
 
         Raises:
             KeyboardInterrupt: after everything has been closed; files are whole.
-            InputError: as source, network or sinks say.
+            InputError: as source, network or sinks say, those that are interrupted too.
         """
         self.statistics.begin()
         self._start("capture", self._take)
@@ -154,8 +154,9 @@ class Pipeline:
                 for network in (self.network, self._next, self._before):
                     if network is not None:
                         network.close()
-        if self._error is not None:
-            raise self._error
+            # Here, since an interrupt must not hide that a file is not whole.
+            if self._error is not None:
+                raise self._error
 
     def stop(self) -> None:
         """Ends everything soon; what a sink is writing is finished."""

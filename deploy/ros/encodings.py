@@ -49,7 +49,13 @@ def colour_image(message: Any) -> np.ndarray:
         InputError: another encoding, or fewer bytes than height and width say.
     """
     if _compressed(message):
-        return np.array(_decoded(bytes(message.data), message.format).convert("RGB"))
+        image = _decoded(bytes(message.data), message.format)
+        if image.mode[0] in "IF":  # Pillow would cut off what is beyond 255
+            raise InputError(
+                f"a compressed image ({message.format}) has more than 8 bits, wanted colours of 8 bits; convert it "
+                "before, with image_proc for example"
+            )
+        return np.array(image.convert("RGB"))
     if message.encoding not in _COLOURS:
         raise InputError(
             f"encoding {message.encoding!r} is none of a colour image ({', '.join(_COLOURS)}); "

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any, Iterator
 
+from ..demo.capture import STALL_SECONDS
 from ..demo.network import Choice, Network
 from ..demo.pipeline import Pipeline
 from ..demo.steady_memory import keep_freed_memory
@@ -93,6 +94,8 @@ def _run(rclpy: Any, node: Any, options: dict[str, Any]) -> None:
         stream=options["stream"],
         live=True,
         threads=options["threads"] or None,
+        # Frames that come as seldom as they are wanted are no stall.
+        stall=max(STALL_SECONDS, 3 / options["rate"]) if options["rate"] else STALL_SECONDS,
     )
     kept = [
         publish_classes(node, manifest),

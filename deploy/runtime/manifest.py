@@ -228,6 +228,8 @@ def _check_classes(
 ) -> None:
     if not all(isinstance(name, str) for name in classes):
         raise InputError(f"{where}: classes are {list(classes)!r:.60}, wanted names")
+    if len(classes) > 255:
+        raise InputError(f"{where}: {len(classes)} classes; what runs on a board has at most 255")
     if len(classes) != len(palette):
         raise InputError(f"{where}: {len(classes)} classes but {len(palette)} colours")
     for name, spec in outputs.items():

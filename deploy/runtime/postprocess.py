@@ -38,8 +38,8 @@ def class_map(logits: np.ndarray, height: int, width: int) -> np.ndarray:
 
     Args:
         logits: (h, w, classes), at most 255 classes: float32, or the codes of an integer output,
-            whose order is theirs. Integers with one channel are the classes themselves, each of
-            which is repeated where the map is larger.
+            whose order is theirs. int32 with one channel are the classes themselves, each of which
+            is repeated where the map is larger.
         height: of the wanted map.
         width: of the wanted map.
 
@@ -47,7 +47,7 @@ def class_map(logits: np.ndarray, height: int, width: int) -> np.ndarray:
         uint8 (height, width); the first of equally large classes.
     """
     rows, columns, count = logits.shape
-    if count == 1 and logits.dtype.kind in "iu":
+    if count == 1 and logits.dtype == np.int32:
         picked = np.arange(height) * rows // height, np.arange(width) * columns // width
         return logits[:, :, 0].astype(np.uint8)[np.ix_(*picked)]
     if (rows, columns) == (height, width):

@@ -8,10 +8,11 @@ import json
 from pathlib import Path
 from typing import Any, Sequence
 
-from ..runtime import manifest as manifests
 from ..runtime.errors import InputError
 from ..runtime.files import PathLike, sha256, write_together
+from ..runtime.manifest import Manifest
 from ..runtime.trt_engine import engine_path, load_tensorrt_rtx, rtx_tag
+from .builder import onnx_manifest
 from .compiler import Verdict, capability_member, compile_onnx
 
 ENGINE_FORMAT = "cen_keras engine"
@@ -35,9 +36,7 @@ def build_ahead(
             a GPU, or refuses the file; its own words are in the message.
         OSError: full disk, no permission; no half-written engine is left.
     """
-    manifest = manifests.load(artifact)
-    if manifest.target != "onnx":
-        raise InputError(f"{artifact}: made for {manifest.target!r}; export with --target onnx")
+    manifest = onnx_manifest(artifact)
     trt = load_tensorrt_rtx()
     for capability in capabilities:
         capability_member(trt, capability)
@@ -79,7 +78,7 @@ def read_description(engine: Path) -> dict[str, Any]:
     return value
 
 
-def _description(manifest: manifests.Manifest, verdict: Verdict) -> dict[str, Any]:
+def _description(manifest: Manifest, verdict: Verdict) -> dict[str, Any]:
     import hashlib
 
     content = verdict.engine or b""

@@ -18,11 +18,24 @@ from ..runtime import manifest as manifests
 from ..runtime.cuda import Cuda
 from ..runtime.errors import InputError
 from ..runtime.files import PathLike, atomic_path
+from ..runtime.manifest import Manifest
 from ..runtime.trt_engine import engine_path, load_tensorrt, version_of
 
 # MB; a Jetson shares its memory with the desktop. Warnings about skipped tactics are harmless.
 WORKSPACE_MB = 1024
 BUILDABLE = ("fp32", "fp16", "static_w8a8", "static_w8a8_fp16")
+
+
+def onnx_manifest(artifact: PathLike) -> Manifest:
+    """Reads an artifact's manifest.
+
+    Raises:
+        InputError: it does not hold, or the artifact is not for TensorRT.
+    """
+    manifest = manifests.load(artifact)
+    if manifest.target != "onnx":
+        raise InputError(f"{artifact}: made for {manifest.target!r}; export with --target onnx")
+    return manifest
 
 
 @dataclass(frozen=True)
@@ -163,9 +176,7 @@ def build(
             refuses the file; its own words are in the message.
         OSError: full disk, no permission; no half-written engine is left.
     """
-    manifest = manifests.load(artifact)
-    if manifest.target != "onnx":
-        raise InputError(f"{artifact}: made for {manifest.target!r}; export with --target onnx")
+    manifest = onnx_manifest(artifact)
     trt = tensorrt or load_tensorrt()
     chosen = plan(version_of(trt), manifest.scheme, half, workspace_mb, effort)
     tag = (cuda or Cuda()).device_tag()

@@ -96,7 +96,7 @@ def test_a_run_that_gives_no_weights_says_why(tmp_path):
 
     with pytest.raises(InputError, match=r"rooms_lite0: is missing; .* recipes.train rooms_lite0"):
         start(tmp_path / "rooms_lite0")
-    with pytest.raises(InputError, match=r"best.keras is missing: no epoch was finished"):
+    with pytest.raises(InputError, match=r"best.keras is missing: no epoch has been scored"):
         start(tmp_path)
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "best.keras")
     with pytest.raises(InputError, match=r"best.keras: is a Sequential; wanted a Segmenter's run"):

@@ -116,7 +116,7 @@ def _records(path: Path, dtype: np.dtype) -> int:
     """Number of whole records in a file; 0 where it is missing or something else."""
     try:
         array = np.load(path, mmap_mode="r")
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):
         return 0
     return len(array) if array.dtype == dtype and array.ndim == 1 else 0
 

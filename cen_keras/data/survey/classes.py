@@ -98,6 +98,12 @@ def _numbers_of_values(
         )
     wanted = len(names) or max(SPARSE * len(values), 16)
     if values[0] < 0 or values[-1] >= wanted or ignore in values:
+        if names and len(names) != len(values):
+            raise InputError(
+                f"{folder}: {len(names)} names of classes ({', '.join(names)}), but the labels hold "
+                f"{', '.join(map(str, values[:12]))}, so whose is whose is open; name as many, in their order, and "
+                "what does not count with --ignore."
+            )
         return {value: number for number, value in enumerate(values)}
     return {value: value for value in values}
 
