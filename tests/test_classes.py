@@ -24,6 +24,7 @@ def test_classes_come_as_a_number_names_a_config_or_themselves():
         (lambda: Classes(("a", "b"), ((0, 0, 0),)), "1 colours"),
         (lambda: Classes(("a",), ((0, 0, 300),)), "300"),
         (lambda: classes_of(0), "at least 1"),
+        (lambda: Classes(tuple(map(str, range(256))), ((1, 2, 3),) * 256), "256 .* at most 255"),
     ],
 )
 def test_what_makes_no_sense_is_refused(make, message):

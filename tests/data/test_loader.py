@@ -1,13 +1,16 @@
 """The loader: what a batch holds depends on seed, epoch and index, and on nothing else."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 
-from cen_keras.data.loader import EpochCallback, Loader
+from cen_keras.data.loader import EpochCallback, Loader, describe
 from cen_keras.data.transforms import Augmentation, Normalization
 from cen_keras.data.views import Views
 from cen_keras.errors import InputError
+from cen_keras.modalities import READY
 
 PLAIN = Normalization.from_json(
     {
@@ -223,6 +226,20 @@ def test_wrong_labels_are_named():
 def test_arguments_that_make_no_sense_are_refused(options, message):
     with pytest.raises(InputError, match=message):
         loader(**options)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"name": "depth", "mean": [1.2], "std": [0.5]},
+        dataclasses.replace(READY["depth"], mean=(1.2,)),
+    ],
+)
+def test_files_count_as_the_data_set_says_whatever_the_numbers(given):
+    views = Numbered(3)
+    views.modalities = {"depth": dataclasses.replace(READY["depth"], unit_per_count=0.0005)}
+    (depth,) = describe(views, [given]).values()
+    assert depth.unit_per_count == 0.0005 and depth.mean == (1.2,)
 
 
 def test_a_missing_modality_is_named():

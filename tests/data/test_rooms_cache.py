@@ -64,11 +64,12 @@ def test_an_interrupted_filling_goes_on_where_it_stopped(tmp_path, monkeypatch):
     assert rendered == []
 
 
-def test_a_cut_off_file_is_rendered_again(tmp_path, monkeypatch):
+@pytest.mark.parametrize("cut", [lambda content: content[:-10], lambda content: b""])
+def test_a_cut_off_file_is_rendered_again(cut, tmp_path, monkeypatch):
     views = open_views(tmp_path)
     views.prepare(progress=False)
     path = views.cache.path(1)
-    path.write_bytes(path.read_bytes()[:-10])
+    path.write_bytes(cut(path.read_bytes()))
     rendered = count_renderings(monkeypatch)
     again = open_views(tmp_path)
     assert again[4]["rgb"].shape == (8, 12, 3)

@@ -226,11 +226,12 @@ def test_the_number_that_is_ignored_never_becomes_a_class(tmp_path):
         (("floor=red", "chair=green"), "'floor=red': has no colour behind '='"),
         (("floor,300,0,0",), "300,0,0 is no colour"),
         (("ignore=#c80000",), "there is only 'ignore'"),
+        (("floor", "wall", "chair"), "3 names .*floor, wall, chair.*, but the labels hold 1, 7"),
     ],
 )
 def test_names_that_do_not_fit_are_refused(tmp_path, names, message):
     with pytest.raises(InputError, match=message):
-        survey_folder(label_folder(tmp_path, of(0, 1), of(0, 1)), classes=names)
+        survey_folder(label_folder(tmp_path, of(1, 7), of(1, 7)), classes=names)
 
 
 def test_large_pictures_are_trained_smaller(tmp_path):

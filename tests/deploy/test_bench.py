@@ -58,13 +58,15 @@ def test_rows_are_appended_and_new_columns_join(tmp_path):
     assert rows == [{"a": "1", "b": "2", "c": ""}, {"a": "3", "b": "", "c": "x, y"}]
 
 
-@pytest.mark.parametrize("text", ["a line, of words\n", "a,b\n1,2,3\n"])
+@pytest.mark.parametrize(
+    "text", [b"a line, of words\n", b"a,b\n1,2,3\n", "a,b\n1,ü\n".encode("latin-1")]
+)
 def test_rows_are_not_appended_to_another_file(tmp_path, text):
     path = tmp_path / "notes.csv"
-    path.write_text(text)
+    path.write_bytes(text)
     with pytest.raises(InputError, match="notes.csv: is no table"):
         bench.append_rows(path, [{"a": 1, "b": 2}])
-    assert path.read_text() == text
+    assert path.read_bytes() == text
 
 
 def test_the_command_compares_two_artifacts(artifacts, tmp_path, capsys):

@@ -5,6 +5,7 @@ import pytest
 from deploy_size import SIZE
 
 from deploy.demo.network import Choice, Network
+from deploy.runtime.errors import InputError
 from deploy.runtime.postprocess import interpolation_matrix
 from deploy.runtime.preprocess import Frame
 
@@ -14,6 +15,19 @@ def frame():
     rng = np.random.default_rng(0)
     rgb = rng.integers(0, 256, (*SIZE, 3), np.uint8)
     return Frame("x", {"rgb": rgb, "depth": rng.uniform(0.5, 8, SIZE).astype(np.float32)})
+
+
+def test_logits_that_are_no_numbers_are_an_error(artifacts, frame, monkeypatch):
+    network = Network(Choice(artifacts["fp32"]))
+    wrong = {
+        name: logits.copy()
+        for name, logits in network.runner.run_raw(network._feeds(frame)).items()
+    }
+    wrong["depth"][0, 1, 2, 3] = np.nan
+    monkeypatch.setattr(network.runner, "run_raw", lambda arrays: wrong)
+    assert network.see(frame, "rgb", (), 1).stream == "rgb"
+    with pytest.raises(InputError, match="its depth output of x is not finite"):
+        network.see(frame, "depth", (), 1)
 
 
 def test_classes_are_taken_from_codes(artifacts, frame, monkeypatch):

@@ -279,6 +279,20 @@ def test_an_error_of_any_stage_ends_all(manifest):
     assert not any(t.is_alive() for t in threading.enumerate() if t.name.startswith("demo-"))
 
 
+def test_an_interrupt_does_not_hide_that_a_file_is_not_whole(manifest):
+    class NotWhole(Collect):
+        def close(self, whole):
+            raise InputError("is not whole; is the disk full?")
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    source = Source("x", lambda: frames(1000, 0.01))
+    made, _ = pipeline(manifest, source, [NotWhole(wait=True)])
+    with pytest.raises(InputError, match="not whole"):
+        made.run(0.1, interrupt)
+
+
 @pytest.mark.parametrize("stage", ["source", "network"])
 def test_no_video_is_left_of_a_run_that_failed(stage, manifest, tmp_path):
     class Failing(FakeNetwork):

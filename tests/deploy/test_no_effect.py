@@ -49,7 +49,11 @@ DEMO = "demo --artifact {fp32} --out seen --source "
         ("verify {run} --threads 2", "are for an artifact"),
         ("verify {run} --run {run}", "--run is for an artifact"),
         ("bench {run} --compare {fp32}", "every form is timed by itself"),
+        ("bench {fp32} --min-ms 50", "--min-ms is for a run folder"),
+        ("benchmarks --minutes 5", "--minutes would change nothing; give --part endurance or ros"),
         ("engine {fp32} --tensorrt 10.3", "what --dry-run plans for"),
+        ("engine {fp32} --dry-run --force", "--dry-run builds nothing"),
+        ("engine {fp32} --dry-run --tensorrt 10.3", "made for 'tflite'; export with --target onnx"),
         ("engine {fp32} --dry-run --compute-capability 8.6", "of --target tensorrt-rtx"),
         (
             "engine {fp32} --target tensorrt-rtx --compute-capability 8.6 --workspace 64",

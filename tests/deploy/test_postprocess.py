@@ -62,6 +62,13 @@ def test_weights_of_a_pixel_sum_to_one():
     np.testing.assert_allclose(interpolation_matrix(7, 19).sum(1), 1, atol=1e-7)
 
 
+def test_codes_of_one_class_are_no_classes():
+    codes = np.arange(-6, 6, dtype=np.int8).reshape(3, 4, 1)
+    assert not class_map(codes, 6, 8).any()
+    classes = class_map(codes.astype(np.int32) + 6, 6, 8)
+    np.testing.assert_array_equal(classes, np.arange(12).reshape(3, 4).repeat(2, 0).repeat(2, 1))
+
+
 def test_dequantise():
     spec = TensorSpec("a", (1, 1, 1, 3), "NHWC", "int8", "logits", Quantization(0.5, -2))
     values = dequantize(np.array([-128, -2, 127], np.int8), spec)

@@ -114,6 +114,15 @@ def test_the_command_keeps_its_result_and_judges(artifacts, run_path, tmp_path, 
     assert "FAILED" in capsys.readouterr().out
 
 
+def test_layers_of_another_engine_are_refused_before_the_work(
+    artifacts, run_path, tmp_path, capsys
+):
+    manifest = dataclasses.replace(manifests.load(artifacts["fp32"]), target="onnx")
+    manifests.save(manifest, tmp_path / "a.onnx", artifacts["fp32"].read_bytes())
+    assert main(["verify", str(tmp_path / "a.onnx"), "--run", str(run_path), "--layers", "1"]) == 2
+    assert "is no .tflite file" in capsys.readouterr().err
+
+
 def test_an_artifact_whose_run_is_gone(artifacts, tmp_path, capsys):
     for suffix in (".tflite", ".tflite.json"):
         shutil.copy(artifacts["fp32"].with_suffix(suffix), tmp_path / ("a" + suffix))

@@ -110,6 +110,9 @@ def test_weights_of_classes_are_weights_of_their_pixels(data):
     assert third.history["loss"] != pytest.approx(first.history["loss"], rel=1e-3)
     with pytest.raises(InputError, match="no class"):
         by_class.fit(x, labels, class_weight={CLASSES: 1.0})
+    of_each = dict.fromkeys(by_class.output, labels)
+    with pytest.raises(InputError, match="class_weight is of one label for all outputs"):
+        by_class.fit(x, of_each, class_weight=weight, verbose=0)
 
 
 def test_weights_of_images_multiply_those_of_classes_whatever_their_shape(data):

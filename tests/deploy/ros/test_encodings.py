@@ -140,6 +140,7 @@ def test_compressed_depth_in_metres():
         (depth_image, message(RGB, "rgb8"), "'rgb8' is none of a depth image"),
         (grey_image, message(RGB, "rgb8"), "'rgb8' is none of one channel"),
         (colour_image, compressed(b"nothing", "jpeg"), "not whole"),
+        (colour_image, compressed(png(COUNTS), "mono16; png compressed"), "more than 8 bits"),
         (depth_image, compressed(b"RVL" * 20, "16UC1; compressedDepth rvl"), "holds no PNG"),
         (depth_image, compressed(png(RGB), "16UC1; png"), "has lost the metres"),
         (depth_image, compressed(png(COUNTS), "32FC1; png"), "lacks the numbers before"),
