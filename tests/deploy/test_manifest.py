@@ -73,7 +73,10 @@ def edit(path, change):
         (lambda v: v["inputs"]["depth"].update(shape=[1, 1, 4, 12]), "differ in size"),
         (lambda v: v.update(inputs={}), "inputs is empty"),
         (lambda v: v.update(classes=["wall"]), "1 classes but 2 colours"),
-        (lambda v: v.update(classes=["wall"] * 256), "256 classes; what runs on a board has at most 255"),
+        (
+            lambda v: v.update(classes=["wall"] * 256),
+            "256 classes; what runs on a board has at most 255",
+        ),
         (lambda v: v.update(classes=["a", "b", "c"], palette=[[0, 0, 0]] * 3), "2 channels"),
         (lambda v: v["inputs"]["depth"]["kind"].update(unit=3), "unit is 3"),
         (lambda v: v["inputs"]["depth"]["kind"].update(limits=[1]), "limits is (1,)"),
