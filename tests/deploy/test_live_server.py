@@ -137,7 +137,7 @@ def test_state_has_all_figures(running):
 
 
 def read_pictures(port, layout, count, **headers):
-    """Reads parts of the stream as any player would."""
+    """Reads parts of the stream as any player would; the response, which holds the connection, too."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     connection.request("GET", f"/stream.mjpg?layout={layout}", headers=headers)
     response = connection.getresponse()
@@ -153,16 +153,16 @@ def read_pictures(port, layout, count, **headers):
         image.load()
         found.append(image)
         assert response.fp.readline() == b"\r\n"
-    return connection, found
+    return response, found
 
 
 @pytest.mark.parametrize(("layout", "size"), [("row", (960, 240)), ("column", (320, 720))])
 def test_the_stream_is_mjpeg(running, layout, size):
-    connection, found = read_pictures(running.port, layout, 5)
+    response, found = read_pictures(running.port, layout, 5)
     # 48x64 enlarged five times, to the least height of 240; three of them.
     assert [image.size for image in found] == [size] * 5
     assert len({image.tobytes() for image in found}) == 5, "the scene moves"
-    connection.close()
+    response.close()
     until(lambda: not any(running.live._viewers.values()))
 
 
