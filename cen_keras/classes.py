@@ -4,11 +4,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cen_keras.data.labels import palette
+from cen_keras.data.labels import MOST_CLASSES, palette
 from cen_keras.errors import InputError
-
-MOST_CLASSES = 255
-"""Of maps of 8 bits, which have one more number for pixels that do not count."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,6 +30,10 @@ NYU13_CLASSES = (
 )
 
 
+MOST_CLASSES = 255
+"""Of maps of 8 bits, which have one more number for pixels that do not count."""
+
+
 def palette(num_classes: int) -> np.ndarray:
     """Distinct colours, the same for every machine and version.
 
@@ -46,8 +50,8 @@ def palette(num_classes: int) -> np.ndarray:
     Raises:
         InputError: `num_classes` is not in 1..255.
     """
-    if not 1 <= num_classes <= 255:
-        raise InputError(f"palette: there are {num_classes} classes; wanted 1 to 255.")
+    if not 1 <= num_classes <= MOST_CLASSES:
+        raise InputError(f"palette: there are {num_classes} classes; wanted 1 to {MOST_CLASSES}.")
     number = np.arange(1, num_classes + 1)
     colours = np.zeros((num_classes, 3), np.uint8)
     for bit in range(8):

@@ -369,10 +369,8 @@ def describe(
         modality = modality_of(entry)
         name = modality.name
         known = views.modalities.get(name)
-        if known is not None and isinstance(entry, str):
-            modality = known
-        elif known is not None:  # its files are read as the data set says
-            modality = modality.counted_as(known)
+        if known is not None:  # files are read as the data set says, whatever the numbers
+            modality = known if isinstance(entry, str) else modality.counted_as(known)
         if name in found:
             raise InputError(f"loader: the modality {name!r} comes twice in modalities.")
         if normalization is not None and name in normalization:

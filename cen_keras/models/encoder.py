@@ -44,10 +44,6 @@ class Encoder:
         weights: str | None = None,
     ):
         self.borrowed = not isinstance(backbone, str)
-        if features is not None and not self.borrowed:
-            raise InputError(
-                f"features={dict(features)!r} is of a network; a backbone given by its name, {backbone!r}, has its own."
-            )
         if self.borrowed:
             if weights is not None:
                 raise InputError(
@@ -61,6 +57,10 @@ class Encoder:
                 )
             self.graph.cut(dict(names))
         else:
+            if features is not None:
+                raise InputError(
+                    f"features={dict(features)!r} is of a network; a backbone given by name, {backbone!r}, has its own."
+                )
             build = find("backbone", backbone, BACKBONES)
             image = keras.Input((None, None, STEM_CHANNELS), name="image")
             network = keras.Model(image, build(image), name=backbone)

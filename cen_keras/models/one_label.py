@@ -113,12 +113,14 @@ class OneLabel:
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Gives the one label, and weights of its pixels, to every output."""
         y_pred = self._at_size_of(y, y_pred)
-        if training and self._class_weight is not None and isinstance(y, dict):
-            raise InputError(
-                "class_weight is of one label for all outputs; found a label for each."
-            )
-        if y is not None and not isinstance(y, dict):
-            if training and self._class_weight is not None:
+        weighs_classes = training and self._class_weight is not None
+        if isinstance(y, dict):
+            if weighs_classes:
+                raise InputError(
+                    "class_weight is of one label for all outputs; found a label for each."
+                )
+        elif y is not None:
+            if weighs_classes:
                 sample_weight = self._pixel_weights(y, sample_weight)
             y = {name: y for name in y_pred}
         if sample_weight is not None and not isinstance(sample_weight, dict):

@@ -10,6 +10,7 @@ from recipes.evidence.experiments.tables import (
     Row,
     Table,
     filters_table,
+    numbers,
     paper_tables,
 )
 
@@ -29,10 +30,6 @@ def alone(modality: str) -> tuple[str, ...]:
     return (*only(modality), *fusion("none"))
 
 
-def _penalty(weight: float) -> Row:
-    return Row(f"lambda {weight:g}", (f"model.fusion.sparsity={weight}",))
-
-
 AVERAGE = Row(AGAINST_CEN["average"], fusion("average"))
 
 REAL_TABLES = {
@@ -42,9 +39,13 @@ REAL_TABLES = {
         "the score against the share of channels that is exchanged",
         RECIPE,
         {
-            **{f"{w:g}": _penalty(w) for w in (0.0, 0.0003, 0.0006, 0.0008)},
+            **numbers(
+                "model.fusion.sparsity",
+                {"0": "0.0", "0.0003": "0.0003", "0.0006": "0.0006", "0.0008": "0.0008"},
+                "lambda",
+            ),
             "cen": CEN,
-            **{f"{w:g}": _penalty(w) for w in (0.003, 0.01)},
+            **numbers("model.fusion.sparsity", {"0.003": "0.003", "0.01": "0.01"}, "lambda"),
             "faster": Row(
                 "CEN with twice the learning rate of the scales",
                 ("optimizer.scale_learning_rate=0.01",),

@@ -158,7 +158,8 @@ def _rendered(*names: str) -> tuple[str, ...]:
     return (*only(*names), f"data.domains={json.dumps((*names, 'label'))}")
 
 
-def _numbers(key: str, values: dict[str, str], prefix: str) -> dict[str, Row]:
+def numbers(key: str, values: dict[str, str], prefix: str) -> dict[str, Row]:
+    """Returns rows that set one key: name -> its value, said behind `prefix`."""
     return {name: Row(f"{prefix} {text}", (f"{key}={text}",)) for name, text in values.items()}
 
 
@@ -209,20 +210,20 @@ TABLES = {
         "rooms_evidence",
         {
             "none": Row("no exchange; the penalty alone", ("model.fusion.threshold=null",)),
-            **_numbers("model.fusion.threshold", {"0.005": "0.005"}, "theta"),
+            **numbers("model.fusion.threshold", {"0.005": "0.005"}, "theta"),
             "cen": CEN,
-            **_numbers("model.fusion.threshold", {"0.05": "0.05", "0.1": "0.1"}, "theta"),
+            **numbers("model.fusion.threshold", {"0.05": "0.05", "0.1": "0.1"}, "theta"),
         },
     ),
     "sparsity": Table(
         "the weight lambda of the penalty on the scales",
         "rooms_evidence",
         {
-            **_numbers(
+            **numbers(
                 "model.fusion.sparsity", {"0": "0.0", "0.002": "0.002", "0.005": "0.005"}, "lambda"
             ),
             "cen": CEN,
-            **_numbers("model.fusion.sparsity", {"0.05": "0.05"}, "lambda"),
+            **numbers("model.fusion.sparsity", {"0.05": "0.05"}, "lambda"),
         },
     ),
     "filters": filters_table("rooms_evidence", fusion),
